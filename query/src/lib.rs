@@ -1,0 +1,12 @@
+//! The read path: from mapped sections to ranked hits, and the language that filters them.
+//!
+//! ```text
+//! kernel ──> index ──> answer        lang: text ──> tokens ──> tree ──> checked filter
+//! ```
+//!
+//! Never: a file, a collection, a decision about durability.
+
+pub mod answer;
+pub mod index;
+pub mod kernel;
+pub mod lang;

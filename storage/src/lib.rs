@@ -1,0 +1,17 @@
+//! Bytes that survive: the disk seam, the write-ahead log, sealed segments, the manifest, and their checks.
+//!
+//! Data flows `block → log → segment → manifest`; every file is written through [`vfs`], so that the crash simulation
+//! sees every step. Never: a distance, a query, a name of a metric.
+
+pub mod block;
+pub mod bytes;
+pub mod codec;
+pub mod element;
+pub mod error;
+pub mod key;
+pub mod layout;
+pub mod limits;
+pub mod sync;
+pub mod vfs;
+
+pub use error::{Error, Result};

@@ -1,0 +1,36 @@
+//! Every maximum of the format, in one place; each has a test that exceeds it and gets `LimitExceeded`.
+//!
+//! Reads from: nothing. Writes to: nothing.
+//! Never: a size taken from a file and used for an allocation before it was compared with one of these.
+
+use crate::error::{Error, Result};
+
+/// Most dimensions of a vector.
+pub const DIMENSION: u64 = 65_536;
+/// Most nested levels of a collection.
+pub const LEVELS: u64 = 16;
+/// Longest key, in bytes of UTF-8.
+pub const KEY_BYTES: u64 = 1 << 10;
+/// Longest payload document, in bytes of JSON text.
+pub const PAYLOAD_BYTES: u64 = 16 << 20;
+/// Largest batch, in bytes as encoded.
+pub const BATCH_BYTES: u64 = 1 << 30;
+/// Most operations in a batch.
+pub const BATCH_OPS: u64 = 1 << 24;
+/// Most rows of one segment (row numbers are 32-bit).
+pub const SEGMENT_ROWS: u64 = u32::MAX as u64 - 1;
+/// Most segments of a database.
+pub const SEGMENTS: u64 = 1 << 20;
+/// Most collections of a database.
+pub const COLLECTIONS: u64 = 1 << 16;
+/// Longest collection or column name, in bytes.
+pub const NAME_BYTES: u64 = 255;
+/// Most typed columns of a collection.
+pub const COLUMNS: u64 = 256;
+/// Largest metadata record (bincode), in bytes.
+pub const RECORD_BYTES: u64 = 256 << 20;
+
+/// Refuses `found` when it is beyond `limit`.
+pub fn check(what: &'static str, found: u64, limit: u64) -> Result<()> {
+    if found > limit { Err(Error::LimitExceeded { what, limit, found }) } else { Ok(()) }
+}
