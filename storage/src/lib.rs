@@ -11,7 +11,10 @@ pub mod error;
 pub mod key;
 pub mod layout;
 pub mod limits;
+pub mod rows;
+pub mod sealed;
 pub mod sync;
+pub mod variance;
 pub mod vfs;
 
 pub use error::{Error, Result};
