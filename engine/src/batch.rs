@@ -1,0 +1,196 @@
+//! A batch being put together: one atomic, durable commit.
+//!
+//! Reads from: the caller. Writes to: `ingest`, on [`Batch::commit`].
+//! Never: an effect before `commit`, or a part of a batch after it.
+
+use std::collections::HashMap;
+
+use foretaste_storage::block::{Block, Mark, RowInput, encode};
+use foretaste_storage::key::Key;
+use serde_json::Value;
+
+use crate::collection::Collection;
+use crate::error::{Error, Result};
+use crate::schema::Schema;
+use crate::validate::{self, At};
+
+/// The variance of one row, tagged as what it is. A bare list of numbers is not accepted: a standard deviation taken
+/// for a variance would go unnoticed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RowVariance {
+    /// Variances σ².
+    Variance(Vec<f32>),
+    /// Standard deviations σ.
+    StandardDeviation(Vec<f32>),
+    /// Natural logarithms of variances, ln σ².
+    LogVariance(Vec<f32>),
+}
+
+impl RowVariance {
+    fn variances(&self) -> Vec<f32> {
+        match self {
+            RowVariance::Variance(v) => v.clone(),
+            // A negative deviation is as wrong as a negative variance; squaring would hide it.
+            RowVariance::StandardDeviation(v) => v.iter().map(|s| s * s.abs()).collect(),
+            RowVariance::LogVariance(v) => v.iter().map(|l| l.exp()).collect(),
+        }
+    }
+}
+
+/// A batch of upserts and deletes on one collection.
+///
+/// ```
+/// # use foretaste::{Database, Metric, Schema};
+/// # let dir = tempfile::tempdir().unwrap();
+/// # fn run(path: &std::path::Path) -> foretaste::Result<()> {
+/// let db = Database::open(path.join("notes.ft"))?;
+/// let docs = db.create_collection("docs", Schema::new(2, Metric::L2))?;
+/// let mut batch = docs.batch();
+/// batch.upsert("a", &[0.0, 1.0]).payload(serde_json::json!({"lang": "en"}));
+/// batch.upsert(7, &[1.0, 1.0]);
+/// batch.commit()?;
+/// assert_eq!(docs.len(), 2);
+/// # Ok(()) }
+/// # run(dir.path()).unwrap();
+/// ```
+#[derive(Debug)]
+#[must_use = "a batch has no effect before `commit`"]
+pub struct Batch {
+    collection: Collection,
+    rows: Vec<Row>,
+    vectors: Vec<f32>,
+    deletes: Vec<Key>,
+    mark: Option<Mark>,
+    /// The first thing wrong with a call that returned no error itself.
+    failed: Option<Error>,
+}
+
+#[derive(Debug)]
+struct Row {
+    key: Key,
+    /// End of its vector in `vectors`.
+    end: usize,
+    payload: Vec<u8>,
+    variance: Option<Vec<f32>>,
+}
+
+/// The row just added to a batch, to give it more than a vector.
+#[derive(Debug)]
+pub struct RowMut<'a> {
+    batch: &'a mut Batch,
+}
+
+impl Batch {
+    pub(crate) fn new(collection: Collection) -> Self {
+        Batch {
+            collection,
+            rows: Vec::new(),
+            vectors: Vec::new(),
+            deletes: Vec::new(),
+            mark: None,
+            failed: None,
+        }
+    }
+
+    /// Adds a row, or replaces the one with this id. The vector has as many numbers as one of the collection's levels.
+    pub fn upsert(&mut self, id: impl Into<Key>, vector: &[f32]) -> RowMut<'_> {
+        self.vectors.extend_from_slice(vector);
+        let row = Row { key: id.into(), end: self.vectors.len(), payload: Vec::new(), variance: None };
+        self.rows.push(row);
+        RowMut { batch: self }
+    }
+
+    /// Removes the row with this id, if there is one.
+    pub fn delete(&mut self, id: impl Into<Key>) -> &mut Self {
+        self.deletes.push(id.into());
+        self
+    }
+
+    /// Keeps a named position with the batch, atomically: [`Collection::mark`] gives it back, also after a crash.
+    /// `None` removes the name. Importers continue from it.
+    pub fn mark(&mut self, name: &str, position: Option<u64>) -> &mut Self {
+        self.mark = Some(Mark { name: name.to_string(), position: position.unwrap_or(u64::MAX) });
+        self
+    }
+
+    /// Operations so far.
+    pub fn len(&self) -> usize {
+        self.rows.len() + self.deletes.len()
+    }
+
+    /// Whether there is no operation.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Writes the batch: when this returns, all of it is durable as the database's [`crate::Durability`] says; after an
+    /// error none of it is.
+    ///
+    /// # Errors
+    /// `DimensionMismatch`, `NonFinite`, `ZeroVector`, `BadVariance`, `BadPayload`, `DuplicateId` and `LimitExceeded`
+    /// name the row; `ReadOnly`; `Poisoned` after an earlier failed write; `Io`.
+    pub fn commit(mut self) -> Result<()> {
+        if let Some(e) = self.failed.take() {
+            return Err(e);
+        }
+        if self.is_empty() && self.mark.is_none() {
+            return Ok(());
+        }
+        let block = self.encode(&self.collection.schema())?;
+        self.collection.commit(block)
+    }
+
+    fn encode(&self, schema: &Schema) -> Result<Block> {
+        let mut seen: HashMap<&Key, usize> = HashMap::with_capacity(self.len());
+        for (op, key) in self.rows.iter().map(|r| &r.key).chain(&self.deletes).enumerate() {
+            key.validate()?;
+            if let Some(first) = seen.insert(key, op) {
+                return Err(Error::DuplicateId { id: key.to_string(), first, second: op });
+            }
+        }
+        let mut inputs = Vec::with_capacity(self.rows.len());
+        let mut start = 0;
+        for (i, row) in self.rows.iter().enumerate() {
+            let vector = self.vectors.get(start..row.end).unwrap_or_default();
+            start = row.end;
+            let at = At { row: i, id: &row.key };
+            validate::vector(schema, vector, at)?;
+            if let Some(values) = &row.variance {
+                validate::variance(schema, values, vector.len(), at)?;
+            }
+            inputs.push(RowInput {
+                key: row.key.as_ref(),
+                vector,
+                variance: row.variance.as_deref(),
+                payload: &row.payload,
+            });
+        }
+        let deletes: Vec<_> = self.deletes.iter().map(Key::as_ref).collect();
+        Ok(encode(&schema.layout, &inputs, &deletes, self.mark.as_ref())?)
+    }
+}
+
+impl RowMut<'_> {
+    /// Gives the row a document: a JSON object.
+    pub fn payload(self, payload: Value) -> Self {
+        let batch = self.batch;
+        let index = batch.rows.len().saturating_sub(1);
+        let schema = batch.collection.schema();
+        if let Some(row) = batch.rows.last_mut() {
+            match validate::payload(&schema, &payload, At { row: index, id: &row.key }) {
+                Ok(()) => row.payload = payload.to_string().into_bytes(),
+                Err(e) => batch.failed = batch.failed.take().or(Some(e)),
+            }
+        }
+        RowMut { batch }
+    }
+
+    /// Gives the row a variance: one number for a scalar sidecar, as many as the vector has for a diagonal one. A row
+    /// without one is stored as certain (variance 0).
+    pub fn variance(self, variance: &RowVariance) -> Self {
+        if let Some(row) = self.batch.rows.last_mut() {
+            row.variance = Some(variance.variances());
+        }
+        self
+    }
+}

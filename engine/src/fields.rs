@@ -1,0 +1,174 @@
+//! A row's fields, for filters: typed columns where they are declared, the payload document where they are not.
+//!
+//! Reads from: payloads and columns. Writes to: columns of a segment being written.
+//! Never: a document parsed when the columns answer.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+
+use foretaste_query::lang::ast::{Path, Segment as PathSegment};
+use foretaste_query::lang::{ColumnType, Fields, JsonFields, Value};
+use foretaste_storage::rows::Rows;
+use foretaste_storage::section::columns::{Column as Written, ColumnValue, ColumnValues, ColumnView};
+use foretaste_storage::segment::{Pick, Segment};
+use serde_json::Value as Json;
+
+use crate::error::{Error, Result};
+use crate::schema::Schema;
+
+/// The parsed path of a declared column.
+pub(crate) fn column_path(path: &str) -> Result<Path> {
+    Path::parse(path).map_err(|e| Error::BadRequest {
+        what: "schema",
+        why: format!("column `{path}` is not a path: {e}; quote odd names with double quotes"),
+    })
+}
+
+/// The value at `path` in a document.
+pub(crate) fn lookup<'a>(document: &'a Json, path: &Path) -> Option<&'a Json> {
+    path.segments().iter().try_fold(document, |value, segment| match segment {
+        PathSegment::Field(name) => value.as_object()?.get(name),
+        PathSegment::Index(index) => value.as_array()?.get(usize::try_from(*index).ok()?),
+    })
+}
+
+/// A payload as a document; an empty one is null.
+pub(crate) fn document(payload: &[u8]) -> Option<Json> {
+    if payload.is_empty() { None } else { serde_json::from_slice(payload).ok() }
+}
+
+/// The declared columns of the picked rows.
+pub(crate) fn columns(schema: &Schema, sources: &[&dyn Rows], picks: &[Pick]) -> Result<Vec<Written>> {
+    if schema.columns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let paths = schema.columns.iter().map(|c| column_path(&c.path)).collect::<Result<Vec<_>>>()?;
+    let mut values: Vec<ColumnValues> = schema.columns.iter().map(|c| empty(c.kind)).collect();
+    for pick in picks {
+        let document = match sources.get(pick.source as usize) {
+            Some(rows) => document(&rows.payload(pick.row)?),
+            None => None,
+        };
+        for (path, values) in paths.iter().zip(&mut values) {
+            let value = document.as_ref().and_then(|d| lookup(d, path));
+            match values {
+                ColumnValues::Bool(v) => v.push(value.and_then(Json::as_bool)),
+                ColumnValues::Int(v) => v.push(value.and_then(Json::as_i64)),
+                ColumnValues::Float(v) => v.push(value.and_then(Json::as_f64)),
+                ColumnValues::Str(v) => v.push(value.and_then(Json::as_str).map(str::to_string)),
+            }
+        }
+    }
+    let names = schema.columns.iter().map(|c| c.path.clone());
+    Ok(names.zip(values).map(|(name, values)| Written { name, values }).collect())
+}
+
+fn empty(kind: ColumnType) -> ColumnValues {
+    match kind {
+        ColumnType::Bool => ColumnValues::Bool(Vec::new()),
+        ColumnType::Int => ColumnValues::Int(Vec::new()),
+        ColumnType::Float => ColumnValues::Float(Vec::new()),
+        ColumnType::Str => ColumnValues::Str(Vec::new()),
+    }
+}
+
+/// The columns of a segment that a filter asks for.
+#[derive(Debug)]
+pub(crate) struct SegmentColumns {
+    columns: Vec<(Path, ColumnView)>,
+}
+
+impl SegmentColumns {
+    /// Finds the columns for `paths`; what has none is read from the document.
+    pub fn new<'p>(schema: &Schema, segment: &Segment, paths: impl Iterator<Item = &'p Path>) -> Result<Self> {
+        let mut columns = Vec::new();
+        for path in paths {
+            for declared in &schema.columns {
+                if column_path(&declared.path)? == *path {
+                    if let Some(view) = segment.column(&declared.path)? {
+                        columns.push((path.clone(), view));
+                    }
+                }
+            }
+        }
+        Ok(SegmentColumns { columns })
+    }
+}
+
+/// One row of a segment.
+pub(crate) struct SegmentFields<'a> {
+    pub segment: &'a Segment,
+    pub columns: &'a SegmentColumns,
+    pub row: u32,
+    pub document: OnceCell<Option<Json>>,
+    /// The first error met; a filter's answer does not count when there is one.
+    pub failed: OnceCell<foretaste_storage::Error>,
+}
+
+impl SegmentFields<'_> {
+    fn from_document(&self, path: &Path) -> Value<'_> {
+        let read = || match Rows::payload(self.segment, self.row) {
+            Ok(payload) => document(&payload),
+            Err(e) => {
+                let _ = self.failed.set(e);
+                None
+            }
+        };
+        match self.document.get_or_init(read) {
+            Some(document) => shorten(JsonFields { key: Value::Missing, document }.get(path), document, path),
+            None => Value::Missing,
+        }
+    }
+}
+
+impl Fields for SegmentFields<'_> {
+    fn get(&self, path: &Path) -> Value<'_> {
+        let Some((_, view)) = self.columns.columns.iter().find(|(p, _)| p == path) else {
+            return self.from_document(path);
+        };
+        match view.get(self.row) {
+            Ok(ColumnValue::Bool(b)) => Value::Bool(b),
+            Ok(ColumnValue::Int(i)) => Value::Int(i),
+            Ok(ColumnValue::Float(f)) => Value::Float(f),
+            Ok(ColumnValue::Str(s)) => Value::Str(Cow::Borrowed(s)),
+            // The column does not tell null from missing; the document does.
+            Ok(ColumnValue::Null) => self.from_document(path),
+            Err(e) => {
+                let _ = self.failed.set(e);
+                Value::Missing
+            }
+        }
+    }
+
+    fn key(&self) -> Value<'_> {
+        match Rows::key(self.segment, self.row) {
+            Ok(key) => key.into(),
+            Err(e) => {
+                let _ = self.failed.set(e);
+                Value::Missing
+            }
+        }
+    }
+}
+
+/// `JsonFields` borrows from itself; this borrows the same value from the document.
+fn shorten<'a>(_: Value<'_>, document: &'a Json, path: &Path) -> Value<'a> {
+    match lookup(document, path) {
+        None => Value::Missing,
+        Some(Json::Array(elements)) => Value::Array(elements.iter().map(scalar).collect()),
+        Some(value) => scalar(value),
+    }
+}
+
+fn scalar(json: &Json) -> Value<'_> {
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(b) => Value::Bool(*b),
+        Json::Number(n) => match n.as_i64() {
+            Some(i) => Value::Int(i),
+            None => n.as_f64().map_or(Value::Object, Value::Float),
+        },
+        Json::String(s) => Value::Str(Cow::Borrowed(s)),
+        Json::Array(_) | Json::Object(_) => Value::Object,
+    }
+}

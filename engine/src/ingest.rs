@@ -1,0 +1,144 @@
+//! The write path: a validated block becomes a log frame and head rows, and is acknowledged when it is durable.
+//!
+//! `commit → (ingest lock: find what it replaces, append to log queue and head) → wait for the log → publish`.
+//!
+//! Reads from: `batch`, `recover`. Writes to: `log`, `head`, `tombs`.
+//! Never: a visible row before its frame is durable; a change of memory when the log refused the frame.
+
+use std::sync::Arc;
+
+use foretaste_storage::block::Block;
+use foretaste_storage::log::Log;
+use foretaste_storage::sync::Mutex;
+
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::state::{CollectionCore, Place, State};
+
+/// What commits share; the ingest lock guards it.
+#[derive(Debug)]
+pub(crate) struct Ingest {
+    /// Sequence number of the next operation.
+    pub next_seq: u64,
+    /// The log that takes frames; made by the first commit, so that opening writes nothing.
+    pub log: Option<Arc<Log>>,
+    /// Live logs, oldest first, the open one too.
+    pub logs: Vec<LogSpan>,
+}
+
+/// A live log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogSpan {
+    pub id: u64,
+    /// Sequence number of its first operation; the next log's is one past its last.
+    pub first_seq: u64,
+    /// For a log of an earlier process: how much of it is valid and durable.
+    pub closed_len: Option<u64>,
+}
+
+/// Everything that writing needs, absent in a read-only database.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub ingest: Mutex<Ingest>,
+    poison: Mutex<Option<String>>,
+}
+
+impl Writer {
+    pub fn new(ingest: Ingest) -> Self {
+        Writer { ingest: Mutex::new(ingest), poison: Mutex::new(None) }
+    }
+
+    /// Stops all writing, for the reason of the first failure.
+    pub fn poison(&self, why: &dyn std::fmt::Display) {
+        self.poison.lock().get_or_insert_with(|| why.to_string());
+    }
+
+    pub fn check_poison(&self) -> Result<()> {
+        match self.poison.lock().as_ref() {
+            Some(why) => Err(Error::Poisoned { why: why.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Writes `block`; returns when it is durable and visible.
+pub(crate) fn commit(core: &Core, collection: &CollectionCore, block: Block) -> Result<()> {
+    let writer = core.writer("write")?;
+    let _gate = collection.gate.read();
+    let last;
+    let (log, ticket) = {
+        let mut ingest = writer.ingest.lock();
+        writer.check_poison()?;
+        if collection.is_dropped() {
+            return Err(Error::NotFound { what: format!("collection `{}` (it was dropped)", collection.name) });
+        }
+        let state = collection.state();
+        check_layout(&state, &block)?;
+        let replaced = replaced(&state, &block)?;
+        let log = core.open_log(&mut ingest)?;
+        let first = ingest.next_seq;
+        last = first + u64::from(block.ops().max(1)) - 1;
+        let ticket = log.append(log.prepare(collection.id, block.clone()), first)?;
+        ingest.next_seq = last + 1;
+        apply(collection, &state, block, first, last, &replaced);
+        (log, ticket)
+    };
+    if let Err(e) = log.wait(ticket) {
+        writer.poison(&e);
+        return Err(e.into());
+    }
+    collection.published.advance_to(last);
+    Ok(())
+}
+
+/// Puts a logged block into memory: its rows into the active head, deletions on what it replaces.
+pub(crate) fn apply(
+    collection: &CollectionCore,
+    state: &State,
+    block: Block,
+    first: u64,
+    last: u64,
+    replaced: &[Place],
+) {
+    for place in replaced {
+        // All deletions of a block carry its last number: a snapshot sees all of the block or nothing.
+        place.kill(last);
+    }
+    if let Some(mark) = block.mark() {
+        let mut marks = collection.marks.lock();
+        if mark.position == u64::MAX {
+            marks.remove(&mark.name);
+        } else {
+            marks.insert(mark.name.clone(), mark.position);
+        }
+    }
+    if let Some(head) = state.active() {
+        head.push(block, first);
+    }
+}
+
+/// The live rows that `block` replaces or deletes, as the newest operation left them.
+pub(crate) fn replaced(state: &State, block: &Block) -> Result<Vec<Place>> {
+    let mut places = Vec::new();
+    for op in 0..block.ops() {
+        if let Some(place) = state.find(&block.key(op).to_key(), u64::MAX)? {
+            places.push(place);
+        }
+    }
+    Ok(places)
+}
+
+/// A batch that was put together before a change of levels may not fit any more.
+pub(crate) fn check_layout(state: &State, block: &Block) -> Result<()> {
+    let layout = state.layout();
+    let stale = (0..block.rows()).find(|row| layout.levels_for(block.width_of(*row)).is_none());
+    match stale {
+        None => Ok(()),
+        Some(row) => Err(Error::DimensionMismatch {
+            expected: format!("one of {:?}", layout.levels),
+            got: block.width_of(row),
+            row: row as usize,
+            id: block.key(row).to_string(),
+        }),
+    }
+}

@@ -1,0 +1,225 @@
+//! What a collection holds: dimension and levels, metric, element type, variance, typed columns.
+//!
+//! Reads from: the caller, or the manifest's opaque record. Writes to: the same record.
+//! Never: a change of metric or element type after creation; levels may be cut or added at the end.
+
+use std::path::Path;
+
+use foretaste_query::lang::ColumnType;
+use foretaste_query::metric::Metric;
+use foretaste_storage::codec::meta;
+use foretaste_storage::layout::{Element, Layout, VarianceLayout};
+use foretaste_storage::limits;
+
+use crate::error::{Error, Result};
+
+/// The variance sidecar of a collection: how uncertain each row's vector is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Variance {
+    /// No variances.
+    #[default]
+    None,
+    /// One number a row: the variance of every dimension.
+    Scalar,
+    /// One number a dimension, stored as f16.
+    Diagonal,
+    /// One number a dimension, stored in 8 bits on a logarithmic scale (within 7 % of the value).
+    DiagonalCompact,
+}
+
+/// A typed column: payload values at `path` are kept apart by type, so that filters on them are fast and checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Dotted path into the payload, which is also the column's name in a filter.
+    pub path: String,
+    /// The type every value must have (or be null or missing).
+    pub kind: ColumnType,
+}
+
+/// What a collection holds.
+///
+/// ```
+/// use foretaste::{Element, Metric, Schema, Variance};
+/// let schema = Schema::new(384, Metric::Cosine)
+///     .levels([64, 128, 384])
+///     .element(Element::F16)
+///     .variance(Variance::Diagonal);
+/// assert_eq!(schema.dim(), 384);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schema {
+    pub(crate) metric: Metric,
+    pub(crate) layout: Layout,
+    pub(crate) columns: Vec<Column>,
+}
+
+impl Schema {
+    /// A collection of vectors of `dim` f32 numbers compared by `metric`, without levels, variance or columns.
+    pub fn new(dim: usize, metric: Metric) -> Self {
+        let levels = vec![u32::try_from(dim).unwrap_or(u32::MAX)];
+        Schema { metric, layout: Layout { levels, element: Element::F32, variance: None }, columns: Vec::new() }
+    }
+
+    /// The nested lengths (Matryoshka levels) at which the vectors may be searched, stored and cut, ascending. The full
+    /// dimension is added when it is missing.
+    pub fn levels(mut self, levels: impl IntoIterator<Item = usize>) -> Self {
+        let dim = self.layout.dim();
+        let mut all: Vec<u32> = levels.into_iter().map(|l| u32::try_from(l).unwrap_or(u32::MAX)).collect();
+        if all.last().is_none_or(|&l| (l as usize) < dim) {
+            all.push(dim as u32);
+        }
+        self.layout.levels = all;
+        self
+    }
+
+    /// How numbers are stored.
+    pub fn element(mut self, element: Element) -> Self {
+        self.layout.element = element;
+        self
+    }
+
+    /// Keeps a variance beside each vector.
+    pub fn variance(mut self, variance: Variance) -> Self {
+        self.layout.variance = match variance {
+            Variance::None => None,
+            Variance::Scalar => Some(VarianceLayout::Scalar),
+            Variance::Diagonal => Some(VarianceLayout::DiagonalF16),
+            Variance::DiagonalCompact => Some(VarianceLayout::DiagonalLog8),
+        };
+        self
+    }
+
+    /// Declares a typed column over the payload path `path`.
+    pub fn column(mut self, path: impl Into<String>, kind: ColumnType) -> Self {
+        self.columns.push(Column { path: path.into(), kind });
+        self
+    }
+
+    /// The full dimension.
+    pub fn dim(&self) -> usize {
+        self.layout.dim()
+    }
+
+    /// The metric.
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// How numbers are stored.
+    pub fn element_type(&self) -> Element {
+        self.layout.element
+    }
+
+    /// The nested lengths, ascending; the last one is the dimension.
+    pub fn level_dims(&self) -> Vec<usize> {
+        self.layout.levels.iter().map(|&l| l as usize).collect()
+    }
+
+    /// The variance sidecar.
+    pub fn variance_kind(&self) -> Variance {
+        match self.layout.variance {
+            None => Variance::None,
+            Some(VarianceLayout::Scalar) => Variance::Scalar,
+            Some(VarianceLayout::DiagonalF16) => Variance::Diagonal,
+            Some(VarianceLayout::DiagonalLog8) => Variance::DiagonalCompact,
+        }
+    }
+
+    /// The typed columns.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        let levels = &self.layout.levels;
+        limits::check("number of levels", levels.len() as u64, limits::LEVELS)?;
+        limits::check("dimension", u64::from(levels.iter().copied().max().unwrap_or(0)), limits::DIMENSION)?;
+        if levels.first().is_none_or(|&l| l == 0) || levels.windows(2).any(|w| w[0] >= w[1]) {
+            let why = format!("levels must be positive, ascending and end with the dimension, got {levels:?}");
+            return Err(Error::BadRequest { what: "schema", why });
+        }
+        limits::check("number of columns", self.columns.len() as u64, limits::COLUMNS)?;
+        for (i, column) in self.columns.iter().enumerate() {
+            limits::check("column name in bytes", column.path.len() as u64, limits::NAME_BYTES)?;
+            if column.path.is_empty() || self.columns[..i].iter().any(|c| c.path == column.path) {
+                let why = format!("column `{}` is unnamed or declared twice", column.path);
+                return Err(Error::BadRequest { what: "schema", why });
+            }
+            crate::fields::column_path(&column.path)?;
+        }
+        Ok(())
+    }
+
+    /// What the manifest keeps beside the layout.
+    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
+        let record = SchemaRecord {
+            metric: self.metric.to_string(),
+            columns: self.columns.iter().map(|c| (c.path.clone(), column_tag(c.kind))).collect(),
+        };
+        Ok(meta::encode(&record)?)
+    }
+
+    pub(crate) fn decode(record: &[u8], layout: Layout) -> Result<Schema> {
+        let file = Path::new("manifest");
+        let corrupt = |why: String| Error::Corrupt { file: file.to_path_buf(), offset: 0, why };
+        let record: SchemaRecord = meta::decode(record, file, 0)?;
+        let metric = record.metric.parse().map_err(|_| corrupt(format!("unknown metric `{}`", record.metric)))?;
+        let mut columns = Vec::new();
+        for (path, tag) in record.columns {
+            let kind = column_of(tag).ok_or_else(|| corrupt(format!("column `{path}` has unknown type {tag}")))?;
+            columns.push(Column { path, kind });
+        }
+        let schema = Schema { metric, layout, columns };
+        schema.validate()?;
+        Ok(schema)
+    }
+}
+
+#[derive(bincode::Encode, bincode::Decode)]
+struct SchemaRecord {
+    metric: String,
+    columns: Vec<(String, u8)>,
+}
+
+const COLUMN_TYPES: [ColumnType; 4] = [ColumnType::Bool, ColumnType::Int, ColumnType::Float, ColumnType::Str];
+
+fn column_tag(kind: ColumnType) -> u8 {
+    COLUMN_TYPES.iter().position(|k| *k == kind).unwrap_or(0) as u8
+}
+
+fn column_of(tag: u8) -> Option<ColumnType> {
+    COLUMN_TYPES.get(tag as usize).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decode_of_encode_is_the_schema() {
+        let schema = Schema::new(8, Metric::Dot)
+            .levels([2, 4])
+            .element(Element::I8)
+            .variance(Variance::Scalar)
+            .column("year", ColumnType::Int)
+            .column("meta.lang", ColumnType::Str);
+        assert_eq!(schema.level_dims(), [2, 4, 8]);
+        let back = Schema::decode(&schema.encode().unwrap(), schema.layout.clone()).unwrap();
+        assert_eq!(back, schema);
+    }
+
+    #[test]
+    fn a_schema_that_cannot_be_is_refused() {
+        for bad in [
+            Schema::new(0, Metric::L2),
+            Schema::new(8, Metric::L2).levels([4, 4]),
+            Schema::new(8, Metric::L2).levels([16]).levels([0, 8]),
+            Schema::new(70_000, Metric::L2),
+            Schema::new(8, Metric::L2).column("a", ColumnType::Int).column("a", ColumnType::Str),
+            Schema::new(8, Metric::L2).column("", ColumnType::Int),
+            Schema::new(8, Metric::L2).column("a b", ColumnType::Int),
+        ] {
+            assert!(bad.validate().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! A consistent view of a collection, for as many reads as the caller likes.
+//!
+//! Reads from: `state`. Writes to: nothing.
+//! Never: a lock once it is taken; later commits, seals and compactions do not show.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use foretaste_query::metric::Metric;
+use foretaste_storage::bytes::Span;
+use foretaste_storage::key::Key;
+use foretaste_storage::rows::Rows;
+use foretaste_storage::{element, variance};
+use roaring::RoaringBitmap;
+
+use crate::error::{Error, Result};
+use crate::fields;
+use crate::schema::Schema;
+use crate::search::Search;
+use crate::state::{Place, State};
+
+/// A consistent view of a collection. Cloning is cheap; its files stay until the last clone is dropped.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    pub(crate) state: Arc<State>,
+    pub(crate) seq: u64,
+}
+
+/// A row as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Its id, of the type the caller put in.
+    pub id: Key,
+    /// Its vector, as the element type keeps it: as many numbers as the levels the row has.
+    pub vector: Vec<f32>,
+    /// Its variances as stored: one for a scalar sidecar, as many as the vector has for a diagonal one, none without.
+    pub variance: Vec<f32>,
+    /// The sums of its variances over the first dimensions up to each level; empty without a sidecar.
+    pub variance_traces: Vec<f32>,
+    /// Its document.
+    pub payload: Option<serde_json::Value>,
+    /// Sequence number of the operation that wrote it; a later one is larger.
+    pub version: u64,
+}
+
+impl Snapshot {
+    /// Rows it sees.
+    pub fn len(&self) -> u64 {
+        self.state.len(self.seq)
+    }
+
+    /// Whether it sees no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The schema at its time.
+    pub fn schema(&self) -> &Schema {
+        &self.state.schema
+    }
+
+    /// The metric.
+    pub fn metric(&self) -> Metric {
+        self.state.schema.metric
+    }
+
+    /// The row with this id.
+    ///
+    /// # Errors
+    /// `Corrupt` when its bytes are damaged; other rows stay readable.
+    pub fn get(&self, id: impl Into<Key>) -> Result<Option<Record>> {
+        let id = id.into();
+        self.state.find(&id, self.seq)?.map(|place| self.record(&place)).transpose()
+    }
+
+    /// Whether there is a row with this id.
+    pub fn contains(&self, id: impl Into<Key>) -> Result<bool> {
+        Ok(self.state.find(&id.into(), self.seq)?.is_some())
+    }
+
+    /// A search for the rows nearest to `query`.
+    pub fn search(&self, query: &[f32]) -> Search {
+        Search::new(self.clone(), query)
+    }
+
+    /// All rows, in the order of storage.
+    pub fn scan(&self) -> impl Iterator<Item = Result<Record>> + '_ {
+        self.places().map(|place| self.record(&place))
+    }
+
+    /// Where every live row is.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        let sealed = self.state.segments.iter().flat_map(|source| {
+            let dead = source.dead.at(self.seq);
+            live(source.segment.rows(), dead).map(|row| Place::Segment(Arc::clone(source), row))
+        });
+        let fresh = self.state.heads.iter().flat_map(|head| {
+            let dead = head.dead.at(self.seq);
+            let rows = head.visible(self.seq).map(|b| b.block.rows()).sum();
+            live(rows, dead).map(|row| Place::Head(Arc::clone(head), row))
+        });
+        sealed.chain(fresh)
+    }
+
+    pub(crate) fn record(&self, place: &Place) -> Result<Record> {
+        match place {
+            Place::Segment(source, row) => {
+                let mut record = self.read(&*source.segment, *row)?;
+                record.variance_traces = source.segment.traces(*row)?.unwrap_or_default();
+                Ok(record)
+            }
+            Place::Head(head, row) => {
+                let (block, inside) = head.locate(*row).ok_or_else(|| lost_row(*row))?;
+                let rows = block.rows(self.state.layout());
+                let mut record = self.read(&rows, inside)?;
+                let parts = (0..usize::from(rows.levels(inside)?))
+                    .map(|level| rows.variance(inside, level).map(|s| s.to_vec()))
+                    .collect::<Result<Vec<_>, _>>()?;
+                let levels = parts.len();
+                let bytes_of = |level: usize| parts.get(level).map(Vec::as_slice).unwrap_or_default();
+                variance::traces(self.state.layout(), levels, bytes_of, &mut record.variance_traces);
+                Ok(record)
+            }
+        }
+    }
+
+    fn read(&self, rows: &dyn Rows, row: u32) -> Result<Record> {
+        let layout = self.state.layout();
+        let scale = rows.scale(row)?;
+        let (mut vector, mut variances) = (Vec::new(), Vec::new());
+        for level in 0..usize::from(rows.levels(row)?) {
+            element::decode(layout.element, &rows.vector(row, level)?, scale, &mut vector);
+            if let Some(kind) = layout.variance {
+                variance::decode(kind, &rows.variance(row, level)?, &mut variances);
+            }
+        }
+        Ok(Record {
+            id: rows.key(row)?.to_key(),
+            vector,
+            variance: variances,
+            variance_traces: Vec::new(),
+            payload: fields::document(&rows.payload(row)?),
+            version: rows.version(row)?,
+        })
+    }
+
+    pub(crate) fn key_of(&self, place: &Place) -> Result<Key> {
+        match place {
+            Place::Segment(source, row) => Ok(Rows::key(&*source.segment, *row)?.to_key()),
+            Place::Head(head, row) => head.key(*row).map(|k| k.to_key()).ok_or_else(|| lost_row(*row)),
+        }
+    }
+
+    pub(crate) fn payload_of(&self, place: &Place) -> Result<Option<serde_json::Value>> {
+        let payload = match place {
+            Place::Segment(source, row) => Rows::payload(&*source.segment, *row)?,
+            Place::Head(head, row) => {
+                let (block, inside) = head.locate(*row).ok_or_else(|| lost_row(*row))?;
+                Span::Borrowed(block.block.payload_of(inside))
+            }
+        };
+        Ok(fields::document(&payload))
+    }
+}
+
+fn live(rows: u32, dead: Arc<RoaringBitmap>) -> impl Iterator<Item = u32> {
+    (0..rows).filter(move |row| !dead.contains(*row))
+}
+
+fn lost_row(row: u32) -> Error {
+    Error::Corrupt { file: Path::new("log").to_path_buf(), offset: 0, why: format!("there is no fresh row {row}") }
+}

@@ -1,0 +1,157 @@
+//! What a collection consists of at one moment, and how a key is found in it.
+//!
+//! The protocol of visibility (checked in `tests/loom_state.rs`): a commit appends its rows and deletions unpublished,
+//! waits until its log frame is durable, and then advances `published` to its last sequence number. A snapshot loads
+//! `published` first and the state after it, and takes the larger of that number and the state's `floor`. A state is
+//! replaced under the ingest lock, and its floor is what was published then: whatever the new state has physically
+//! dropped was dead at its floor, and everything up to the loaded number is in every later state.
+//!
+//! Reads from: `ingest`, `seal`, `compact`, `recover`. Writes to: memory. Never: a change to a state readers hold.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use foretaste_storage::append::Published;
+use foretaste_storage::key::Key;
+use foretaste_storage::layout::Layout;
+use foretaste_storage::manifest::TombRef;
+use foretaste_storage::pin::Pin;
+use foretaste_storage::segment::Segment;
+use foretaste_storage::sync::{AtomicBool, Mutex, Ordering, RwLock};
+
+use crate::error::Result;
+use crate::head::{Head, HeadHandle};
+use crate::schema::Schema;
+use crate::tombs::Tombs;
+
+/// A segment as one state of its collection shows it.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub segment: Arc<Segment>,
+    pub dead: Tombs,
+    /// The deletions that are on disk, if there are any.
+    pub tombstones: Option<TombRef>,
+    /// Keeps the segment's files while any snapshot shows it.
+    pub pin: Pin,
+}
+
+/// One state of a collection: immutable but for appends that its snapshots do not see.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// The least sequence number a snapshot of this state may have.
+    pub floor: u64,
+    pub schema: Arc<Schema>,
+    pub segments: Vec<Arc<Source>>,
+    /// Oldest first; the last one takes the commits.
+    pub heads: Vec<HeadHandle>,
+}
+
+/// A collection, shared by all handles.
+#[derive(Debug)]
+pub(crate) struct CollectionCore {
+    pub id: u32,
+    pub name: String,
+    state: RwLock<Arc<State>>,
+    /// The last sequence number that is durable and may be seen.
+    pub published: Published,
+    pub dropped: AtomicBool,
+    /// Held shared by commits, alone by a change of levels.
+    pub gate: RwLock<()>,
+    pub marks: Mutex<BTreeMap<String, u64>>,
+}
+
+/// Where a row is.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    Head(HeadHandle, u32),
+    Segment(Arc<Source>, u32),
+}
+
+impl State {
+    pub fn layout(&self) -> &Layout {
+        &self.schema.layout
+    }
+
+    /// The head that takes commits.
+    pub fn active(&self) -> Option<&HeadHandle> {
+        self.heads.last()
+    }
+
+    /// The live row of `key` for a snapshot at `seq`; `u64::MAX` finds what the newest operation left.
+    pub fn find(&self, key: &Key, seq: u64) -> Result<Option<Place>> {
+        for head in self.heads.iter().rev() {
+            if let Some(row) = head.find(key, seq) {
+                return Ok(Some(Place::Head(Arc::clone(head), row)));
+            }
+        }
+        for source in self.segments.iter().rev() {
+            // A key can stand in several segments, but in one of them alive.
+            if let Some(row) = source.segment.find(key.as_ref())? {
+                if !source.dead.contains(row, seq) {
+                    return Ok(Some(Place::Segment(Arc::clone(source), row)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Live rows for a snapshot at `seq`.
+    pub fn len(&self, seq: u64) -> u64 {
+        let sealed: u64 = self.segments.iter().map(|s| u64::from(s.segment.rows()) - s.dead.at(seq).len()).sum();
+        let fresh: u64 = self.heads.iter().map(|h| fresh_rows(h, seq)).sum();
+        sealed + fresh
+    }
+}
+
+fn fresh_rows(head: &Head, seq: u64) -> u64 {
+    let rows: u64 = head.visible(seq).map(|b| u64::from(b.block.rows())).sum();
+    rows - head.dead.at(seq).range_cardinality(..u32::try_from(rows).unwrap_or(u32::MAX))
+}
+
+impl Place {
+    /// Marks the row as deleted by the operation `seq`.
+    pub fn kill(&self, seq: u64) {
+        match self {
+            Place::Head(head, row) => head.dead.push(crate::tombs::Death { seq, row: *row }),
+            Place::Segment(source, row) => source.dead.push(crate::tombs::Death { seq, row: *row }),
+        }
+    }
+}
+
+impl CollectionCore {
+    pub fn new(id: u32, name: String, state: State, published: u64, marks: BTreeMap<String, u64>) -> Self {
+        let core = CollectionCore {
+            id,
+            name,
+            state: RwLock::new(Arc::new(state)),
+            published: Published::default(),
+            dropped: AtomicBool::new(false),
+            gate: RwLock::new(()),
+            marks: Mutex::new(marks),
+        };
+        core.published.advance_to(published);
+        core
+    }
+
+    /// The newest state.
+    pub fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state.read())
+    }
+
+    /// Replaces the state; called under the ingest lock.
+    pub fn install(&self, state: State) {
+        *self.state.write() = Arc::new(state);
+    }
+
+    /// A consistent view: a state and the sequence number it is seen at. The order of the two loads matters, see above.
+    pub fn view(&self) -> (Arc<State>, u64) {
+        let published = self.published.get();
+        let state = self.state();
+        let seq = published.max(state.floor);
+        (state, seq)
+    }
+
+    pub fn is_dropped(&self) -> bool {
+        self.dropped.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,139 @@
+//! The door: what a batch or a query must be before anything is written or compared.
+//!
+//! Reads from: the caller's vectors, variances and payloads. Writes to: nothing.
+//! Never: a value changed; what is stored is what was given.
+
+use foretaste_query::lang::ColumnType;
+use foretaste_query::metric::Metric;
+use foretaste_storage::key::Key;
+use foretaste_storage::layout::VarianceLayout;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::fields;
+use crate::schema::Schema;
+
+/// Where a value stands, for the error that names it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct At<'a> {
+    pub row: usize,
+    pub id: &'a Key,
+}
+
+/// A row's vector: the length of a level, finite, and under cosine not zero at its first level.
+pub(crate) fn vector(schema: &Schema, vector: &[f32], at: At<'_>) -> Result<()> {
+    if schema.layout.levels_for(vector.len()).is_none() {
+        let expected = match schema.layout.levels.as_slice() {
+            [dim] => dim.to_string(),
+            levels => format!("one of {levels:?}"),
+        };
+        return Err(Error::DimensionMismatch { expected, got: vector.len(), row: at.row, id: at.id.to_string() });
+    }
+    finite(vector, at.row, &at.id.to_string())?;
+    if schema.metric == Metric::Cosine && vector.iter().all(|v| *v == 0.0) {
+        return Err(Error::ZeroVector { row: at.row, id: at.id.to_string() });
+    }
+    Ok(())
+}
+
+/// A query's vector: at least as long as what is searched, finite, under cosine not zero there.
+pub(crate) fn query(schema: &Schema, vector: &[f32], dims: usize) -> Result<()> {
+    let id = || "query".to_string();
+    if vector.len() < dims || vector.len() > schema.dim() {
+        let expected = if dims == schema.dim() { dims.to_string() } else { format!("{dims} to {}", schema.dim()) };
+        return Err(Error::DimensionMismatch { expected, got: vector.len(), row: 0, id: id() });
+    }
+    finite(vector, 0, "query")?;
+    if schema.metric == Metric::Cosine && vector.iter().take(dims).all(|v| *v == 0.0) {
+        return Err(Error::ZeroVector { row: 0, id: id() });
+    }
+    Ok(())
+}
+
+/// A row's variances: as many as the sidecar wants, finite, none negative.
+pub(crate) fn variance(schema: &Schema, values: &[f32], dims: usize, at: At<'_>) -> Result<()> {
+    let bad = |why: String| Err(Error::BadVariance { row: at.row, id: at.id.to_string(), why });
+    let expected = match schema.layout.variance {
+        None => return bad("the collection keeps no variances; create it with `.variance(…)`".into()),
+        Some(VarianceLayout::Scalar) => 1,
+        Some(VarianceLayout::DiagonalF16 | VarianceLayout::DiagonalLog8) => dims,
+    };
+    if values.len() != expected {
+        return bad(format!("{} variances given, {expected} expected", values.len()));
+    }
+    match values.iter().position(|v| !v.is_finite() || *v < 0.0) {
+        Some(dim) => bad(format!("the variance of dimension {dim} is {}, which cannot be", values[dim])),
+        None => Ok(()),
+    }
+}
+
+/// A row's payload: an object whose values fit the declared columns.
+pub(crate) fn payload(schema: &Schema, payload: &Value, at: At<'_>) -> Result<()> {
+    let bad = |why: String| Err(Error::BadPayload { row: at.row, id: at.id.to_string(), why });
+    if !payload.is_object() {
+        return bad("the payload must be a JSON object".into());
+    }
+    for column in &schema.columns {
+        let value = fields::lookup(payload, &fields::column_path(&column.path)?);
+        let fits = match (value, column.kind) {
+            (None | Some(Value::Null), _) => true,
+            (Some(v), ColumnType::Bool) => v.is_boolean(),
+            (Some(v), ColumnType::Int) => v.as_i64().is_some(),
+            (Some(v), ColumnType::Float) => v.is_number(),
+            (Some(v), ColumnType::Str) => v.is_string(),
+        };
+        if !fits {
+            let found = value.map(|v| v.to_string()).unwrap_or_default();
+            let found: String = found.chars().take(40).collect();
+            return bad(format!("column `{}` is declared {}, found {found}", column.path, column.kind));
+        }
+    }
+    Ok(())
+}
+
+fn finite(values: &[f32], row: usize, id: &str) -> Result<()> {
+    // One pass without a branch a number: a sum of absolute values is finite only if all of them are, but it may also
+    // overflow, so a suspicious sum is looked at number by number.
+    let sum: f32 = values.iter().map(|v| v.abs()).sum();
+    if sum.is_finite() {
+        return Ok(());
+    }
+    match values.iter().position(|v| !v.is_finite()) {
+        Some(dim) => Err(Error::NonFinite { row, dim, id: id.to_string(), value: values[dim] }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_a_bad_number_is_named() {
+        let schema = Schema::new(4, Metric::Cosine).levels([2]);
+        let at = At { row: 3, id: &Key::from("x") };
+        let err = vector(&schema, &[0., 1., f32::NAN, 0.], at).unwrap_err();
+        assert!(matches!(err, Error::NonFinite { row: 3, dim: 2, .. }), "{err}");
+        assert!(vector(&schema, &[f32::MAX; 4], at).is_ok());
+        assert!(vector(&schema, &[1., 1.], at).is_ok());
+        let err = vector(&schema, &[1.; 3], at).unwrap_err();
+        assert!(err.to_string().contains("3 dimensions, one of [2, 4] expected"), "{err}");
+        assert!(matches!(vector(&schema, &[0.; 4], at), Err(Error::ZeroVector { row: 3, .. })));
+        assert!(query(&schema, &[0., 0., 1., 1.], 2).is_err());
+        assert!(query(&schema, &[1., f32::INFINITY, 1., 1.], 4).is_err());
+    }
+
+    #[test]
+    fn variances_are_counted_and_never_negative() {
+        let at = At { row: 0, id: &Key::Int(1) };
+        let plain = Schema::new(2, Metric::L2);
+        assert!(variance(&plain, &[0.1], 2, at).is_err());
+        let scalar = plain.clone().variance(crate::Variance::Scalar);
+        assert!(variance(&scalar, &[0.1], 2, at).is_ok() && variance(&scalar, &[0.1, 0.1], 2, at).is_err());
+        let diagonal = plain.variance(crate::Variance::Diagonal);
+        assert!(variance(&diagonal, &[0.1, 0.0], 2, at).is_ok());
+        for bad in [[0.1, -0.1], [f32::NAN, 0.1], [0.1, f32::INFINITY]] {
+            assert!(variance(&diagonal, &bad, 2, at).is_err());
+        }
+    }
+}
