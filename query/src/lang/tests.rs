@@ -228,6 +228,13 @@ fn text_beyond_each_limit_is_refused_and_text_at_it_accepted() {
         assert_eq!(refused(&nested(10_000)).at, error.at);
     }
 
+    // Depth is nesting, not number.
+    for sibling in ["not a", "(a or b)"] {
+        parsed(&vec![sibling; 2 * MAX_DEPTH].join(" and "));
+    }
+    let alternating = format!("{}a{}", "(a or (a and ".repeat(MAX_DEPTH / 2), "))".repeat(MAX_DEPTH / 2));
+    assert!(holds(&alternating, &json!({"a": true})) && !holds(&alternating, &json!({})));
+
     let tests = |n: usize| vec!["a"; n].join(" or ");
     parsed(&tests(MAX_TERMS));
     let error = refused(&tests(MAX_TERMS + 1));
