@@ -23,6 +23,7 @@ use crate::options::Options;
 use crate::publish::Retired;
 use crate::reader::Follower;
 use crate::state::CollectionCore;
+use crate::work::Work;
 
 pub(crate) struct Core {
     pub vfs: Arc<dyn Vfs>,
@@ -38,6 +39,7 @@ pub(crate) struct Core {
     pub next_id: AtomicU64,
     /// Numbers for pins, one for each opening of a segment.
     pub next_pin: AtomicU64,
+    pub work: Work,
     pub _lock: Option<DatabaseLock>,
 }
 

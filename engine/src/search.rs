@@ -23,6 +23,7 @@ use roaring::RoaringBitmap;
 
 use crate::error::{Error, Result};
 use crate::fields::{self, SegmentColumns, SegmentFields};
+use crate::recover::to_storage;
 use crate::snapshot::Snapshot;
 use crate::state::Place;
 use crate::validate;
@@ -374,14 +375,5 @@ impl Source for ScanRows<'_> {
             ScanRows::Segment(segment, _) => Rows::scale(*segment, row).unwrap_or(1.0),
             ScanRows::Block(block, _) => block.scale_of(row),
         }
-    }
-}
-
-/// The scan's callbacks speak the storage layer's errors.
-fn to_storage(e: Error) -> foretaste_storage::Error {
-    match e {
-        Error::Corrupt { file, offset, why } => foretaste_storage::Error::Corrupt { file, offset, why },
-        Error::Io { path, op, source } => foretaste_storage::Error::Io { path, op, source },
-        other => foretaste_storage::Error::Corrupt { file: "query".into(), offset: 0, why: other.to_string() },
     }
 }

@@ -1,0 +1,84 @@
+//! A read-only database that follows the writer.
+//!
+//! Reads from: the manifest and the logs another process writes. Writes to: memory.
+//! Never: a file of the database; a reader works on read-only media too.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use foretaste_storage::log::{self, Tail};
+use foretaste_storage::manifest;
+use foretaste_storage::names;
+
+use crate::core::Core;
+use crate::error::Result;
+use crate::ingest::LogSpan;
+use crate::recover::{self, to_storage};
+
+/// Where a reader is in the writer's logs.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    next_seq: u64,
+    /// The newest log that was read, and how much of it; `None` when there was none.
+    last: Option<(u64, u64)>,
+}
+
+impl Follower {
+    pub fn new(_spans: &[LogSpan], next_seq: u64, last: Option<(u64, u64)>) -> Self {
+        Follower { next_seq, last }
+    }
+}
+
+/// What a refresh has to do.
+pub(crate) enum Refresh {
+    /// Nothing new, or new batches that were added to the present state.
+    Same,
+    /// A new generation: the database must be opened again.
+    Reopen,
+}
+
+/// Reads what the writer committed since the last look.
+pub(crate) fn refresh(core: &Core) -> Result<Refresh> {
+    let mut upkeep = core.upkeep.lock();
+    let newest = manifest::load(&*core.vfs, &core.root, core.options.access)?;
+    if newest.record.generation != upkeep.record.generation {
+        return Ok(Refresh::Reopen);
+    }
+    let record = upkeep.record.clone();
+    let Some(follower) = upkeep.follower.as_mut() else { return Ok(Refresh::Same) };
+    let after = follower.last.map_or(0, |(id, _)| id);
+    for id in log::list(&*core.vfs, &core.root)? {
+        let known = record.logs.iter().any(|l| l.id == id) || id >= record.next_id;
+        if !known || id < after {
+            continue;
+        }
+        let name = names::log_file(id);
+        let file = core.vfs.open(&core.root.join(&name))?;
+        let offset = follower.last.filter(|(last, _)| *last == id).map_or(0, |(_, offset)| offset);
+        let mut tail = tail(core, file, &name, id, offset, follower.next_seq)?;
+        let mut next_seq = follower.next_seq;
+        tail.poll(&mut |frame| {
+            next_seq = frame.first_seq + u64::from(frame.block.ops().max(1));
+            recover::put(core, &record, frame).map_err(to_storage)
+        })?;
+        follower.next_seq = next_seq;
+        follower.last = Some((id, tail.offset()));
+    }
+    for collection in core.all_collections() {
+        if let Some(last) = collection.state().active().and_then(|h| h.last_seq()) {
+            collection.published.advance_to(last);
+        }
+    }
+    Ok(Refresh::Same)
+}
+
+fn tail(
+    core: &Core,
+    file: Arc<dyn foretaste_storage::vfs::File>,
+    name: &Path,
+    id: u64,
+    offset: u64,
+    next_seq: u64,
+) -> Result<Tail> {
+    Ok(Tail::resume(file, name, &core.uuid, id, offset, next_seq)?)
+}
