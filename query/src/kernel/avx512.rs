@@ -40,6 +40,7 @@ pub(super) unsafe fn accumulate(op: Op, query: &[f32], rows: &Rows<'_>, out: &mu
 unsafe fn strip<const OP: u8, const ELEMENT: u8>(query: &[f32], rows: &Rows<'_>, out: &mut [Acc]) {
     let (dims, size) = (query.len(), rows.element.size());
     let q = query.as_ptr().cast::<u8>();
+    let ahead = rows.ahead_bytes();
     for (i, acc) in out.iter_mut().enumerate() {
         // SAFETY: `holds` says that row `i` starts inside `bytes`, or that `dims` is 0.
         let row = unsafe { rows.bytes.as_ptr().add(i * rows.stride) };
@@ -48,6 +49,12 @@ unsafe fn strip<const OP: u8, const ELEMENT: u8>(query: &[f32], rows: &Rows<'_>,
         let mut sums = [(_mm512_setzero_ps(), _mm512_setzero_ps()); 4];
         let mut d = 0;
         while d + 4 * LANES <= dims {
+            for line in 0..size {
+                // A hint: it reads nothing and cannot fault, so it may point beyond the last row.
+                _mm_prefetch::<_MM_HINT_T0>(
+                    row.wrapping_add(ahead).wrapping_add(d * size + line * 64).cast(),
+                );
+            }
             for (u, sum) in sums.iter_mut().enumerate() {
                 let at = d + u * LANES;
                 // SAFETY: `at + LANES <= dims`: inside the query and, by `holds`, inside the row.

@@ -224,6 +224,9 @@ fn rows_that_are_not_there_are_refused_and_nothing_is_added() {
         let mut run = |rows: Rows<'_>, n: usize| kernels.accumulate(Op::L2, &query, &rows, &mut out[..n]);
         assert!(run(rows(64, 16, &[]), 4).is_ok());
         assert!(run(rows(16, 0, &[]), 1).is_ok(), "one row needs no stride");
+        assert!(run(rows(16, usize::MAX, &[]), 1).is_ok(), "nor is an absurd one looked at");
+        let long = Rows { element: Element::I8, bytes: &[0; 128], stride: usize::MAX, scales: &[] };
+        assert!(kernels.accumulate(Op::L2, &[0.0; 128], &long, &mut out[..1]).is_ok());
         let error = kernels.accumulate(Op::Dot, &query, &rows(63, 16, &[]), &mut out).unwrap_err();
         assert!(error.to_string().contains("4 rows of 4 dimensions"), "{error}");
     }
