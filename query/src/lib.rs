@@ -10,3 +10,4 @@ pub mod answer;
 pub mod index;
 pub mod kernel;
 pub mod lang;
+pub mod metric;

@@ -1,0 +1,7 @@
+//! Exact search: every row is compared. What small collections, fresh rows and narrow filters use.
+//!
+//! Reads from: sources' planes. Writes to: a `TopK`. Never: an index structure; there is nothing to build.
+
+mod search;
+
+pub use search::{Accept, Scan, candidates, finish, search};
