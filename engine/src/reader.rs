@@ -9,11 +9,13 @@ use std::sync::Arc;
 use foretaste_storage::log::{self, Tail};
 use foretaste_storage::manifest;
 use foretaste_storage::names;
+use foretaste_storage::sync::Ordering;
 
 use crate::core::Core;
 use crate::error::Result;
 use crate::ingest::LogSpan;
 use crate::recover::{self, to_storage};
+use crate::state::State;
 
 /// Where a reader is in the writer's logs.
 #[derive(Debug)]
@@ -80,5 +82,39 @@ fn tail(
     offset: u64,
     next_seq: u64,
 ) -> Result<Tail> {
-    Ok(Tail::resume(file, name, &core.uuid, id, offset, next_seq)?)
+    Ok(Tail::resume(file, name, &core.uuid, id, offset, next_seq))
+}
+
+/// Puts the collections of a newer opening in place of this one's, under the handles that are out.
+pub(crate) fn adopt(core: &Core, newer: &Core) {
+    let mut upkeep = core.upkeep.lock();
+    let mut theirs = newer.upkeep.lock();
+    upkeep.record = theirs.record.clone();
+    upkeep.follower = theirs.follower.take();
+    upkeep._generation = theirs._generation.take();
+    let fresh = newer.collections.read();
+    let mut collections = core.collections.write();
+    collections.retain(|name, old| {
+        let stays = fresh.get(name).is_some_and(|new| new.id == old.id);
+        if !stays {
+            old.dropped.store(true, Ordering::Release);
+        }
+        stays
+    });
+    for (name, new) in fresh.iter() {
+        let Some(old) = collections.get(name) else {
+            collections.insert(name.clone(), Arc::clone(new));
+            continue;
+        };
+        let (state, seq) = new.view();
+        // Deletions on disk may be newer than what this reader had seen: no snapshot of the new state may be older.
+        old.install(State {
+            floor: seq,
+            schema: Arc::clone(&state.schema),
+            segments: state.segments.clone(),
+            heads: state.heads.clone(),
+        });
+        old.published.advance_to(seq);
+        *old.marks.lock() = new.marks.lock().clone();
+    }
 }

@@ -1,0 +1,291 @@
+//! The database handle: open, collections, upkeep on request, close.
+//!
+//! Reads from: `recover`, `core`. Writes to: `publish`, `seal`, `compact`.
+//! Never: work of its own; it names what the rooms behind it do.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use foretaste_storage::limits;
+use foretaste_storage::manifest::CollectionRecord;
+use foretaste_storage::sync::Ordering;
+
+use crate::collection::Collection;
+use crate::compact;
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::head::Head;
+use crate::options::Options;
+use crate::publish::{collect, publish};
+use crate::reader::{self, Refresh};
+use crate::recover;
+use crate::rewrite::retire_segment;
+use crate::schema::Schema;
+use crate::seal::seal;
+use crate::state::{CollectionCore, State};
+use crate::stats::{self, Stats};
+
+/// Fresh rows beyond this are sealed when the database is closed, so that it opens at once; fewer are left in the log.
+const CLOSE_SEAL_BYTES: u64 = 1 << 20;
+
+/// An open database. Cloning is cheap; the last handle dropped closes it, as [`Database::close`] does.
+///
+/// ```
+/// # fn run(dir: &std::path::Path) -> foretaste::Result<()> {
+/// use foretaste::{Database, Metric, Schema};
+/// let db = Database::open(dir.join("notes.ft"))?;
+/// let docs = db.create_collection("docs", Schema::new(3, Metric::Cosine))?;
+/// docs.upsert("a", &[1.0, 0.0, 0.5])?;
+/// db.close()?;
+///
+/// let db = Database::options().read_only(true).open(dir.join("notes.ft"))?;
+/// assert_eq!(db.collection("docs")?.len(), 1);
+/// # Ok(()) }
+/// # run(tempfile::tempdir().unwrap().path()).unwrap();
+/// ```
+#[derive(Debug, Clone)]
+pub struct Database {
+    pub(crate) handle: Arc<Handle>,
+}
+
+/// Closes the database when the last of them is dropped.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    pub core: Arc<Core>,
+}
+
+impl Database {
+    /// Opens a database for writing, and creates it when it is missing. One process at a time may do so.
+    ///
+    /// # Errors
+    /// `Locked` when another process has it open for writing; `Corrupt`, `FormatTooNew`, `Io`.
+    pub fn open(path: impl AsRef<Path>) -> Result<Database> {
+        Options::default().open(path)
+    }
+
+    /// Options for opening: read-only, durability, access.
+    pub fn options() -> Options {
+        Options::default()
+    }
+
+    pub(crate) fn open_with(path: &Path, options: Options) -> Result<Database> {
+        let core = recover::open(path, options)?;
+        Ok(Database { handle: Arc::new(Handle { core }) })
+    }
+
+    fn core(&self) -> &Arc<Core> {
+        &self.handle.core
+    }
+
+    /// The database folder.
+    pub fn path(&self) -> PathBuf {
+        self.core().root.clone()
+    }
+
+    /// Whether it was opened read-only.
+    pub fn is_read_only(&self) -> bool {
+        self.core().writer.is_none()
+    }
+
+    /// Names of its collections, sorted.
+    pub fn collections(&self) -> Vec<String> {
+        self.core().collections.read().keys().cloned().collect()
+    }
+
+    /// Opens a collection.
+    ///
+    /// # Errors
+    /// `NotFound`, naming those there are.
+    pub fn collection(&self, name: &str) -> Result<Collection> {
+        let core = self.core().collection(name)?;
+        Ok(Collection::new(Arc::clone(&self.handle), core))
+    }
+
+    /// Creates a collection; it is durable when this returns.
+    ///
+    /// # Errors
+    /// `Exists`; `BadRequest` and `LimitExceeded` for a schema that cannot be; `ReadOnly`.
+    pub fn create_collection(&self, name: &str, schema: Schema) -> Result<Collection> {
+        let core = self.core();
+        let writer = core.writer("create a collection")?;
+        schema.validate()?;
+        limits::check("collection name in bytes", name.len() as u64, limits::NAME_BYTES)?;
+        if name.is_empty() || name.chars().any(char::is_control) {
+            let why = "a name has at least one character and no control characters".to_string();
+            return Err(Error::BadRequest { what: "collection name", why });
+        }
+        let record_schema = schema.encode()?;
+        let mut upkeep = core.upkeep.lock();
+        if core.collections.read().contains_key(name) {
+            return Err(Error::Exists { name: name.to_string() });
+        }
+        limits::check("number of collections", upkeep.record.collections.len() as u64 + 1, limits::COLLECTIONS)?;
+        // Every operation so far belongs to other collections.
+        let sealed_seq = writer.ingest.lock().next_seq.saturating_sub(1);
+        let id = upkeep.record.next_collection;
+        let entry = CollectionRecord {
+            id,
+            name: name.to_string(),
+            layout: schema.layout.clone(),
+            schema: record_schema,
+            sealed_seq,
+            segments: Vec::new(),
+            marks: Vec::new(),
+        };
+        publish(core, &mut upkeep, false, |record| {
+            record.next_collection += 1;
+            record.collections.push(entry);
+        })?;
+        let heads = vec![Arc::new(Head::default())];
+        let state = State { floor: sealed_seq, schema: Arc::new(schema), segments: Vec::new(), heads };
+        let collection =
+            Arc::new(CollectionCore::new(id, name.to_string(), state, sealed_seq, BTreeMap::new()));
+        core.collections.write().insert(name.to_string(), Arc::clone(&collection));
+        Ok(Collection::new(Arc::clone(&self.handle), collection))
+    }
+
+    /// Removes a collection with all its rows. Snapshots of it stay readable.
+    ///
+    /// # Errors
+    /// `NotFound`; `ReadOnly`.
+    pub fn drop_collection(&self, name: &str) -> Result<()> {
+        let core = self.core();
+        core.writer("drop a collection")?;
+        let mut upkeep = core.upkeep.lock();
+        let collection = core.collection(name)?;
+        let _gate = collection.gate.write();
+        collection.dropped.store(true, Ordering::Release);
+        let published =
+            publish(core, &mut upkeep, false, |record| record.collections.retain(|c| c.id != collection.id));
+        if let Err(e) = published {
+            collection.dropped.store(false, Ordering::Release);
+            return Err(e);
+        }
+        core.collections.write().remove(name);
+        let generation = upkeep.record.generation;
+        let state = collection.state();
+        for source in &state.segments {
+            retire_segment(core, &mut upkeep, source, generation);
+        }
+        collection.install(State { segments: Vec::new(), heads: Vec::new(), schema: Arc::clone(&state.schema), ..*state });
+        drop(state);
+        collect(core, &mut upkeep);
+        Ok(())
+    }
+
+    /// Seals all fresh rows into segments, now.
+    ///
+    /// # Errors
+    /// `ReadOnly`, `Io`; the rows stay safe in the log.
+    pub fn flush(&self) -> Result<()> {
+        let core = self.core();
+        core.writer("flush")?;
+        let mut upkeep = core.upkeep.lock();
+        for collection in core.all_collections() {
+            seal(core, &mut upkeep, &collection)?;
+        }
+        collect(core, &mut upkeep);
+        Ok(())
+    }
+
+    /// Makes as few segments as possible of every collection and gives the space of deleted rows back. `progress` is
+    /// told (rows done, rows in all) of a collection and cancels by returning false.
+    ///
+    /// # Errors
+    /// `Cancelled`: what was done stays done. `ReadOnly`, `Io`.
+    pub fn compact(&self, mut progress: impl FnMut(u64, u64) -> bool) -> Result<()> {
+        self.flush()?;
+        let core = self.core();
+        let mut upkeep = core.upkeep.lock();
+        for collection in core.all_collections() {
+            compact::compact_all(core, &mut upkeep, &collection, &mut progress)?;
+            collect(core, &mut upkeep);
+        }
+        Ok(())
+    }
+
+    /// What the database holds and what it takes on disk.
+    ///
+    /// # Errors
+    /// `Io` when a folder cannot be listed.
+    pub fn stats(&self) -> Result<Stats> {
+        stats::stats(self.core())
+    }
+
+    /// For a read-only database: shows what the writer has committed since it was opened or refreshed. Snapshots taken
+    /// before stay as they are. Does nothing for a writer.
+    ///
+    /// # Errors
+    /// As [`Options::open`].
+    pub fn refresh(&self) -> Result<()> {
+        let core = self.core();
+        if core.writer.is_some() {
+            return Ok(());
+        }
+        match reader::refresh(core) {
+            Ok(Refresh::Same) => return Ok(()),
+            Ok(Refresh::Reopen) => {}
+            // A log was removed between two looks: there is a newer generation.
+            Err(e) if recover::is_not_found(&e) => {}
+            Err(e) => return Err(e),
+        }
+        let newer = recover::open(&core.root, core.options.clone())?;
+        reader::adopt(core, &newer);
+        Ok(())
+    }
+
+    /// Closes the database: ends the background work, seals what is worth it, records how far the log is durable.
+    /// Other handles to it can read on and no longer write.
+    ///
+    /// # Errors
+    /// `Io`, `Poisoned`; everything acknowledged is safe all the same.
+    pub fn close(self) -> Result<()> {
+        self.handle.core.close()
+    }
+}
+
+impl Core {
+    /// Ends writing. What was acknowledged is safe whether or not this succeeds.
+    pub(crate) fn close(&self) -> Result<()> {
+        let Some(writer) = &self.writer else { return Ok(()) };
+        self.work.stop();
+        let mut upkeep = self.upkeep.lock();
+        if writer.check_poison().is_err() {
+            return writer.check_poison();
+        }
+        for collection in self.all_collections() {
+            let fresh: u64 = collection.state().heads.iter().map(|h| h.bytes()).sum();
+            if fresh > CLOSE_SEAL_BYTES {
+                seal(self, &mut upkeep, &collection)?;
+            }
+        }
+        let changed = {
+            let mut ingest = writer.ingest.lock();
+            let changed = match ingest.log.take() {
+                None => false,
+                Some(log) => {
+                    log.flush()?;
+                    if let Some(span) = ingest.logs.last_mut() {
+                        span.closed_len = Some(log.synced_len());
+                    }
+                    true
+                }
+            };
+            changed || !upkeep.record.clean
+        };
+        if changed {
+            publish(self, &mut upkeep, true, |_| ())?;
+        }
+        collect(self, &mut upkeep);
+        writer.poison(&"the database was closed");
+        Ok(())
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // Nobody is left to hear of an error; what was acknowledged is safe without this.
+        let _ = self.core.close();
+    }
+}
