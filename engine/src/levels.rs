@@ -7,9 +7,8 @@
 
 use std::sync::Arc;
 
-use foretaste_storage::foundation::names_of_level;
 use foretaste_storage::layout::Layout;
-use foretaste_storage::names;
+use foretaste_storage::names::{self, Part};
 use foretaste_storage::segment::SegmentRef;
 
 use crate::core::{Core, Upkeep};
@@ -115,4 +114,12 @@ fn relayout(core: &Core, upkeep: &mut Upkeep, collection: &CollectionCore, schem
     drop((ingest, state, before));
     collect(core, upkeep);
     Ok(())
+}
+
+/// The level a file of a segment belongs to; what belongs to none is kept with the first.
+fn level_of(name: &str) -> usize {
+    match Part::parse(name) {
+        Some(Part::Plane(level) | Part::Variance(level)) => level,
+        _ => 0,
+    }
 }

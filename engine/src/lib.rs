@@ -1,1 +1,76 @@
-//! (being written)
+//! **foretaste** is an embedded vector database: a library that keeps vectors, their uncertainty and their documents in
+//! one folder, survives a killed process and a power loss, and finds the nearest rows.
+//!
+//! ```
+//! use foretaste::{Database, Metric, Schema};
+//!
+//! # fn run(dir: &std::path::Path) -> foretaste::Result<()> {
+//! let db = Database::open(dir.join("notes.ft"))?;
+//! let docs = db.create_collection("docs", Schema::new(3, Metric::Cosine))?;
+//!
+//! let mut batch = docs.batch(); // one batch is one atomic, durable commit
+//! batch.upsert("id-1", &[0.9, 0.1, 0.0]).payload(serde_json::json!({"lang": "en"}));
+//! batch.upsert("id-2", &[0.0, 0.8, 0.6]);
+//! batch.commit()?; // returns after the data is safe
+//!
+//! for hit in docs.search(&[1.0, 0.0, 0.0]).k(10).filter("lang = 'en'").run()? {
+//!     println!("{} at {:.3}", hit.id, hit.distance);
+//! }
+//! # Ok(()) }
+//! # run(tempfile::tempdir().unwrap().path()).unwrap();
+//! ```
+//!
+//! # Where to go from here
+//!
+//! * [`Database`] opens a folder; [`Collection`] writes and reads; [`Batch`] is the unit of writing.
+//! * [`Schema`] says what a collection holds: dimension, [`Metric`], nested levels, [`Element`] type, [`Variance`].
+//! * [`Search`] compares exactly, at any level, with a filter (the language is in [`lang`]).
+//! * [`Snapshot`] is a consistent view for many reads.
+//! * [`check`](fn@check) and [`repair`](fn@repair) verify and mend a database; [`import`] reads other people's files.
+//!
+//! Searches compare every row; graph indexes and progressive answers are not part of this version.
+//!
+//! Reads from: `query`, `storage`. Writes to: the database folder. Never: a terminal.
+
+mod batch;
+mod check;
+mod collection;
+mod compact;
+mod core;
+mod db;
+mod error;
+mod fields;
+mod head;
+pub mod import;
+mod ingest;
+mod levels;
+mod options;
+mod publish;
+mod reader;
+mod recover;
+mod rewrite;
+mod schema;
+mod seal;
+mod search;
+mod snapshot;
+mod state;
+mod stats;
+mod tombs;
+mod validate;
+mod work;
+
+pub use batch::{Batch, RowMut, RowVariance};
+pub use check::{Damage, Report, check};
+pub use collection::Collection;
+pub use db::Database;
+pub use error::{Error, Result};
+pub use foretaste_query::lang::{self, ColumnType, Filter};
+pub use foretaste_query::metric::Metric;
+pub use foretaste_storage::key::Key;
+pub use foretaste_storage::layout::Element;
+pub use foretaste_storage::sealed::Access;
+pub use options::{Durability, Options};
+pub use schema::{Column, Schema, Variance};
+pub use search::{Cost, Hit, Hits, MAX_K, Search};
+pub use snapshot::{Record, Snapshot};
+pub use stats::{CollectionStats, Stats};

@@ -1,0 +1,113 @@
+# Everything a developer runs, by name. `make help` lists the targets.
+
+SHELL := /bin/sh
+.SHELLFLAGS := -eu -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+# Seconds per fuzz target, rounds of the crash simulation, and kills.
+SECONDS ?= 60
+ROUNDS ?= 10000
+KILLS ?= 1000
+
+# Where build output goes; the variants with other flags have their own folders so that none rebuilds another's.
+TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  make fuzz SECONDS=$(SECONDS)   make crash ROUNDS=$(ROUNDS)   make kill9 KILLS=$(KILLS)"
+
+# ---------------------------------------------------------------------------------------------------- tests
+
+.PHONY: test
+test: tools fmt-check clippy unit loom docs fuzz-check ## everything a change has to pass (what .ci/run runs)
+	@echo "all checks passed"
+
+.PHONY: tools
+tools: ## say whether the toolchain has what the checks need
+	@$(CARGO) --version
+	@$(CARGO) fmt --version || { echo "rustfmt is missing: rustup component add rustfmt"; exit 1; }
+	@$(CARGO) clippy --version || { echo "clippy is missing: rustup component add clippy"; exit 1; }
+
+.PHONY: lint
+lint: tools fmt-check clippy ## formatting and lints only
+
+.PHONY: fmt-check
+fmt-check:
+	$(CARGO) fmt --all --check
+
+.PHONY: clippy
+clippy:
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: unit
+unit: ## unit, property, integration, house-rule and documentation tests
+	$(CARGO) test --workspace --locked
+
+.PHONY: loom
+loom: ## model-check the concurrent protocols (at most 3 preemptions)
+	@if ls storage/tests/loom_*.rs >/dev/null 2>&1; then \
+	    RUSTFLAGS="$${RUSTFLAGS:-} --cfg foretaste_loom" \
+	    LOOM_MAX_PREEMPTIONS="$${LOOM_MAX_PREEMPTIONS:-3}" \
+	    CARGO_TARGET_DIR="$(TARGET)/loom" \
+	    $(CARGO) test -p foretaste-storage --locked --release --test 'loom_*'; \
+	else \
+	    echo "loom: skipped, there is no storage/tests/loom_*.rs yet"; \
+	fi
+
+.PHONY: docs
+docs: ## build the documentation; a warning is an error
+	RUSTDOCFLAGS="$${RUSTDOCFLAGS:-} -D warnings" \
+	    $(CARGO) doc --workspace --exclude foretaste-shell --no-deps --locked
+
+.PHONY: fuzz-check
+fuzz-check: ## compile the fuzz targets with the stable toolchain
+	@if [ ! -f fuzz/Cargo.toml ]; then \
+	    echo "fuzz: skipped, there is no fuzz/Cargo.toml yet"; \
+	elif ! command -v c++ >/dev/null 2>&1; then \
+	    echo "fuzz: skipped, libFuzzer needs a C++ compiler to build (the seeds were replayed by the tests)"; \
+	else \
+	    CARGO_TARGET_DIR="$(TARGET)/fuzz" $(CARGO) check --manifest-path fuzz/Cargo.toml --all-targets; \
+	fi
+
+.PHONY: deny
+deny: ## licences, advisories and sources of the dependencies (cargo-deny)
+	@$(CARGO) deny --version >/dev/null 2>&1 || { echo "cargo-deny is missing: cargo install cargo-deny --locked"; exit 1; }
+	$(CARGO) deny check
+
+# ------------------------------------------------------------------------------------------------ long runs
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for SECONDS (nightly toolchain)
+	@[ -f fuzz/Cargo.toml ] || { echo "fuzz: there is no fuzz/Cargo.toml yet"; exit 1; }
+	@$(CARGO) +nightly --version >/dev/null 2>&1 || { \
+	    echo "fuzz: skipped, it needs the nightly toolchain: rustup toolchain install nightly"; exit 0; }; \
+	$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --locked; \
+	for target in $$($(CARGO) +nightly fuzz list); do \
+	    echo "== $$target"; \
+	    mkdir -p "fuzz/corpus/$$target"; \
+	    seeds=""; [ ! -d "fuzz/seeds/$$target" ] || seeds="fuzz/seeds/$$target"; \
+	    $(CARGO) +nightly fuzz run "$$target" "fuzz/corpus/$$target" $$seeds -- -max_total_time=$(SECONDS); \
+	done
+
+.PHONY: crash
+crash: ## long crash simulation on the lying disk: ROUNDS random workloads
+	@[ -f engine/tests/crash.rs ] || { echo "crash: there is no engine/tests/crash.rs yet"; exit 1; }
+	FORETASTE_CRASH_ROUNDS=$(ROUNDS) \
+	    $(CARGO) test -p foretaste --locked --test crash -- --include-ignored --nocapture
+
+.PHONY: kill9
+kill9: ## kill a writing process KILLS times on the real disk and count what it acknowledged
+	@[ -f engine/tests/kill9.rs ] || { echo "kill9: there is no engine/tests/kill9.rs yet"; exit 1; }
+	FORETASTE_KILLS=$(KILLS) \
+	    $(CARGO) test -p foretaste --locked --test kill9 -- --include-ignored --nocapture
+
+.PHONY: bench
+bench: ## micro-benchmarks
+	$(CARGO) bench -p foretaste-benches --locked
+
+.PHONY: demo
+demo: ## import the demo sentences, ask the demo questions
+	$(CARGO) run --release --locked -p foretaste-shell -- demo

@@ -1,0 +1,120 @@
+//! What a database holds and what it takes on disk.
+//!
+//! Reads from: `state`, the file sizes the manifest knows. Writes to: nothing.
+//! Never: a file opened; the figures come from what is in memory.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::core::Core;
+use crate::error::Result;
+use crate::state::{CollectionCore, Source};
+
+/// What a database holds; see [`crate::Database::stats`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stats {
+    /// The manifest's generation.
+    pub generation: u64,
+    /// Its collections, by name.
+    pub collections: Vec<CollectionStats>,
+    /// Bytes of live log files.
+    pub bytes_log: u64,
+    /// Bytes of files that no generation names any more and that wait for a snapshot or reader to let them go.
+    pub bytes_retired: u64,
+    /// Why the last background upkeep failed, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upkeep_failure: Option<String>,
+}
+
+/// What a collection holds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CollectionStats {
+    /// Its name.
+    pub name: String,
+    /// Live rows.
+    pub rows: u64,
+    /// Rows of them that are not in a segment yet.
+    pub rows_fresh: u64,
+    /// Deleted or replaced rows that segments still hold.
+    pub rows_dead: u64,
+    /// Dimensions.
+    pub dim: usize,
+    /// Nested lengths.
+    pub levels: Vec<usize>,
+    /// The metric's name.
+    pub metric: String,
+    /// How numbers are stored.
+    pub element: String,
+    /// How variances are stored: `none`, `scalar`, `diagonal`, `diagonal-compact`.
+    pub variance: String,
+    /// Sealed segments.
+    pub segments: usize,
+    /// Bytes of segment files that live rows account for.
+    pub bytes_live: u64,
+    /// Bytes of segment files that dead rows account for: what compaction would give back.
+    pub bytes_dead: u64,
+    /// Memory that fresh rows take.
+    pub bytes_fresh: u64,
+}
+
+pub(crate) fn stats(core: &Core) -> Result<Stats> {
+    let upkeep = core.upkeep.lock();
+    let (bytes_log, collections) = (log_bytes(core, &upkeep.record), core.all_collections());
+    Ok(Stats {
+        generation: upkeep.record.generation,
+        collections: collections.iter().map(|c| collection_stats(c)).collect(),
+        bytes_log,
+        bytes_retired: upkeep.retired.iter().map(|r| r.bytes).sum(),
+        upkeep_failure: core.work.failure(),
+    })
+}
+
+fn log_bytes(core: &Core, record: &foretaste_storage::manifest::Record) -> u64 {
+    match &core.writer {
+        None => record.logs.iter().map(|l| l.synced_len).sum(),
+        Some(writer) => {
+            let ingest = writer.ingest.lock();
+            let closed: u64 = ingest.logs.iter().filter_map(|l| l.closed_len).sum();
+            closed + ingest.log.as_ref().map_or(0, |log| log.len())
+        }
+    }
+}
+
+fn collection_stats(collection: &CollectionCore) -> CollectionStats {
+    let (state, seq) = collection.view();
+    let schema = &state.schema;
+    let sealed: u64 = state.segments.iter().map(|s| u64::from(s.segment.rows())).sum();
+    let dead: u64 = state.segments.iter().map(|s| s.dead.at(seq).len()).sum();
+    let bytes: u64 = state.segments.iter().map(|s| s.segment.bytes()).sum();
+    let bytes_dead: u64 = state.segments.iter().map(|s| dead_bytes(s, seq)).sum();
+    let rows = state.len(seq);
+    CollectionStats {
+        name: collection.name.clone(),
+        rows,
+        rows_fresh: rows - (sealed - dead),
+        rows_dead: dead,
+        dim: schema.dim(),
+        levels: schema.level_dims(),
+        metric: schema.metric.to_string(),
+        element: format!("{:?}", schema.layout.element).to_lowercase(),
+        variance: variance_name(schema).to_string(),
+        segments: state.segments.len(),
+        bytes_live: bytes - bytes_dead,
+        bytes_dead,
+        bytes_fresh: state.heads.iter().map(|h| h.bytes()).sum(),
+    }
+}
+
+fn variance_name(schema: &crate::Schema) -> &'static str {
+    match schema.variance_kind() {
+        crate::Variance::None => "none",
+        crate::Variance::Scalar => "scalar",
+        crate::Variance::Diagonal => "diagonal",
+        crate::Variance::DiagonalCompact => "diagonal-compact",
+    }
+}
+
+fn dead_bytes(source: &Arc<Source>, seq: u64) -> u64 {
+    source.segment.bytes() * source.dead.at(seq).len() / u64::from(source.segment.rows()).max(1)
+}
