@@ -1,0 +1,232 @@
+//! What the reliability tests share: workloads as lists of steps, a model of what a database must then hold, and the
+//! comparison of the two.
+
+#![expect(dead_code, reason = "each test binary uses a part")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use foretaste::{Collection, Database, Element, Error, Key, Metric, Options, RowVariance, Schema, Variance};
+use foretaste_storage::vfs::Vfs;
+use serde_json::json;
+
+pub const ROOT: &str = "db";
+
+/// One step of a workload: an operation a caller waits for.
+#[derive(Debug, Clone)]
+pub enum Step {
+    Open,
+    Create,
+    /// Upserts of (key, seed, level), then deletes.
+    Commit(Vec<(i64, u32, usize)>, Vec<i64>),
+    Flush,
+    Compact,
+    Truncate(usize),
+    Extend(usize),
+    Drop,
+    Close,
+}
+
+/// What the database must hold: rows by key as (vector, payload number), and the levels.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Model {
+    pub exists: bool,
+    pub rows: BTreeMap<i64, (Vec<f32>, u32)>,
+    pub levels: Vec<usize>,
+}
+
+pub fn schema() -> Schema {
+    Schema::new(8, Metric::L2)
+        .levels([2, 4, 8])
+        .element(Element::F32)
+        .variance(Variance::Diagonal)
+        .column("n", foretaste::ColumnType::Int)
+}
+
+pub fn vector(key: i64, seed: u32, dims: usize) -> Vec<f32> {
+    (0..dims).map(|d| (key as f32) + (seed as f32) * 0.5 + (d as f32) * 0.125).collect()
+}
+
+pub fn options(vfs: Arc<dyn Vfs>) -> Options {
+    Database::options().disk(vfs).background(false)
+}
+
+impl Model {
+    /// The model after `step`.
+    pub fn after(&self, step: &Step) -> Model {
+        let mut next = self.clone();
+        match step {
+            Step::Create => {
+                next.exists = true;
+                next.levels = schema().level_dims();
+            }
+            Step::Commit(upserts, deletes) => {
+                for (key, seed, level) in upserts {
+                    next.rows.insert(*key, (vector(*key, *seed, self.levels[*level]), *seed));
+                }
+                for key in deletes {
+                    next.rows.remove(key);
+                }
+            }
+            Step::Truncate(dims) => {
+                next.levels.retain(|l| l <= dims);
+                next.rows.values_mut().for_each(|row| row.0.truncate(*dims));
+            }
+            Step::Extend(dims) => next.levels.push(*dims),
+            Step::Drop => next = Model::default(),
+            Step::Open | Step::Flush | Step::Compact | Step::Close => {}
+        }
+        next
+    }
+}
+
+/// A database under test, as far as the workload has come.
+#[derive(Default)]
+pub struct Running {
+    pub db: Option<Database>,
+    pub col: Option<Collection>,
+}
+
+impl Running {
+    pub fn step(&mut self, step: &Step, vfs: &Arc<dyn Vfs>) -> foretaste::Result<()> {
+        let none = || Error::NotFound { what: "nothing is open".into() };
+        match step {
+            Step::Open => {
+                let db = options(Arc::clone(vfs)).open(ROOT)?;
+                self.col = db.collection("c").ok();
+                self.db = Some(db);
+            }
+            Step::Create => self.col = Some(self.db.as_ref().ok_or_else(none)?.create_collection("c", schema())?),
+            Step::Commit(upserts, deletes) => {
+                let col = self.col.as_ref().ok_or_else(none)?;
+                let levels = col.schema().level_dims();
+                let mut batch = col.batch();
+                for (key, seed, level) in upserts {
+                    let dims = *levels.get(*level).ok_or_else(none)?;
+                    let variance = RowVariance::Variance(vec![0.25; dims]);
+                    batch
+                        .upsert(*key, &vector(*key, *seed, dims))
+                        .payload(json!({"n": seed, "text": format!("row {key}")}))
+                        .variance(&variance);
+                }
+                for key in deletes {
+                    batch.delete(*key);
+                }
+                batch.commit()?;
+            }
+            Step::Flush => self.db.as_ref().ok_or_else(none)?.flush()?,
+            Step::Compact => self.db.as_ref().ok_or_else(none)?.compact(|_, _| true)?,
+            Step::Truncate(dims) => self.col.as_ref().ok_or_else(none)?.truncate(*dims)?,
+            Step::Extend(dims) => self.col.as_ref().ok_or_else(none)?.extend([*dims])?,
+            Step::Drop => {
+                self.col = None;
+                self.db.as_ref().ok_or_else(none)?.drop_collection("c")?;
+            }
+            Step::Close => {
+                self.col = None;
+                self.db.take().ok_or_else(none)?.close()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Opens what is on `vfs` and reads all of it.
+pub fn contents(vfs: Arc<dyn Vfs>) -> foretaste::Result<Model> {
+    let db = match options(vfs).open(ROOT) {
+        Ok(db) => db,
+        Err(Error::NotFound { .. }) => return Ok(Model::default()),
+        Err(e) => return Err(e),
+    };
+    read(&db)
+}
+
+/// Reads all of an open database three ways, which must agree: a scan, a search, and gets.
+pub fn read(db: &Database) -> foretaste::Result<Model> {
+    let Ok(col) = db.collection("c") else { return Ok(Model::default()) };
+    let mut rows = BTreeMap::new();
+    for record in col.snapshot().scan() {
+        let record = record?;
+        let Key::Int(key) = record.id else { panic!("a key of another type came back: {:?}", record.id) };
+        let payload = record.payload.as_ref().and_then(|p| p["n"].as_u64()).expect("every row has a payload");
+        assert_eq!(record.variance, vec![0.25; record.vector.len()]);
+        assert_eq!(record.variance_traces.len(), col.schema().level_dims().len());
+        let old = rows.insert(key, (record.vector, payload as u32));
+        assert!(old.is_none(), "key {key} is there twice");
+    }
+    assert_eq!(col.len(), rows.len() as u64);
+    let dims = col.schema().level_dims()[0];
+    let hits = col.search(&vector(0, 0, dims)).dims(dims).k(1000).filter("n >= 0").run()?;
+    assert_eq!(hits.len(), rows.len(), "the search finds what the scan finds");
+    for key in rows.keys() {
+        let record = col.get(*key)?.expect("a row the scan found");
+        assert_eq!(record.vector, rows[key].0);
+    }
+    Ok(Model { exists: true, rows, levels: col.schema().level_dims() })
+}
+
+/// Ingest and seal.
+pub fn ingest_and_seal() -> Vec<Step> {
+    vec![
+        Step::Open,
+        Step::Create,
+        Step::Commit(vec![(1, 1, 2), (2, 1, 2), (3, 1, 0)], vec![]),
+        Step::Commit(vec![(4, 1, 2)], vec![]),
+        Step::Flush,
+        Step::Commit(vec![(5, 1, 1), (6, 1, 2)], vec![]),
+        Step::Commit(vec![(7, 1, 2)], vec![]),
+        Step::Flush,
+        Step::Commit(vec![(8, 1, 2)], vec![]),
+        Step::Close,
+        Step::Open,
+        Step::Commit(vec![(9, 1, 2)], vec![]),
+        Step::Close,
+    ]
+}
+
+/// Update, delete and compact.
+pub fn update_delete_and_compact() -> Vec<Step> {
+    vec![
+        Step::Open,
+        Step::Create,
+        Step::Commit(vec![(1, 1, 2), (2, 1, 2), (3, 1, 2)], vec![]),
+        Step::Flush,
+        Step::Commit(vec![(2, 2, 2), (4, 1, 2)], vec![3]),
+        Step::Flush,
+        Step::Commit(vec![(3, 3, 2)], vec![1, 99]),
+        Step::Compact,
+        Step::Commit(vec![(1, 4, 2)], vec![2]),
+        Step::Commit(vec![(1, 5, 0)], vec![4]),
+        Step::Compact,
+        Step::Commit(vec![], vec![1, 3]),
+        Step::Compact,
+        Step::Drop,
+        Step::Create,
+        Step::Commit(vec![(1, 9, 2)], vec![]),
+        Step::Close,
+    ]
+}
+
+/// Truncate and extend.
+pub fn truncate_and_extend() -> Vec<Step> {
+    vec![
+        Step::Open,
+        Step::Create,
+        Step::Commit(vec![(1, 1, 2), (2, 1, 1)], vec![]),
+        Step::Flush,
+        Step::Commit(vec![(3, 1, 2)], vec![1]),
+        Step::Truncate(4),
+        Step::Commit(vec![(4, 1, 1)], vec![]),
+        Step::Extend(6),
+        Step::Commit(vec![(5, 1, 2), (2, 2, 2)], vec![]),
+        Step::Flush,
+        Step::Truncate(2),
+        Step::Commit(vec![(6, 1, 0)], vec![]),
+        Step::Close,
+    ]
+}
+
+pub fn root() -> &'static Path {
+    Path::new(ROOT)
+}
