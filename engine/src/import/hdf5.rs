@@ -26,11 +26,11 @@ use super::number::{Kind, Number};
 use super::source::Source;
 use super::{Id, Options, Reader, Result, Rows};
 
-/// Rows are fetched in blocks of about this size, or a chunk if that is larger.
+/// Rows are fetched in blocks of about this size.
 const BLOCK_BYTES: u64 = 4 << 20;
 /// Largest decoded chunk; h5py's own are about 1 MiB, a few writers make one of the whole dataset.
 const CHUNK_BYTES: usize = 256 << 20;
-/// Decoded chunks kept, so that a block which ends inside a chunk does not decode it twice.
+/// Decoded chunks kept, so that a block which ends inside a chunk does not decode it twice; more if one is larger.
 const CACHE_BYTES: usize = 32 << 20;
 const HEADER_BYTES: usize = 1 << 20;
 /// Most `train_x` datasets that become payload fields.
@@ -142,8 +142,9 @@ fn translate(source: &Source, e: &Error) -> ImportError {
     }
 }
 
-pub(crate) fn open(source: Source, options: &Options) -> Result<Box<dyn Reader>> {
-    let file = guarded(&source, || {
+/// Opens the file, keeping at most `cache_bytes` of decoded chunks.
+fn open_file(source: &Source, cache_bytes: usize) -> Result<Hdf5File> {
+    guarded(source, || {
         let bytes = source.clone();
         let storage = RangeRequestStorage::new(source.len_bytes(), move |offset, len| {
             // `RangeRequestStorage` compares the range with the file's length before it asks.
@@ -152,14 +153,18 @@ pub(crate) fn open(source: Source, options: &Options) -> Result<Box<dyn Reader>>
             Ok(out)
         });
         let limits = OpenOptions::default()
-            .with_chunk_cache_bytes(CACHE_BYTES)
+            .with_chunk_cache_bytes(cache_bytes)
             .with_max_chunk_bytes(CHUNK_BYTES)
             .with_max_read_bytes(CHUNK_BYTES)
             .with_max_object_header_bytes(HEADER_BYTES);
         Hdf5File::from_storage_with_options(Arc::new(storage), limits)
-    })?;
+    })
+}
+
+pub(crate) fn open(source: Source, options: &Options) -> Result<Box<dyn Reader>> {
+    let mut file = open_file(&source, CACHE_BYTES)?;
     let names = guarded(&source, || Ok(file.root_group()?.member_names()?.1))?;
-    let find = |name: &str| -> Result<Dataset> {
+    let find = |file: &Hdf5File, name: &str| -> Result<Dataset> {
         guarded(&source, || file.dataset(name)).map_err(|e| {
             if names.iter().any(|n| n == name) || (name.contains('/') && e.kind != ErrorKind::Format) {
                 return e.field(name);
@@ -173,7 +178,7 @@ pub(crate) fn open(source: Source, options: &Options) -> Result<Box<dyn Reader>>
     };
 
     let name = options.vector.as_deref().unwrap_or("train");
-    let vectors = find(name)?;
+    let mut vectors = find(&file, name)?;
     let shape = vectors.shape().to_vec();
     let (Some(number), &[rows, dim]) = (number_of(vectors.dtype()), shape.as_slice()) else {
         let why =
@@ -185,15 +190,21 @@ pub(crate) fn open(source: Source, options: &Options) -> Result<Box<dyn Reader>>
         return Err(source.error(ErrorKind::Unsupported, why).field(name));
     }
     let row_bytes = dim * number.size_bytes() as u64;
-    // Whole chunks a block, so that none is decoded twice even if it does not fit the cache.
-    let chunk_rows = vectors.chunks().and_then(|c| c.first().copied()).map_or(1, |r| u64::from(r).max(1));
-    let most = (CHUNK_BYTES as u64 / 2 / row_bytes).max(1);
-    let block_rows = (BLOCK_BYTES / row_bytes).max(1).next_multiple_of(chunk_rows).min(most);
+    let block_rows = (BLOCK_BYTES / row_bytes).max(1);
+    // The chunks that one row is in have to fit the cache, or every block would decode them again.
+    if let Some(&[chunk_rows, chunk_dims]) = vectors.chunks().as_deref() {
+        let across = dim.next_multiple_of(u64::from(chunk_dims).max(1)) * number.size_bytes() as u64;
+        let band = across.saturating_mul(chunk_rows.into()).min(CHUNK_BYTES as u64) as usize;
+        if band > CACHE_BYTES {
+            file = open_file(&source, band)?;
+            vectors = find(&file, name)?;
+        }
+    }
 
     let ids = match &options.id {
         None => None,
         Some(id) => {
-            let dataset = find(id)?;
+            let dataset = find(&file, id)?;
             if dataset.shape() != [rows] {
                 let why = format!("ids of shape {:?} for {} vectors", dataset.shape(), count(rows));
                 return Err(source.error(ErrorKind::Format, why).field(id));
@@ -217,7 +228,7 @@ pub(crate) fn open(source: Source, options: &Options) -> Result<Box<dyn Reader>>
     let mut fields = Vec::new();
     for full in names.iter().filter(|n| options.id.as_ref() != Some(*n)) {
         let Some(field) = full.strip_prefix(&prefix).filter(|f| !f.is_empty()) else { continue };
-        let dataset = find(full)?;
+        let dataset = find(&file, full)?;
         if let (Some(number), true) = (number_of(dataset.dtype()), dataset.shape() == [rows]) {
             fields.push((field.to_string(), dataset, number));
         }

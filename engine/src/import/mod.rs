@@ -6,6 +6,11 @@
 //! Reads from: foreign files, through [`source`]. Writes to: [`Rows`].
 //! Never: a collection, a file opened for writing, a whole file in memory, a change to a value (NaN is passed on).
 
+#![cfg_attr(
+    not(feature = "import-all"),
+    allow(dead_code, clippy::allow_attributes, reason = "each format uses its own part of what they share")
+)]
+
 mod error;
 mod rows;
 mod source;
@@ -281,4 +286,5 @@ fn open_source(format: Format, source: Source, options: &Options) -> Result<Box<
 }
 
 #[cfg(test)]
+#[cfg(feature = "import-all")]
 mod tests;

@@ -47,7 +47,7 @@ fn jsonl() -> Vec<u8> {
 }
 
 fn csv() -> Vec<u8> {
-    let line = |r: usize| format!("{r},\"{:?}\",\"a \"\"b\"\"\",{}\n", vector(r), r % 2 == 0);
+    let line = |r: usize| format!("{r},\"{:?}\",\"a \"\"b\"\"\",{}\n", vector(r), r.is_multiple_of(2));
     let mut text = "id,vector,note,good\n".to_string();
     text.extend((0..ROWS).map(line));
     text.into_bytes()
