@@ -24,6 +24,22 @@ use crate::vfs::Vfs;
 ///
 /// # Errors
 /// `Io`.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+/// use foretaste_storage::section::tombstones::{read_tombstones, write_tombstones};
+/// use foretaste_storage::vfs::mem::MemVfs;
+///
+/// # fn main() -> foretaste_storage::Result<()> {
+/// let (disk, root, uuid) = (MemVfs::new(), Path::new("/notes.ft"), [7; 16]);
+/// let deleted = [2, 5].into_iter().collect();
+/// let file = write_tombstones(&disk, root, &uuid, 42, 1, &deleted)?;
+/// assert_eq!(read_tombstones(&disk, root, &uuid, 42, 1, &file, 10)?, deleted);
+/// # Ok(())
+/// # }
+/// ```
 pub fn write_tombstones(
     vfs: &dyn Vfs,
     root: &Path,

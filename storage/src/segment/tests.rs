@@ -1,3 +1,5 @@
+mod disk;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -39,6 +39,37 @@ const REPORT_ROWS: usize = 256;
 /// # Errors
 /// `LimitExceeded` for too many rows or columns, or too long keys, names and documents; `Corrupt` when the sources
 /// contradict the layout, a pick names no row, a key stands twice, or a column has the wrong length; `Io`.
+///
+/// # Examples
+///
+/// ```
+/// use std::{path::Path, sync::Arc};
+/// use foretaste_storage::block::{self, BlockRows, RowInput};
+/// use foretaste_storage::key::KeyRef;
+/// use foretaste_storage::layout::{Element, Layout};
+/// use foretaste_storage::sealed::Access;
+/// use foretaste_storage::segment::{self, Pick, Segment};
+/// use foretaste_storage::vfs::{Vfs, mem::MemVfs};
+///
+/// # fn main() -> foretaste_storage::Result<()> {
+/// let (disk, root, uuid) = (Arc::new(MemVfs::new()), Path::new("/notes.ft"), [7; 16]);
+/// disk.create_dir(root)?;
+/// let layout = Layout { levels: vec![2], element: Element::F32, variance: None };
+/// let row = RowInput { key: KeyRef::Str("a"), vector: &[1.0, 2.0], variance: None, payload: b"{}" };
+/// let block = block::encode(&layout, &[row], &[], None)?;
+/// let rows = BlockRows { block: &block, layout: &layout, first: 100 };
+///
+/// let picks = [Pick { source: 0, row: 0 }];
+/// let written = segment::write(&*disk, root, &uuid, 1, &layout, &[&rows], &picks, &[], &mut |_| true)?;
+/// let reference = written.expect("nobody cancelled");
+///
+/// let segment = Segment::open(disk, root, &uuid, &reference, &layout, Access::Map)?;
+/// assert_eq!(segment.find(KeyRef::Str("a"))?, Some(0));
+/// assert_eq!(segment.version(0)?, 100);
+/// assert_eq!(&*segment.payload(0)?, b"{}");
+/// # Ok(())
+/// # }
+/// ```
 #[expect(clippy::too_many_arguments, reason = "each is needed once, at two calls: seal and compact")]
 pub fn write(
     vfs: &dyn Vfs,
