@@ -40,7 +40,9 @@ pub fn encode(element: Element, values: &[f32], out: &mut Vec<u8>) -> f32 {
 /// Appends the numbers of a stored row to `out`. `bytes` holds whole elements, at any alignment.
 pub fn decode(element: Element, bytes: &[u8], scale: f32, out: &mut Vec<f32>) {
     match element {
-        Element::F32 => out.extend(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))),
+        Element::F32 => {
+            out.extend(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])))
+        }
         Element::F16 => {
             let row: Vec<f16> = pod_collect_to_vec(bytes);
             let start = out.len();

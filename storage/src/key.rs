@@ -81,7 +81,9 @@ impl<'a> KeyRef<'a> {
         let (tag, rest) = bytes.split_first()?;
         match *tag {
             INT => Some(KeyRef::Int(i64::from_le_bytes(rest.try_into().ok()?))),
-            STR if rest.len() as u64 <= limits::KEY_BYTES => Some(KeyRef::Str(std::str::from_utf8(rest).ok()?)),
+            STR if rest.len() as u64 <= limits::KEY_BYTES => {
+                Some(KeyRef::Str(std::str::from_utf8(rest).ok()?))
+            }
             _ => None,
         }
     }
@@ -142,7 +144,9 @@ mod tests {
 
     #[test]
     fn decode_of_encode_is_the_key() {
-        for key in [Key::Int(i64::MIN), Key::Int(0), Key::Int(-1), Key::from(""), Key::from("0"), Key::from("naïve")] {
+        for key in
+            [Key::Int(i64::MIN), Key::Int(0), Key::Int(-1), Key::from(""), Key::from("0"), Key::from("naïve")]
+        {
             let mut out = Vec::new();
             key.as_ref().encode(&mut out);
             assert_eq!(out.len(), key.as_ref().encoded_len());

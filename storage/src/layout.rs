@@ -90,7 +90,11 @@ impl Layout {
         match self.variance {
             None => 0,
             Some(VarianceLayout::Scalar) => {
-                if level == 0 { 4 } else { 0 }
+                if level == 0 {
+                    4
+                } else {
+                    0
+                }
             }
             Some(VarianceLayout::DiagonalF16) => (self.dims_of(level).len() * 2).next_multiple_of(ALIGN),
             Some(VarianceLayout::DiagonalLog8) => self.dims_of(level).len().next_multiple_of(ALIGN),
@@ -118,7 +122,11 @@ mod tests {
     use super::*;
 
     fn layout(levels: &[u32]) -> Layout {
-        Layout { levels: levels.to_vec(), element: Element::F16, variance: Some(VarianceLayout::DiagonalLog8) }
+        Layout {
+            levels: levels.to_vec(),
+            element: Element::F16,
+            variance: Some(VarianceLayout::DiagonalLog8),
+        }
     }
 
     #[test]
