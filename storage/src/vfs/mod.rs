@@ -5,8 +5,12 @@
 //! Never: a rename (nothing in the commit protocol depends on one), a buffered write that a sync would not see.
 
 pub mod fault;
+pub mod lock;
 pub mod mem;
 pub mod os;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Debug;
 use std::path::Path;
