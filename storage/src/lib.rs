@@ -11,6 +11,7 @@ pub mod error;
 pub mod key;
 pub mod layout;
 pub mod limits;
+pub mod names;
 pub mod rows;
 pub mod sealed;
 pub mod sync;
