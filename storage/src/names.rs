@@ -147,7 +147,8 @@ mod tests {
         for bad in ["000017", "000017.LOG", "000017.log.log", ".log"] {
             assert_eq!(parse_log(bad), None, "{bad}");
         }
-        for bad in ["plane.", "plane.01", "plane.+1", "plane.-1", "variance", "Index", "index/", "plane.1.2"] {
+        for bad in ["plane.", "plane.01", "plane.+1", "plane.-1", "variance", "Index", "index/", "plane.1.2"]
+        {
             assert_eq!(Part::parse(bad), None, "{bad}");
         }
     }
