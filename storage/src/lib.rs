@@ -3,6 +3,7 @@
 //! Data flows `block → log → segment → manifest`; every file is written through [`vfs`], so that the crash simulation
 //! sees every step. Never: a distance, a query, a name of a metric.
 
+pub mod append;
 pub mod block;
 pub mod bytes;
 pub mod codec;
@@ -11,7 +12,10 @@ pub mod error;
 pub mod key;
 pub mod layout;
 pub mod limits;
+pub mod log;
+pub mod manifest;
 pub mod names;
+pub mod pin;
 pub mod plane;
 pub mod rows;
 pub mod sealed;
