@@ -54,7 +54,7 @@ fn every_flipped_byte_and_every_length_is_an_error_that_names_the_file() {
     let damaged = |bytes: &[u8], access: Access| {
         let vfs = MemVfs::new();
         vfs.create_dir(Path::new("d")).unwrap();
-        vfs.write_file(Path::new("d/f"), bytes);
+        vfs.write_file(Path::new("d/f"), bytes).unwrap();
         let result = open(&vfs, &file, access).and_then(|f| f.read(0, f.body_len()).map(|b| b.to_vec()));
         match result {
             Err(Error::Corrupt { file, .. }) => assert_eq!(file, PathBuf::from("f")),
@@ -80,7 +80,7 @@ fn verify_finds_the_damaged_block_and_no_other() {
     let (vfs, file) = written(&body(5 * BLOCK_BYTES as usize));
     let mut bytes = vfs.read_file(Path::new("d/f")).unwrap();
     bytes[128 + 2 * BLOCK_BYTES as usize + 17] ^= 1;
-    vfs.write_file(Path::new("d/f"), &bytes);
+    vfs.write_file(Path::new("d/f"), &bytes).unwrap();
     for access in [Access::Map, Access::Read] {
         let sealed = open(&vfs, &file, access).unwrap();
         let mut found = Vec::new();
