@@ -3,6 +3,8 @@
 //! Reads from: its own memory. Writes to: its own memory.
 //! Never: the operating system's files; a difference in answers from `os` that the engine could notice.
 
+mod tree;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -12,7 +14,8 @@ use std::sync::Arc;
 use super::{File, LockGuard, LockMode, Vfs};
 use crate::bytes::{AlignedBuf, Bytes};
 use crate::error::{Error, Result};
-use crate::sync::{Mutex, RwLock};
+use crate::sync::Mutex;
+use tree::{Inode, Tree};
 
 /// A disk in memory. Clones share it; threads may use it at once.
 ///
@@ -35,29 +38,6 @@ use crate::sync::{Mutex, RwLock};
 #[derive(Clone, Default)]
 pub struct MemVfs {
     tree: Arc<Mutex<Tree>>,
-}
-
-/// The names of the disk. Roots are folders without being listed.
-#[derive(Debug, Default)]
-struct Tree {
-    folders: BTreeSet<PathBuf>,
-    files: BTreeMap<PathBuf, Arc<Inode>>,
-    inodes_made: u64,
-}
-
-/// A file apart from its name: it lives as long as a name or a handle refers to it.
-#[derive(Debug)]
-struct Inode {
-    id: u64,
-    /// Copied on write when shared, so that images of the disk cost nothing until they change.
-    contents: RwLock<Arc<Vec<u8>>>,
-    holders: Mutex<Holders>,
-}
-
-#[derive(Debug, Default)]
-struct Holders {
-    shared: usize,
-    exclusive: bool,
 }
 
 /// An open file of a [`MemVfs`].
@@ -243,101 +223,11 @@ impl Vfs for MemVfs {
     }
 }
 
-impl Tree {
-    fn is_folder(&self, key: &Path) -> bool {
-        key.parent().is_none() || self.folders.contains(key)
-    }
-
-    fn is_below_file(&self, key: &Path) -> bool {
-        key.ancestors().skip(1).any(|above| self.files.contains_key(above))
-    }
-
-    fn require_folder(&self, key: &Path) -> Result<(), ErrorKind> {
-        match () {
-            () if self.is_folder(key) => Ok(()),
-            () if self.files.contains_key(key) || self.is_below_file(key) => Err(ErrorKind::NotADirectory),
-            () => Err(ErrorKind::NotFound),
-        }
-    }
-
-    fn inode(&self, key: &Path) -> Result<Arc<Inode>, ErrorKind> {
-        match self.files.get(key) {
-            Some(inode) => Ok(inode.clone()),
-            None if self.is_folder(key) => Err(ErrorKind::IsADirectory),
-            None if self.is_below_file(key) => Err(ErrorKind::NotADirectory),
-            None => Err(ErrorKind::NotFound),
-        }
-    }
-
-    fn create(&mut self, key: &Path) -> Result<Arc<Inode>, ErrorKind> {
-        match self.inode(key) {
-            // The same inode: whoever has it open sees it emptied, as on the real disk.
-            Ok(inode) => {
-                *inode.contents.write() = Arc::default();
-                Ok(inode)
-            }
-            Err(ErrorKind::NotFound) => {
-                self.require_folder(key.parent().unwrap_or(key))?;
-                Ok(self.add_file(key.to_path_buf(), Arc::default()))
-            }
-            Err(kind) => Err(kind),
-        }
-    }
-
-    fn add_file(&mut self, key: PathBuf, contents: Arc<Vec<u8>>) -> Arc<Inode> {
-        let inode = Arc::new(Inode {
-            id: self.inodes_made,
-            contents: RwLock::new(contents),
-            holders: Mutex::new(Holders::default()),
-        });
-        self.inodes_made += 1;
-        self.files.insert(key, inode.clone());
-        inode
-    }
-
-    fn add_folders(&mut self, key: &Path) {
-        for folder in key.ancestors().filter(|folder| folder.parent().is_some()) {
-            if !self.folders.insert(folder.to_path_buf()) {
-                break;
-            }
-        }
-    }
-
-    /// The names directly in a folder. Paths order by component, so everything below a folder follows it.
-    fn children<'a>(&'a self, key: &'a Path) -> impl Iterator<Item = &'a std::ffi::OsStr> {
-        let from = key.to_path_buf()..;
-        let files = self.files.range(from.clone()).map(|(path, _)| path);
-        let files = files.take_while(move |path| path.starts_with(key));
-        let folders = self.folders.range(from).take_while(move |path| path.starts_with(key));
-        files
-            .chain(folders)
-            .filter(move |path| path.parent() == Some(key))
-            .filter_map(|path| path.file_name())
-    }
-}
-
-impl Holders {
-    fn take(&mut self, mode: LockMode) -> bool {
-        let free = !self.exclusive && (mode == LockMode::Shared || self.shared == 0);
-        if free {
-            match mode {
-                LockMode::Shared => self.shared += 1,
-                LockMode::Exclusive => self.exclusive = true,
-            }
-        }
-        free
-    }
-}
-
 impl LockGuard for MemLock {}
 
 impl Drop for MemLock {
     fn drop(&mut self) {
-        let mut holders = self.inode.holders.lock();
-        match self.mode {
-            LockMode::Shared => holders.shared -= 1,
-            LockMode::Exclusive => holders.exclusive = false,
-        }
+        self.inode.holders.lock().give_up(self.mode);
     }
 }
 

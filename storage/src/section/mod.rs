@@ -1,0 +1,77 @@
+//! A segment's `index` file: small sections of many kinds in one sealed file, found through a table at its front.
+//!
+//! | at (in the body) | bytes | holds |
+//! | --- | --- | --- |
+//! | 0 | 4 | number of sections |
+//! | 4 | 4 | zero |
+//! | 8 + 24 i | 2 | kind of section i |
+//! | 10 + 24 i | 2 | ordinal among the sections of its kind |
+//! | 12 + 24 i | 4 | zero |
+//! | 16 + 24 i | 8 | offset in the body, a multiple of 64 |
+//! | 24 + 24 i | 8 | length in bytes |
+//!
+//! Sections lie in the order of the table without overlapping. Readers skip kinds they do not know.
+//!
+//! | kind | section | holds |
+//! | --- | --- | --- |
+//! | 1 | meta | a bincode record: rows, layout, versions, levels, counts |
+//! | 2 | keys | see [`keys`]; unless all keys are integers |
+//! | 3 | integer keys | one i64 a row |
+//! | 4 | key index | see [`keys`] |
+//! | 5 | versions | one u64 a row |
+//! | 6 | levels | one byte a row; absent when all rows have the same number of levels (it stands in the meta) |
+//! | 7 | scales | one f32 a row; only for 8-bit elements |
+//! | 8 | traces | one f32 a row and level, row-major; only with variances |
+//! | 9 | payload offsets | one u64 a row and one more; absent when no row has a document |
+//! | 10 | column | see [`columns`]; one section a column, ordinals from 0 |
+//!
+//! Reads from: a sealed `index` file. Writes to: the same, once.
+//! Never: a section of a kind that needs to grow or change; those are files of their own.
+
+pub mod columns;
+pub mod keys;
+pub mod payload;
+pub mod tombstones;
+mod view;
+mod write;
+
+pub use view::{Section, SectionFile};
+pub use write::SectionWriter;
+
+use crate::limits;
+
+/// What a section holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
+pub enum SectionKind {
+    /// The segment's own record.
+    Meta = 1,
+    /// Keys of which at least one is a string.
+    Keys = 2,
+    /// Keys that are all integers.
+    IntKeys = 3,
+    /// Rows by the hash of their keys.
+    KeyIndex = 4,
+    /// The operation that wrote each row.
+    Versions = 5,
+    /// How many levels each row has.
+    Levels = 6,
+    /// What 8-bit elements are multiplied with.
+    Scales = 7,
+    /// Sums of variances.
+    Traces = 8,
+    /// Where each document lies in the payload file.
+    PayloadOffsets = 9,
+    /// One typed column.
+    Column = 10,
+}
+
+/// Most sections of an index file: every column, and ample room for kinds to come.
+const MAX_SECTIONS: u64 = limits::COLUMNS + 256;
+/// Bytes of the table before its entries.
+const TABLE_HEAD: u64 = 8;
+/// Bytes of an entry.
+const ENTRY: u64 = 24;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! What a segment says of its rows.
+//!
+//! Reads from: an open segment. Writes to: nothing.
+//! Never: a decoded vector or document.
+
+use crate::bytes::Span;
+use crate::error::Result;
+use crate::key::KeyRef;
+use crate::rows::Rows;
+use crate::section::columns::{ColumnFile, ColumnView};
+use crate::segment::Segment;
+
+impl Segment {
+    /// The row of a key; `None` when no row has it. Whether the row is deleted is not the segment's to know.
+    ///
+    /// # Errors
+    /// `Corrupt` when what it meets on the way is damaged; `Io`.
+    pub fn find(&self, key: KeyRef<'_>) -> Result<Option<u32>> {
+        self.keys.find(key)
+    }
+
+    /// The key of a row.
+    ///
+    /// # Errors
+    /// `Corrupt` when there is no such row or its key is damaged; `Io`.
+    pub fn key(&self, row: u32) -> Result<KeyRef<'_>> {
+        self.keys.key(row)
+    }
+
+    /// The sequence number of the operation that wrote the row.
+    ///
+    /// # Errors
+    /// `Corrupt` when there is no such row or its bytes are damaged; `Io`.
+    pub fn version(&self, row: u32) -> Result<u64> {
+        self.versions.u64(u64::from(row))
+    }
+
+    /// What the row's codes are multiplied with: 1 but for 8-bit elements.
+    ///
+    /// # Errors
+    /// `Corrupt` when there is no such row or its bytes are damaged; `Io`.
+    pub fn scale(&self, row: u32) -> Result<f32> {
+        match &self.scales {
+            Some(scales) => scales.u32(u64::from(row)).map(f32::from_bits),
+            None => Ok(1.0),
+        }
+    }
+
+    /// The row's document as JSON text; empty when it has none.
+    ///
+    /// # Errors
+    /// `Corrupt` when there is no such row or its bytes are damaged; `Io`.
+    pub fn payload(&self, row: u32) -> Result<Span<'_>> {
+        match self.payload_file()? {
+            Some(payload) => payload.get(row),
+            None => Ok(Span::Borrowed(&[])),
+        }
+    }
+
+    /// For each level of the layout, the sum of the row's variances up to it (see [`crate::variance::traces`]); `None`
+    /// when the layout stores no variances.
+    ///
+    /// # Errors
+    /// `Corrupt` when there is no such row or its bytes are damaged; `Io`.
+    pub fn traces(&self, row: u32) -> Result<Option<Vec<f32>>> {
+        let Some(section) = &self.traces else { return Ok(None) };
+        let written = self.meta.layout.levels.len() as u64;
+        let bytes = section.get(u64::from(row) * written * 4, written * 4)?;
+        let mut traces: Vec<f32> = bytes
+            .chunks_exact(4)
+            .take(self.shared_levels())
+            .map(|b| b.try_into().map(f32::from_le_bytes).unwrap_or_default())
+            .collect();
+        // Levels that the row lacks add nothing to the sum.
+        let last = traces.last().copied().unwrap_or_default();
+        traces.resize(self.layout().levels.len(), last);
+        Ok(Some(traces))
+    }
+
+    /// The names of its columns.
+    ///
+    /// # Errors
+    /// `Corrupt` when a column's head is damaged; `Io`.
+    pub fn columns(&self) -> Result<Vec<&str>> {
+        Ok(self.column_files()?.iter().map(ColumnFile::name).collect())
+    }
+
+    /// A column by its name; `None` when the segment has none of that name.
+    ///
+    /// # Errors
+    /// `Corrupt` when a column's head is damaged; `Io`.
+    pub fn column(&self, name: &str) -> Result<Option<ColumnView<'_>>> {
+        Ok(self.column_files()?.iter().find(|c| c.name() == name).map(ColumnFile::view))
+    }
+
+    /// Whether every byte of the row verifies: key, version, levels, scale, vectors, variances, traces and document.
+    ///
+    /// Columns and key index do not count, as they are derived. For repair, which saves the rows that are whole.
+    pub fn readable(&self, row: u32) -> bool {
+        self.read_all(row).is_ok()
+    }
+
+    fn read_all(&self, row: u32) -> Result<()> {
+        self.key(row)?;
+        self.version(row)?;
+        self.scale(row)?;
+        self.traces(row)?;
+        self.payload(row)?;
+        for level in 0..usize::from(self.levels_of(row)?) {
+            self.vector(row, level)?;
+            self.variance(row, level)?;
+        }
+        Ok(())
+    }
+}
+
+impl Rows for Segment {
+    fn len(&self) -> u32 {
+        self.rows()
+    }
+
+    fn key(&self, row: u32) -> Result<KeyRef<'_>> {
+        Segment::key(self, row)
+    }
+
+    fn version(&self, row: u32) -> Result<u64> {
+        Segment::version(self, row)
+    }
+
+    fn levels(&self, row: u32) -> Result<u8> {
+        self.levels_of(row)
+    }
+
+    fn scale(&self, row: u32) -> Result<f32> {
+        Segment::scale(self, row)
+    }
+
+    fn vector(&self, row: u32, level: usize) -> Result<Span<'_>> {
+        match self.plane(level)? {
+            Some(plane) => plane.row(row),
+            None => Err(self.folder().corrupt(&format!("plane.{level}"), "no row has this level")),
+        }
+    }
+
+    fn variance(&self, row: u32, level: usize) -> Result<Span<'_>> {
+        match self.variance_plane(level)? {
+            Some(plane) => plane.row(row),
+            None => Ok(Span::Borrowed(&[])),
+        }
+    }
+
+    fn payload(&self, row: u32) -> Result<Span<'_>> {
+        Segment::payload(self, row)
+    }
+}
