@@ -3,6 +3,10 @@
 //! ```sh
 //! LOOM_MAX_PREEMPTIONS=3 RUSTFLAGS="--cfg foretaste_loom" cargo test -p foretaste-storage --release --test loom_append
 //! ```
+//!
+//! Planted to see that the model can fail, and caught: `len` stored with `Relaxed`, and `len` stored before the slot is
+//! filled (both "item 0 of 1 is not complete, left: None, right: Some(0)"); `fetch_max` with `Relaxed` ("item 0 below
+//! sequence number 1 is not there").
 #![cfg(foretaste_loom)]
 
 use foretaste_storage::append::{AppendList, Published};

@@ -4,6 +4,10 @@
 //! ```sh
 //! LOOM_MAX_PREEMPTIONS=3 RUSTFLAGS="--cfg foretaste_loom" cargo test -p foretaste-storage --release --test loom_group
 //! ```
+//!
+//! Planted to see that the model can fail, and caught: `done` advanced when the batch is taken instead of after its
+//! flush ("item 2 was acknowledged before its flush"); `notify_all` before the turn's outcome is stored, and
+//! `notify_one` in its place (both "deadlock; threads = [(Id(0), Blocked(…)), …]", the lost wake-up).
 #![cfg(foretaste_loom)]
 
 use foretaste_storage::log::group::Group;

@@ -4,6 +4,10 @@
 //! ```sh
 //! LOOM_MAX_PREEMPTIONS=3 RUSTFLAGS="--cfg foretaste_loom" cargo test -p foretaste-storage --release --test loom_pin
 //! ```
+//!
+//! Planted to see that the model can fail, and caught: `collect` looking under one lock and taking under another
+//! ("the file must go, and once, left: 2, right: 1"); a retired number with one pin taken for free ("the file was
+//! removed under a pin"); the last pin's drop forgetting the retirement ("left: 0, right: 1").
 #![cfg(foretaste_loom)]
 
 use foretaste_storage::pin::{Pin, Pins};

@@ -25,7 +25,7 @@ use crate::sealed::{Access, FileRef, SealedFile, SealedWriter};
 use crate::vfs::Vfs;
 use crate::{limits, names};
 
-pub use record::{CollectionRecord, LogRef, Record, SegmentEntry, SegmentRef, TombRef};
+pub use record::{CollectionRecord, LogRef, Record, SegmentEntry, TombRef};
 
 /// The name of the file with the two slots.
 pub const MANIFEST: &str = "manifest";

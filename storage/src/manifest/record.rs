@@ -14,6 +14,7 @@ use bincode::{Decode, Encode};
 use crate::layout::Layout;
 use crate::limits;
 use crate::sealed::FileRef;
+use crate::segment::SegmentRef;
 
 /// Everything that one generation consists of.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -64,17 +65,6 @@ pub struct CollectionRecord {
     pub segments: Vec<SegmentEntry>,
     /// Named positions, such as how far an import has come.
     pub marks: Vec<(String, u64)>,
-}
-
-/// A sealed segment: its number and files.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct SegmentRef {
-    /// Number of the segment, and of its folder in `seg/`.
-    pub id: u64,
-    /// How many rows it has.
-    pub rows: u32,
-    /// Its files, in its folder.
-    pub files: Vec<FileRef>,
 }
 
 /// A segment of a collection.
@@ -166,6 +156,10 @@ impl CollectionRecord {
             return Err(format!("its number {} is beyond the next one, {next_collection}", self.id));
         }
         self.layout.validate().map_err(|e| e.to_string())?;
+        for entry in &self.segments {
+            let layout = Layout { levels: entry.segment.layout_levels.clone(), ..self.layout };
+            layout.validate().map_err(|e| format!("segment {}: {e}", entry.segment.id))?;
+        }
         unique("mark", self.marks.iter().map(|(name, _)| name.as_str()))?;
         self.marks.iter().try_for_each(|(mark, _)| name("mark", mark))
     }

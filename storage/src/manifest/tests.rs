@@ -5,6 +5,7 @@ use super::recover::{orphans, sweep};
 use super::slots::{MANIFEST_BYTES, SLOT_BYTES};
 use super::*;
 use crate::layout::{Element, Layout};
+use crate::segment::SegmentRef;
 use crate::vfs::fault::{Fault, FaultVfs};
 use crate::vfs::mem::MemVfs;
 
@@ -25,7 +26,9 @@ fn file(name: &str) -> FileRef {
 
 fn segment(id: u64, files: &[&str]) -> SegmentEntry {
     let files = files.iter().map(|name| file(name)).collect();
-    SegmentEntry { segment: SegmentRef { id, rows: 1, files }, tombstones: None }
+    let layout_levels = vec![2, 4];
+    let segment = SegmentRef { id, rows: 1, first_version: 1, last_version: 2, layout_levels, files };
+    SegmentEntry { segment, tombstones: None }
 }
 
 fn collection(id: u32, name: &str, segments: Vec<SegmentEntry>) -> CollectionRecord {
@@ -274,13 +277,16 @@ fn a_failure_at_any_step_of_a_publication_is_reported_and_leaves_one_of_the_two(
 #[test]
 fn a_record_that_breaks_a_rule_is_refused_in_both_directions() {
     type Breakage = (&'static str, fn(&mut Record));
-    let breakages: [Breakage; 15] = [
+    let breakages: [Breakage; 16] = [
         ("an empty name", |r| r.collections[0].name.clear()),
         ("a long name", |r| r.collections[0].name = "n".repeat(256)),
         ("a name twice", |r| r.collections[0].name = "b".into()),
         ("a collection number twice", |r| r.collections[0].id = 2),
         ("a collection number not given out", |r| r.collections[0].id = 3),
         ("levels that descend", |r| r.collections[0].layout.levels = vec![4, 2]),
+        ("levels of a segment that descend", |r| {
+            r.collections[0].segments[0].segment.layout_levels = vec![4, 2];
+        }),
         ("no levels", |r| r.collections[0].layout.levels.clear()),
         ("a segment number twice", |r| r.collections[0].segments[0].segment.id = 4),
         ("a segment number not given out", |r| r.collections[0].segments[0].segment.id = 10),
