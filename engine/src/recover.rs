@@ -238,6 +238,7 @@ fn replay(core: &Core) -> Result<Found> {
         if core.writer.is_some() && end.valid_len > known {
             // What was replayed will be built upon: it must not vanish with the page cache.
             vfs::rewrite(&*core.vfs, &path, known..end.valid_len)?;
+            core.vfs.sync_dir(&core.root.join(names::LOGS))?;
         }
         found.next_seq = found.next_seq.max(next_seq(&end, expected));
         found.spans.push(LogSpan { id, first_seq: end.first_seq, closed_len: Some(end.valid_len) });
