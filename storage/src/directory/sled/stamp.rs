@@ -7,8 +7,9 @@
 //! | 16 | … | the record (bincode): stamp, covered segments, and name, length and checksum of every file |
 //!
 //! It is written last at a close, after every other file was synced, and removed first at an opening, so it is there only
-//! while nobody writes. The checksums of the files find what sled would not: it drops damaged parts of its log without a
-//! word, and a dropped entry would be a key that is said to be absent.
+//! while nobody writes. The files' checksums keep sled away from damage: it cuts a damaged log short without a word, or
+//! panics, at the opening or at a later lookup, and an entry lost that way would be a key that is said to be absent. They
+//! also make a stamp harmless whose removal did not reach the disk. The price is that an opening reads every file once.
 //!
 //! Reads from: the folder `directory`. Writes to: the same.
 //! Never: a file of sled's changed, an error of `take` (doubt is an answer: no).
