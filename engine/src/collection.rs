@@ -117,7 +117,9 @@ impl Collection {
         core.writer("flush")?;
         let mut upkeep = core.upkeep.lock();
         seal(core, &mut upkeep, &self.core)?;
+        core.directory.fill(core, &self.core);
         collect(core, &mut upkeep);
+        core.work.request();
         Ok(())
     }
 

@@ -17,6 +17,7 @@ use foretaste_storage::sync::{AtomicU64, Mutex, Ordering, RwLock};
 use foretaste_storage::vfs::Vfs;
 use foretaste_storage::vfs::lock::DatabaseLock;
 
+use crate::directory::KeyDirectory;
 use crate::error::{Error, Result};
 use crate::ingest::{Ingest, LogSpan, Writer};
 use crate::options::Options;
@@ -40,6 +41,7 @@ pub(crate) struct Core {
     /// Numbers for pins, one for each opening of a segment.
     pub next_pin: AtomicU64,
     pub work: Work,
+    pub directory: KeyDirectory,
     pub _lock: Option<DatabaseLock>,
 }
 

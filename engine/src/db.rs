@@ -193,8 +193,10 @@ impl Database {
         let mut upkeep = core.upkeep.lock();
         for collection in core.all_collections() {
             seal(core, &mut upkeep, &collection)?;
+            core.directory.fill(core, &collection);
         }
         collect(core, &mut upkeep);
+        core.work.request();
         Ok(())
     }
 
@@ -283,8 +285,14 @@ impl Core {
             };
             changed || !upkeep.record.clean
         };
-        if changed {
-            publish(self, &mut upkeep, true, |_| ())?;
+        // The number of the generation about to be published: no state of segments had it before.
+        let stamp = upkeep.record.generation + 1;
+        let untouched = self.directory.untouched_stamp();
+        let trusted = self.directory.close(stamp);
+        if changed || trusted || untouched != upkeep.record.directory_stamp {
+            publish(self, &mut upkeep, true, |record| {
+                record.directory_stamp = if trusted { Some(stamp) } else { untouched };
+            })?;
         }
         collect(self, &mut upkeep);
         writer.poison(&"the database was closed");

@@ -12,6 +12,7 @@ use foretaste_storage::log::Log;
 use foretaste_storage::sync::Mutex;
 
 use crate::core::Core;
+use crate::directory::places;
 use crate::error::{Error, Result};
 use crate::state::{CollectionCore, Place, State};
 
@@ -76,7 +77,7 @@ pub(crate) fn commit(core: &Core, collection: &CollectionCore, block: Block) -> 
         }
         let state = collection.state();
         check_layout(&state, &block)?;
-        let replaced = replaced(&state, &block)?;
+        let replaced = replaced(core, collection, &state, &block)?;
         let log = core.open_log(&mut ingest)?;
         let first = ingest.next_seq;
         last = first + u64::from(block.ops().max(1)) - 1;
@@ -89,7 +90,7 @@ pub(crate) fn commit(core: &Core, collection: &CollectionCore, block: Block) -> 
         writer.poison(&e);
         return Err(e.into());
     }
-    collection.published.advance_to(last);
+    collection.publish(last);
     Ok(())
 }
 
@@ -120,14 +121,13 @@ pub(crate) fn apply(
 }
 
 /// The live rows that `block` replaces or deletes, as the newest operation left them.
-pub(crate) fn replaced(state: &State, block: &Block) -> Result<Vec<Place>> {
-    let mut places = Vec::new();
-    for op in 0..block.ops() {
-        if let Some(place) = state.find(&block.key(op).to_key(), u64::MAX)? {
-            places.push(place);
-        }
-    }
-    Ok(places)
+pub(crate) fn replaced(
+    core: &Core,
+    collection: &CollectionCore,
+    state: &State,
+    block: &Block,
+) -> Result<Vec<Place>> {
+    places(core, collection, state, (0..block.ops()).map(|op| block.key(op)))
 }
 
 /// A batch that was put together before a change of levels may not fit any more.

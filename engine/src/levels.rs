@@ -93,7 +93,7 @@ fn relayout(core: &Core, upkeep: &mut Upkeep, collection: &CollectionCore, schem
     let writer = core.writer("publish")?;
     let ingest = writer.ingest.lock();
     let state = collection.state();
-    let floor = collection.published.get().max(state.floor);
+    let floor = collection.next_floor();
     let mut segments = Vec::new();
     for (old, reference, segment) in reopened {
         let dropped: Vec<_> =

@@ -38,6 +38,7 @@ mod collection;
 mod compact;
 mod core;
 mod db;
+mod directory;
 mod error;
 mod fields;
 mod head;

@@ -68,7 +68,7 @@ pub(crate) fn refresh(core: &Core) -> Result<Refresh> {
     }
     for collection in core.all_collections() {
         if let Some(last) = collection.state().active().and_then(|h| h.last_seq()) {
-            collection.published.advance_to(last);
+            collection.publish(last);
         }
     }
     Ok(Refresh::Same)
@@ -114,7 +114,7 @@ pub(crate) fn adopt(core: &Core, newer: &Core) {
             segments: state.segments.clone(),
             heads: state.heads.clone(),
         });
-        old.published.advance_to(seq);
+        old.publish(seq);
         *old.marks.lock() = new.marks.lock().clone();
     }
 }

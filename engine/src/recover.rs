@@ -16,11 +16,12 @@ use foretaste_storage::pin::{GenerationPin, Pins, oldest_pinned};
 use foretaste_storage::section::tombstones::read_tombstones;
 use foretaste_storage::segment::Segment;
 use foretaste_storage::sync::{AtomicU64, Mutex, RwLock};
-use foretaste_storage::vfs::{self, Vfs};
 use foretaste_storage::vfs::lock::DatabaseLock;
+use foretaste_storage::vfs::{self, Vfs};
 use roaring::RoaringBitmap;
 
 use crate::core::{Core, Upkeep};
+use crate::directory::KeyDirectory;
 use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::ingest::{self, Ingest, LogSpan, Writer};
@@ -31,6 +32,8 @@ use crate::state::{CollectionCore, Source, State};
 use crate::tombs::Tombs;
 use crate::work::Work;
 
+/// The folder of the key directory.
+const DIRECTORY: &str = "directory";
 /// How often a reader starts again because the writer removed a file under it.
 const RETRIES: usize = 20;
 
@@ -139,7 +142,10 @@ fn build(
         let core = CollectionCore::new(entry.id, entry.name.clone(), state, entry.sealed_seq, marks);
         collections.insert(entry.name.clone(), Arc::new(core));
     }
+    let path = (options.sled && lock.is_some()).then(|| root.join(DIRECTORY));
+    let directory = KeyDirectory::new(path, options.directory_from, record.directory_stamp);
     Ok(Arc::new(Core {
+        directory,
         vfs: Arc::clone(&options.vfs),
         root: root.to_path_buf(),
         uuid,
@@ -246,7 +252,7 @@ fn replay(core: &Core) -> Result<Found> {
     }
     for collection in core.all_collections() {
         let last = collection.state().active().and_then(|h| h.last_seq());
-        collection.published.advance_to(last.unwrap_or(0));
+        collection.publish(last.unwrap_or(0));
     }
     Ok(found)
 }
@@ -275,7 +281,7 @@ pub(crate) fn put(core: &Core, record: &Record, frame: Frame) -> Result<()> {
     let collection = core.collection(&entry.name)?;
     let state = collection.state();
     ingest::check_layout(&state, &frame.block)?;
-    let replaced = ingest::replaced(&state, &frame.block)?;
+    let replaced = ingest::replaced(core, &collection, &state, &frame.block)?;
     let last = frame.first_seq + u64::from(frame.block.ops().max(1)) - 1;
     ingest::apply(&collection, &state, frame.block, frame.first_seq, last, &replaced);
     Ok(())

@@ -16,8 +16,8 @@ use foretaste_storage::manifest::salvage::{restore, salvage};
 use foretaste_storage::manifest::{self, CollectionRecord, LogRef, Record, SegmentEntry};
 use foretaste_storage::names;
 use foretaste_storage::rows::Rows;
-use foretaste_storage::section::tombstones::read_tombstones;
 use foretaste_storage::sealed::Access;
+use foretaste_storage::section::tombstones::read_tombstones;
 use foretaste_storage::segment::{self, Pick, Segment, SegmentRef};
 use foretaste_storage::vfs::Vfs;
 use foretaste_storage::vfs::lock::DatabaseLock;
@@ -123,7 +123,9 @@ impl Repair<'_> {
         let dead = match self.deaths(&entry) {
             Ok(dead) => dead,
             Err(e) => {
-                self.act(format!("{e}: collection {name}: deletions of segment {id} are lost, its deleted rows are back"));
+                self.act(format!(
+                    "{e}: collection {name}: deletions of segment {id} are lost, its deleted rows are back"
+                ));
                 damage.push(e);
                 entry.tombstones = None;
                 self.superseded(collection, schema, id)
@@ -148,7 +150,8 @@ impl Repair<'_> {
             if segment.readable(row) {
                 picks.push(Pick { source: 0, row });
             } else {
-                let id = Rows::key(&segment, row).map_or_else(|_| format!("row {row} of segment {id}"), |k| k.to_string());
+                let id = Rows::key(&segment, row)
+                    .map_or_else(|_| format!("row {row} of segment {id}"), |k| k.to_string());
                 self.done.rows_lost.push(format!("collection {name}: {id}"));
             }
         }
@@ -161,7 +164,15 @@ impl Repair<'_> {
         let columns = fields::columns(schema, &sources, &picks)?;
         let fresh = self.take_id();
         let written = segment::write(
-            &*self.vfs, self.root, &self.uuid, fresh, &schema.layout, &sources, &picks, &columns, &mut |_| true,
+            &*self.vfs,
+            self.root,
+            &self.uuid,
+            fresh,
+            &schema.layout,
+            &sources,
+            &picks,
+            &columns,
+            &mut |_| true,
         )?;
         Ok(written.map(|segment| SegmentEntry { segment, tombstones: None }))
     }
@@ -183,9 +194,12 @@ impl Repair<'_> {
         let Some(this) = collection.segments.iter().find(|e| e.segment.id == id).and_then(open) else {
             return RoaringBitmap::new();
         };
-        let others: Vec<Segment> = collection.segments.iter().filter(|e| e.segment.id != id).filter_map(open).collect();
+        let others: Vec<Segment> =
+            collection.segments.iter().filter(|e| e.segment.id != id).filter_map(open).collect();
         let newer = |row: u32| {
-            let (Ok(key), Ok(version)) = (Rows::key(&this, row), Rows::version(&this, row)) else { return false };
+            let (Ok(key), Ok(version)) = (Rows::key(&this, row), Rows::version(&this, row)) else {
+                return false;
+            };
             others.iter().any(|other| match other.find(key) {
                 Ok(Some(found)) => Rows::version(other, found).is_ok_and(|v| v > version),
                 _ => false,
@@ -256,16 +270,14 @@ impl Repair<'_> {
                 Ok(file) => file,
                 Err(e) => return Some(e.into()),
             };
-            let replayed = log::replay(file, &name, &self.uuid, *id, known, &mut |frame| {
-                match expected {
-                    Some(seq) if seq != frame.first_seq => {
-                        let why = format!("operation {seq} expected, found {}", frame.first_seq);
-                        Err(foretaste_storage::Error::corrupt(&name, frame.offset, why))
-                    }
-                    _ => {
-                        expected = Some(frame.first_seq + u64::from(frame.block.ops().max(1)));
-                        Ok(())
-                    }
+            let replayed = log::replay(file, &name, &self.uuid, *id, known, &mut |frame| match expected {
+                Some(seq) if seq != frame.first_seq => {
+                    let why = format!("operation {seq} expected, found {}", frame.first_seq);
+                    Err(foretaste_storage::Error::corrupt(&name, frame.offset, why))
+                }
+                _ => {
+                    expected = Some(frame.first_seq + u64::from(frame.block.ops().max(1)));
+                    Ok(())
                 }
             });
             if let Err(e) = replayed {

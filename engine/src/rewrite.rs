@@ -157,7 +157,7 @@ pub(crate) fn replace(
     let writer = core.writer("publish")?;
     let _ingest = writer.ingest.lock();
     let state = collection.state();
-    let floor = collection.published.get().max(state.floor);
+    let floor = collection.next_floor();
     let mut segments: Vec<Arc<Source>> = Vec::new();
     for (source, tombstones) in kept {
         if tombstones == source.tombstones {
@@ -203,6 +203,7 @@ pub(crate) fn open_segment(
 /// Puts a segment's files, and its deletions', on the list of what to remove.
 pub(crate) fn retire_segment(core: &Core, upkeep: &mut Upkeep, source: &Source, generation: u64) {
     core.pins.retire(source.pin.id());
+    core.directory.forget(source.segment.id());
     upkeep.retired.push(Retired {
         generation,
         pin: Some(source.pin.id()),

@@ -47,11 +47,11 @@ fn freeze(core: &Core, collection: &CollectionCore) -> Result<()> {
         writer.poison(&e);
         return Err(e);
     }
-    collection.published.advance_to(last);
+    collection.publish(last);
     let mut heads = state.heads.clone();
     heads.push(Arc::new(Head::default()));
     collection.install(State {
-        floor: collection.published.get().max(state.floor),
+        floor: collection.next_floor(),
         schema: Arc::clone(&state.schema),
         segments: state.segments.clone(),
         heads,

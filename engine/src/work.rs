@@ -50,7 +50,7 @@ impl Work {
     }
 
     /// Asks for upkeep; returns at once. False when there is nobody to ask.
-    fn request(&self) -> bool {
+    pub fn request(&self) -> bool {
         match self.wake.lock().as_ref() {
             Some(wake) => {
                 // A full channel means that a wake-up is on its way already.
@@ -59,6 +59,11 @@ impl Work {
             }
             None => false,
         }
+    }
+
+    /// Whether the database is being closed.
+    pub fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
     }
 
     /// Ends the thread and waits for it.
@@ -117,7 +122,7 @@ fn run(core: &Weak<Core>, woken: &Receiver<()>) {
 /// One round: seals what is large enough, compacts what is due, removes what is retired.
 pub(crate) fn pass(core: &Core, upkeep: &mut Upkeep) -> Result<()> {
     for collection in core.all_collections() {
-        if core.work.stopping.load(Ordering::Acquire) {
+        if core.work.stopping() {
             return Ok(());
         }
         let fresh: u64 = collection.state().heads.iter().map(|h| h.bytes()).sum();
@@ -125,9 +130,8 @@ pub(crate) fn pass(core: &Core, upkeep: &mut Upkeep) -> Result<()> {
         if fresh >= core.options.seal_bytes || (many_logs && fresh > 0) {
             seal(core, upkeep, &collection)?;
         }
-        while !core.work.stopping.load(Ordering::Acquire) && compact::compact_due(core, upkeep, &collection)?
-        {
-        }
+        while !core.work.stopping() && compact::compact_due(core, upkeep, &collection)? {}
+        core.directory.fill(core, &collection);
     }
     collect(core, upkeep);
     Ok(())

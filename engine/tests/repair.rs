@@ -102,7 +102,8 @@ fn a_damaged_plane_costs_the_rows_of_its_block_and_names_them() {
 #[test]
 fn a_damaged_batch_in_the_log_costs_that_batch_alone() {
     let (mut files, folders, model) = database();
-    let path = files.keys().filter(|p| p.extension().is_some_and(|e| e == "log")).next_back().cloned().unwrap();
+    let path =
+        files.keys().filter(|p| p.extension().is_some_and(|e| e == "log")).next_back().cloned().unwrap();
     files.get_mut(&path).unwrap()[128 + 64 + 40] ^= 1;
     let (repaired, _, found) = mend(&files, &folders);
     assert_eq!(repaired.rows_lost.len(), 1, "{repaired:#?}");
@@ -123,7 +124,8 @@ fn a_lost_manifest_is_rebuilt_from_the_newest_record() {
 #[test]
 fn lost_deletions_do_not_bring_an_older_version_beside_a_newer() {
     let (mut files, folders, model) = database();
-    let tombs: Vec<PathBuf> = files.keys().filter(|p| p.components().any(|c| c.as_os_str() == "tomb")).cloned().collect();
+    let tombs: Vec<PathBuf> =
+        files.keys().filter(|p| p.components().any(|c| c.as_os_str() == "tomb")).cloned().collect();
     assert!(!tombs.is_empty());
     for path in tombs {
         files.get_mut(&path).unwrap()[130] ^= 0xff;
