@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use foretaste_storage::log;
-use foretaste_storage::manifest::{self, CollectionRecord, Loaded};
+use foretaste_storage::manifest::{self, CollectionRecord, Loaded, recover, slots};
 use foretaste_storage::names;
 use foretaste_storage::section::tombstones::read_tombstones;
 use foretaste_storage::segment::Segment;
@@ -91,7 +91,13 @@ pub fn check(root: &Path, options: &Options, progress: &mut dyn FnMut(u64, u64) 
         }
     };
     report.generation = loaded.record.generation;
-    manifest::verify_slots(&**vfs, root, &mut |e| report.add(root, e));
+    let damaged = slots::read(&**vfs, root)?.damaged_copies;
+    if damaged > 0 {
+        let why = format!(
+            "{damaged} copies of the slots are damaged; the others serve, and the next commits mend it"
+        );
+        report.add(root, Error::Corrupt { file: PathBuf::from(manifest::MANIFEST), offset: 0, why });
+    }
     let all = loaded.record.collections.iter().flat_map(|c| &c.segments);
     let total: u64 = all.flat_map(|s| &s.segment.files).map(|f| f.len).sum();
     let mut done = 0;
@@ -105,8 +111,11 @@ pub fn check(root: &Path, options: &Options, progress: &mut dyn FnMut(u64, u64) 
         })?;
     }
     check_logs(root, options, &loaded, &mut report);
-    match manifest::orphans(&**vfs, root, &loaded.record) {
-        Ok(orphans) => report.notes.extend(orphans.iter().map(|o| format!("{} is named by nobody", o.display()))),
+    match recover::orphans(&**vfs, root, &loaded.record, &|_| false) {
+        Ok(orphans) => {
+            let unnamed = orphans.files.iter().chain(&orphans.folders).chain(&orphans.unknown);
+            report.notes.extend(unnamed.map(|o| format!("{} is named by nobody", o.display())));
+        }
         Err(e) => report.add(root, e),
     }
     Ok(report)
@@ -140,7 +149,10 @@ fn check_segments(
                 Ok(dead) if dead.len() == u64::from(t.deleted) => report.bytes += t.file.len,
                 Ok(dead) => {
                     let why = format!("{} deleted rows, the manifest says {}", dead.len(), t.deleted);
-                    report.add(root, Error::Corrupt { file: names::tombstone_file(id, t.version), offset: 0, why });
+                    report.add(
+                        root,
+                        Error::Corrupt { file: names::tombstone_file(id, t.version), offset: 0, why },
+                    );
                 }
                 Err(e) => report.add(root, e),
             }

@@ -34,7 +34,7 @@ pub(crate) struct Core {
     /// Held by whatever changes the manifest: seal, compact, create, drop, truncate. One at a time, across its I/O.
     pub upkeep: Mutex<Upkeep>,
     pub writer: Option<Writer>,
-    pub pins: Arc<Pins>,
+    pub pins: Pins,
     /// Numbers for segments and logs; the manifest's `next_id` is at least this at every publication.
     pub next_id: AtomicU64,
     /// Numbers for pins, one for each opening of a segment.

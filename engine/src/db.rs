@@ -120,7 +120,11 @@ impl Database {
         if core.collections.read().contains_key(name) {
             return Err(Error::Exists { name: name.to_string() });
         }
-        limits::check("number of collections", upkeep.record.collections.len() as u64 + 1, limits::COLLECTIONS)?;
+        limits::check(
+            "number of collections",
+            upkeep.record.collections.len() as u64 + 1,
+            limits::COLLECTIONS,
+        )?;
         // Every operation so far belongs to other collections.
         let sealed_seq = writer.ingest.lock().next_seq.saturating_sub(1);
         let id = upkeep.record.next_collection;
@@ -168,7 +172,12 @@ impl Database {
         for source in &state.segments {
             retire_segment(core, &mut upkeep, source, generation);
         }
-        collection.install(State { segments: Vec::new(), heads: Vec::new(), schema: Arc::clone(&state.schema), ..*state });
+        collection.install(State {
+            segments: Vec::new(),
+            heads: Vec::new(),
+            schema: Arc::clone(&state.schema),
+            ..*state
+        });
         drop(state);
         collect(core, &mut upkeep);
         Ok(())

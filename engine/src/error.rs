@@ -22,7 +22,9 @@ pub enum Error {
         what: String,
     },
     /// A collection of this name exists already.
-    #[error("collection `{name}` exists already; open it with `collection(\"{name}\")` or choose another name")]
+    #[error(
+        "collection `{name}` exists already; open it with `collection(\"{name}\")` or choose another name"
+    )]
     Exists {
         /// The name.
         name: String,
@@ -80,7 +82,9 @@ pub enum Error {
         value: f32,
     },
     /// A vector without direction in a collection that compares directions.
-    #[error("row {row} (id {id}): a vector of zeros has no direction, and the metric is cosine; leave the row out or use l2")]
+    #[error(
+        "row {row} (id {id}): a vector of zeros has no direction, and the metric is cosine; leave the row out or use l2"
+    )]
     ZeroVector {
         /// Row within the batch, from 0; 0 for a query.
         row: usize,
@@ -108,7 +112,9 @@ pub enum Error {
         why: String,
     },
     /// The same id stands twice in one batch.
-    #[error("id {id} stands twice in the batch, as operations {first} and {second}; a batch names an id once")]
+    #[error(
+        "id {id} stands twice in the batch, as operations {first} and {second}; a batch names an id once"
+    )]
     DuplicateId {
         /// The id.
         id: String,

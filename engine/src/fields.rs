@@ -6,8 +6,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use foretaste_query::lang::ast::{Path, Segment as PathSegment};
-use foretaste_query::lang::{ColumnType, Fields, JsonFields, Value};
+use foretaste_query::lang::{ColumnType, Fields, Path, Segment as PathSegment, Value};
 use foretaste_storage::rows::Rows;
 use foretaste_storage::section::columns::{Column as Written, ColumnValue, ColumnValues, ColumnView};
 use foretaste_storage::segment::{Pick, Segment};
@@ -74,13 +73,17 @@ fn empty(kind: ColumnType) -> ColumnValues {
 
 /// The columns of a segment that a filter asks for.
 #[derive(Debug)]
-pub(crate) struct SegmentColumns {
-    columns: Vec<(Path, ColumnView)>,
+pub(crate) struct SegmentColumns<'s> {
+    columns: Vec<(Path, ColumnView<'s>)>,
 }
 
-impl SegmentColumns {
+impl<'s> SegmentColumns<'s> {
     /// Finds the columns for `paths`; what has none is read from the document.
-    pub fn new<'p>(schema: &Schema, segment: &Segment, paths: impl Iterator<Item = &'p Path>) -> Result<Self> {
+    pub fn new<'p>(
+        schema: &Schema,
+        segment: &'s Segment,
+        paths: impl Iterator<Item = &'p Path>,
+    ) -> Result<Self> {
         let mut columns = Vec::new();
         for path in paths {
             for declared in &schema.columns {
@@ -98,7 +101,7 @@ impl SegmentColumns {
 /// One row of a segment.
 pub(crate) struct SegmentFields<'a> {
     pub segment: &'a Segment,
-    pub columns: &'a SegmentColumns,
+    pub columns: &'a SegmentColumns<'a>,
     pub row: u32,
     pub document: OnceCell<Option<Json>>,
     /// The first error met; a filter's answer does not count when there is one.
@@ -115,7 +118,7 @@ impl SegmentFields<'_> {
             }
         };
         match self.document.get_or_init(read) {
-            Some(document) => shorten(JsonFields { key: Value::Missing, document }.get(path), document, path),
+            Some(document) => value_at(document, path),
             None => Value::Missing,
         }
     }
@@ -151,8 +154,8 @@ impl Fields for SegmentFields<'_> {
     }
 }
 
-/// `JsonFields` borrows from itself; this borrows the same value from the document.
-fn shorten<'a>(_: Value<'_>, document: &'a Json, path: &Path) -> Value<'a> {
+/// The value at `path` as the language sees it; `JsonFields` would borrow it from itself and not from the document.
+fn value_at<'a>(document: &'a Json, path: &Path) -> Value<'a> {
     match lookup(document, path) {
         None => Value::Missing,
         Some(Json::Array(elements)) => Value::Array(elements.iter().map(scalar).collect()),

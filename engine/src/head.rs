@@ -57,7 +57,11 @@ impl Head {
                 keys.insert(block.key(row).to_key(), first_row + row);
             }
         }
-        self.blocks.push(HeadBlock { block, first_seq, first_row });
+        let pushed = self.blocks.push(HeadBlock { block, first_seq, first_row });
+        debug_assert!(
+            pushed.is_ok(),
+            "the ingest lock is held, and a head is sealed long before 4 billion blocks"
+        );
     }
 
     /// Rows of all blocks, deleted and not yet visible ones too.
@@ -69,10 +73,6 @@ impl Head {
     /// Memory its blocks take.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.blocks.len() == 0
     }
 
     /// Sequence number of the last operation, if there is one.

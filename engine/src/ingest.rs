@@ -70,7 +70,9 @@ pub(crate) fn commit(core: &Core, collection: &CollectionCore, block: Block) -> 
         let mut ingest = writer.ingest.lock();
         writer.check_poison()?;
         if collection.is_dropped() {
-            return Err(Error::NotFound { what: format!("collection `{}` (it was dropped)", collection.name) });
+            return Err(Error::NotFound {
+                what: format!("collection `{}` (it was dropped)", collection.name),
+            });
         }
         let state = collection.state();
         check_layout(&state, &block)?;

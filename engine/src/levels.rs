@@ -69,7 +69,12 @@ fn relayout(core: &Core, upkeep: &mut Upkeep, collection: &CollectionCore, schem
     for source in &before.segments {
         let old = source.segment.reference();
         let reference = SegmentRef {
-            files: old.files.iter().filter(|f| level_of(&f.name) < schema.layout.levels.len()).cloned().collect(),
+            files: old
+                .files
+                .iter()
+                .filter(|f| level_of(&f.name) < schema.layout.levels.len())
+                .cloned()
+                .collect(),
             ..old.clone()
         };
         let segment = Arc::new(open_segment(core, &reference, &schema.layout)?);

@@ -62,7 +62,12 @@ pub(crate) fn publish(
     for span in dropped {
         let path = core.root.join(names::log_file(span.id));
         let bytes = core.vfs.open(&path).and_then(|f| f.len()).unwrap_or(0);
-        upkeep.retired.push(Retired { generation: record.generation, pin: None, what: Files::One(path), bytes });
+        upkeep.retired.push(Retired {
+            generation: record.generation,
+            pin: None,
+            what: Files::One(path),
+            bytes,
+        });
     }
     upkeep.record = record;
     Ok(())
@@ -85,7 +90,7 @@ pub(crate) fn collect(core: &Core, upkeep: &mut Upkeep) {
     // The record before the newest stays, for `repair`.
     let folder = core.root.join("gen");
     for name in core.vfs.read_dir(&folder).unwrap_or_default() {
-        let old = names::parse_generation_file(&name).is_some_and(|g| g + 1 < generation && g < oldest);
+        let old = names::parse_generation(&name).is_some_and(|g| g + 1 < generation && g < oldest);
         if old {
             // Not removed is not lost: the next collection tries again.
             let _ = core.vfs.remove_file(&folder.join(&name));

@@ -12,7 +12,7 @@ use foretaste_storage::layout::Layout;
 use foretaste_storage::log::{self, Frame, ReplayEnd};
 use foretaste_storage::manifest::{self, CollectionRecord, Record, State as Presence};
 use foretaste_storage::names;
-use foretaste_storage::pin::{GenerationPin, Pins};
+use foretaste_storage::pin::{GenerationPin, Pins, oldest_pinned};
 use foretaste_storage::section::tombstones::read_tombstones;
 use foretaste_storage::segment::Segment;
 use foretaste_storage::sync::{AtomicU64, Mutex, RwLock};
@@ -66,7 +66,9 @@ fn open_writer(root: &Path, options: Options) -> Result<Arc<Core>> {
     }
     {
         let upkeep = core.upkeep.lock();
-        manifest::sweep(&*vfs, root, &upkeep.record, &|_| true)?;
+        let oldest = oldest_pinned(&*vfs, root, upkeep.record.generation)?;
+        let keep = |generation| oldest.is_some_and(|oldest| generation >= oldest);
+        manifest::recover::sweep(&*vfs, root, &upkeep.record, &keep)?;
     }
     Work::start(&core);
     Ok(core)
@@ -92,7 +94,7 @@ fn open_generation(root: &Path, options: &Options) -> Result<Arc<Core>> {
     let vfs = &*options.vfs;
     let loaded = manifest::load(vfs, root, options.access)?;
     let generation = loaded.record.generation;
-    let pin = GenerationPin::shared(vfs, root, generation)?;
+    let Some(pin) = GenerationPin::shared(vfs, root, generation)? else { return Err(gone(root)) };
     // Only a generation that is still the newest when the pin is held is safe from removal.
     if manifest::load(vfs, root, options.access)?.record.generation != generation {
         return Err(gone(root));
@@ -123,15 +125,16 @@ fn build(
     record: Record,
     lock: Option<DatabaseLock>,
 ) -> Result<Arc<Core>> {
-    let writer = lock.is_some().then(|| {
-        Writer::new(Ingest { next_seq: record.next_seq, log: None, logs: Vec::new() })
-    });
+    let writer = lock
+        .is_some()
+        .then(|| Writer::new(Ingest { next_seq: record.next_seq, log: None, logs: Vec::new() }));
     let (pins, next_pin) = (Pins::new(), AtomicU64::new(1));
     let mut collections = BTreeMap::new();
     for entry in &record.collections {
         let schema = Arc::new(Schema::decode(&entry.schema, entry.layout.clone())?);
         let segments = open_segments(root, &options, &uuid, entry, &schema.layout, &pins, &next_pin)?;
-        let state = State { floor: entry.sealed_seq, schema, segments, heads: vec![Arc::new(Head::default())] };
+        let state =
+            State { floor: entry.sealed_seq, schema, segments, heads: vec![Arc::new(Head::default())] };
         let marks = entry.marks.iter().cloned().collect();
         let core = CollectionCore::new(entry.id, entry.name.clone(), state, entry.sealed_seq, marks);
         collections.insert(entry.name.clone(), Arc::new(core));
@@ -158,7 +161,7 @@ pub(crate) fn open_segments(
     uuid: &foretaste_storage::codec::check::Uuid,
     entry: &CollectionRecord,
     layout: &Layout,
-    pins: &Arc<Pins>,
+    pins: &Pins,
     next_pin: &AtomicU64,
 ) -> Result<Vec<Arc<Source>>> {
     let mut sources = Vec::with_capacity(entry.segments.len());
@@ -202,7 +205,11 @@ fn replay(core: &Core) -> Result<Found> {
     let on_disk = log::list(&*core.vfs, &core.root)?;
     if let Some(missing) = record.logs.iter().find(|l| !on_disk.contains(&l.id)) {
         let file = names::log_file(missing.id);
-        return Err(Error::Corrupt { file, offset: 0, why: "the manifest names this log, and it is not there".into() });
+        return Err(Error::Corrupt {
+            file,
+            offset: 0,
+            why: "the manifest names this log, and it is not there".into(),
+        });
     }
     let mut found = Found { spans: Vec::new(), next_seq: record.next_seq, last: None };
     let mut expected: Option<u64> = None;
@@ -248,12 +255,7 @@ fn next_seq(end: &ReplayEnd, expected: Option<u64>) -> u64 {
 }
 
 /// Sequence numbers have no gaps, within a log or from one to the next.
-fn expect(
-    name: &Path,
-    offset: u64,
-    found: u64,
-    expected: &mut Option<u64>,
-) -> foretaste_storage::Result<()> {
+fn expect(name: &Path, offset: u64, found: u64, expected: &mut Option<u64>) -> foretaste_storage::Result<()> {
     match *expected {
         Some(seq) if seq != found => {
             let why = format!("operation {seq} expected, found {found}: batches between them are missing");

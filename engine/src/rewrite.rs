@@ -99,8 +99,17 @@ pub(crate) fn rewrite(
         let sources: Vec<&dyn Rows> = sources.iter().map(|s| &**s).collect();
         let columns = fields::columns(schema, &sources, &picks)?;
         let id = core.take_id();
-        let written =
-            segment::write(&*core.vfs, &core.root, &core.uuid, id, &schema.layout, &sources, &picks, &columns, progress)?;
+        let written = segment::write(
+            &*core.vfs,
+            &core.root,
+            &core.uuid,
+            id,
+            &schema.layout,
+            &sources,
+            &picks,
+            &columns,
+            progress,
+        )?;
         Some(written.ok_or(Error::Cancelled)?)
     };
     drop(sources);
@@ -168,7 +177,9 @@ pub(crate) fn replace(
         let pin = core.pins.pin(core.take_pin());
         segments.push(Arc::new(Source { segment, dead: rewritten.deaths(floor), tombstones: None, pin }));
     }
-    let sealed = |head: &HeadHandle| rewritten.units.iter().any(|u| matches!(u, Unit::Head(h) if Arc::ptr_eq(h, head)));
+    let sealed = |head: &HeadHandle| {
+        rewritten.units.iter().any(|u| matches!(u, Unit::Head(h) if Arc::ptr_eq(h, head)))
+    };
     let heads = state.heads.iter().filter(|h| !sealed(h)).map(Arc::clone).collect();
     collection.install(State { floor, schema: Arc::clone(&state.schema), segments, heads });
     for unit in &rewritten.units {
@@ -222,11 +233,6 @@ fn write_deaths(core: &Core, source: &Source, seq: u64) -> Result<Option<TombRef
 }
 
 impl Rewritten {
-    /// Rows written.
-    pub fn rows(&self) -> u64 {
-        self.taken.iter().map(|t| t.len() as u64).sum()
-    }
-
     /// The deletions that hit the units since their rows were taken, as rows of the new segment.
     fn deaths(&self, floor: u64) -> Tombs {
         let mut base = RoaringBitmap::new();
@@ -268,10 +274,18 @@ impl Rows for SegmentRows<'_> {
     fn scale(&self, row: u32) -> foretaste_storage::Result<f32> {
         Rows::scale(self.0, row)
     }
-    fn vector(&self, row: u32, level: usize) -> foretaste_storage::Result<foretaste_storage::bytes::Span<'_>> {
+    fn vector(
+        &self,
+        row: u32,
+        level: usize,
+    ) -> foretaste_storage::Result<foretaste_storage::bytes::Span<'_>> {
         Rows::vector(self.0, row, level)
     }
-    fn variance(&self, row: u32, level: usize) -> foretaste_storage::Result<foretaste_storage::bytes::Span<'_>> {
+    fn variance(
+        &self,
+        row: u32,
+        level: usize,
+    ) -> foretaste_storage::Result<foretaste_storage::bytes::Span<'_>> {
         Rows::variance(self.0, row, level)
     }
     fn payload(&self, row: u32) -> foretaste_storage::Result<foretaste_storage::bytes::Span<'_>> {

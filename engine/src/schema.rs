@@ -57,7 +57,11 @@ impl Schema {
     /// A collection of vectors of `dim` f32 numbers compared by `metric`, without levels, variance or columns.
     pub fn new(dim: usize, metric: Metric) -> Self {
         let levels = vec![u32::try_from(dim).unwrap_or(u32::MAX)];
-        Schema { metric, layout: Layout { levels, element: Element::F32, variance: None }, columns: Vec::new() }
+        Schema {
+            metric,
+            layout: Layout { levels, element: Element::F32, variance: None },
+            columns: Vec::new(),
+        }
     }
 
     /// The nested lengths (Matryoshka levels) at which the vectors may be searched, stored and cut, ascending. The full
@@ -135,7 +139,8 @@ impl Schema {
         limits::check("number of levels", levels.len() as u64, limits::LEVELS)?;
         limits::check("dimension", u64::from(levels.iter().copied().max().unwrap_or(0)), limits::DIMENSION)?;
         if levels.first().is_none_or(|&l| l == 0) || levels.windows(2).any(|w| w[0] >= w[1]) {
-            let why = format!("levels must be positive, ascending and end with the dimension, got {levels:?}");
+            let why =
+                format!("levels must be positive, ascending and end with the dimension, got {levels:?}");
             return Err(Error::BadRequest { what: "schema", why });
         }
         limits::check("number of columns", self.columns.len() as u64, limits::COLUMNS)?;
@@ -163,10 +168,12 @@ impl Schema {
         let file = Path::new("manifest");
         let corrupt = |why: String| Error::Corrupt { file: file.to_path_buf(), offset: 0, why };
         let record: SchemaRecord = meta::decode(record, file, 0)?;
-        let metric = record.metric.parse().map_err(|_| corrupt(format!("unknown metric `{}`", record.metric)))?;
+        let metric =
+            record.metric.parse().map_err(|_| corrupt(format!("unknown metric `{}`", record.metric)))?;
         let mut columns = Vec::new();
         for (path, tag) in record.columns {
-            let kind = column_of(tag).ok_or_else(|| corrupt(format!("column `{path}` has unknown type {tag}")))?;
+            let kind =
+                column_of(tag).ok_or_else(|| corrupt(format!("column `{path}` has unknown type {tag}")))?;
             columns.push(Column { path, kind });
         }
         let schema = Schema { metric, layout, columns };

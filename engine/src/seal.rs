@@ -18,7 +18,8 @@ pub(crate) fn seal(core: &Core, upkeep: &mut Upkeep, collection: &CollectionCore
     let state = collection.state();
     let frozen = state.heads.split_last().map(|(_, frozen)| frozen.to_vec()).unwrap_or_default();
     let Some(sealed_seq) = frozen.iter().filter_map(|h| h.last_seq()).max() else { return Ok(false) };
-    let marks: Vec<_> = frozen.iter().flat_map(|h| h.blocks()).filter_map(|b| b.block.mark().cloned()).collect();
+    let marks: Vec<_> =
+        frozen.iter().flat_map(|h| h.blocks()).filter_map(|b| b.block.mark().cloned()).collect();
     let (_, seq) = collection.view();
     let units = frozen.into_iter().map(Unit::Head).collect();
     let rewritten = rewrite(core, &state.schema, units, seq, &mut |_| true)?;

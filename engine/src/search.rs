@@ -140,7 +140,8 @@ impl Search {
         limits::check("k", self.k as u64, MAX_K as u64)?;
         let dims = self.dims.unwrap_or(schema.dim());
         if schema.layout.levels_for(dims).is_none() {
-            let why = format!("{dims} is not a level of this collection, which has {:?}", schema.level_dims());
+            let why =
+                format!("{dims} is not a level of this collection, which has {:?}", schema.level_dims());
             return Err(Error::BadRequest { what: "dims", why });
         }
         validate::query(schema, &self.query, dims)?;
@@ -155,7 +156,8 @@ impl Search {
         let mut stats = ScanStats::default();
         for (number, scan) in scans.iter().enumerate() {
             let accept = |row: u32| scan.accepts(row, filter.as_ref());
-            let accept: Option<&flat::Accept<'_>> = if scan.takes_all(filter.as_ref()) { None } else { Some(&accept) };
+            let accept: Option<&flat::Accept<'_>> =
+                if scan.takes_all(filter.as_ref()) { None } else { Some(&accept) };
             let end = flat::search(&scan.rows, number as u32, &query, accept, cancel, &mut top, &mut stats)?;
             if end != Scan::Complete {
                 return Err(Error::Cancelled);
@@ -215,8 +217,11 @@ impl IntoIterator for Hits {
 }
 
 fn check(schema: &crate::Schema, filter: &Filter) -> Result<()> {
-    let declared =
-        schema.columns.iter().map(|c| Ok((fields::column_path(&c.path)?, c.kind))).collect::<Result<Vec<_>>>()?;
+    let declared = schema
+        .columns
+        .iter()
+        .map(|c| Ok((fields::column_path(&c.path)?, c.kind)))
+        .collect::<Result<Vec<_>>>()?;
     filter.check(&|path| declared.iter().find(|(p, _)| p == path).map(|(_, kind)| *kind))?;
     Ok(())
 }
@@ -227,7 +232,7 @@ struct Scanned<'a> {
     dead: Arc<RoaringBitmap>,
     /// Number of the block's first row in its head; `dead` counts from there.
     first_row: u32,
-    columns: Option<SegmentColumns>,
+    columns: Option<SegmentColumns<'a>>,
     whole: Whole<'a>,
 }
 

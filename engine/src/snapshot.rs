@@ -168,5 +168,9 @@ fn live(rows: u32, dead: Arc<RoaringBitmap>) -> impl Iterator<Item = u32> {
 }
 
 fn lost_row(row: u32) -> Error {
-    Error::Corrupt { file: Path::new("log").to_path_buf(), offset: 0, why: format!("there is no fresh row {row}") }
+    Error::Corrupt {
+        file: Path::new("log").to_path_buf(),
+        offset: 0,
+        why: format!("there is no fresh row {row}"),
+    }
 }

@@ -97,7 +97,8 @@ impl State {
 
     /// Live rows for a snapshot at `seq`.
     pub fn len(&self, seq: u64) -> u64 {
-        let sealed: u64 = self.segments.iter().map(|s| u64::from(s.segment.rows()) - s.dead.at(seq).len()).sum();
+        let sealed: u64 =
+            self.segments.iter().map(|s| u64::from(s.segment.rows()) - s.dead.at(seq).len()).sum();
         let fresh: u64 = self.heads.iter().map(|h| fresh_rows(h, seq)).sum();
         sealed + fresh
     }
@@ -120,17 +121,15 @@ impl Place {
 
 impl CollectionCore {
     pub fn new(id: u32, name: String, state: State, published: u64, marks: BTreeMap<String, u64>) -> Self {
-        let core = CollectionCore {
+        CollectionCore {
             id,
             name,
             state: RwLock::new(Arc::new(state)),
-            published: Published::default(),
+            published: Published::new(published),
             dropped: AtomicBool::new(false),
             gate: RwLock::new(()),
             marks: Mutex::new(marks),
-        };
-        core.published.advance_to(published);
-        core
+        }
     }
 
     /// The newest state.

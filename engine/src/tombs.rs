@@ -36,7 +36,8 @@ impl Tombs {
 
     /// Appends a deletion; called under the ingest lock, in the order of sequence numbers.
     pub fn push(&self, death: Death) {
-        self.recent.push(death);
+        let pushed = self.recent.push(death);
+        debug_assert!(pushed.is_ok(), "the ingest lock is held, and a segment has fewer than 4 billion rows");
     }
 
     /// The rows deleted for a snapshot at `seq`.
@@ -86,7 +87,13 @@ mod tests {
     fn each_snapshot_sees_the_deletions_up_to_its_number() {
         let deaths = [(5, 1), (5, 2), (7, 3), (9, 4)].map(|(seq, row)| Death { seq, row });
         let tombs = Tombs::new([0].into_iter().collect(), deaths);
-        for (seq, rows) in [(4, vec![0]), (5, vec![0, 1, 2]), (8, vec![0, 1, 2, 3]), (6, vec![0, 1, 2]), (99, vec![0, 1, 2, 3, 4])] {
+        for (seq, rows) in [
+            (4, vec![0]),
+            (5, vec![0, 1, 2]),
+            (8, vec![0, 1, 2, 3]),
+            (6, vec![0, 1, 2]),
+            (99, vec![0, 1, 2, 3, 4]),
+        ] {
             assert_eq!(tombs.at(seq).iter().collect::<Vec<_>>(), rows, "at {seq}");
         }
         assert!(tombs.contains(3, 7) && !tombs.contains(3, 6) && tombs.contains(0, 0));

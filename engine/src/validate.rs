@@ -27,7 +27,12 @@ pub(crate) fn vector(schema: &Schema, vector: &[f32], at: At<'_>) -> Result<()> 
             [dim] => dim.to_string(),
             levels => format!("one of {levels:?}"),
         };
-        return Err(Error::DimensionMismatch { expected, got: vector.len(), row: at.row, id: at.id.to_string() });
+        return Err(Error::DimensionMismatch {
+            expected,
+            got: vector.len(),
+            row: at.row,
+            id: at.id.to_string(),
+        });
     }
     finite(vector, at.row, &at.id.to_string())?;
     if schema.metric == Metric::Cosine && vector.iter().all(|v| *v == 0.0) {
@@ -40,7 +45,8 @@ pub(crate) fn vector(schema: &Schema, vector: &[f32], at: At<'_>) -> Result<()> 
 pub(crate) fn query(schema: &Schema, vector: &[f32], dims: usize) -> Result<()> {
     let id = || "query".to_string();
     if vector.len() < dims || vector.len() > schema.dim() {
-        let expected = if dims == schema.dim() { dims.to_string() } else { format!("{dims} to {}", schema.dim()) };
+        let expected =
+            if dims == schema.dim() { dims.to_string() } else { format!("{dims} to {}", schema.dim()) };
         return Err(Error::DimensionMismatch { expected, got: vector.len(), row: 0, id: id() });
     }
     finite(vector, 0, "query")?;

@@ -40,7 +40,8 @@ impl Work {
         }
         let (wake, woken) = bounded(1);
         let weak = Arc::downgrade(core);
-        let thread = std::thread::Builder::new().name("foretaste-upkeep".into()).spawn(move || run(&weak, &woken));
+        let thread =
+            std::thread::Builder::new().name("foretaste-upkeep".into()).spawn(move || run(&weak, &woken));
         // Without a thread the commits do the work: `after_commit` finds no sender.
         if let Ok(thread) = thread {
             *core.work.wake.lock() = Some(wake);
@@ -124,7 +125,9 @@ pub(crate) fn pass(core: &Core, upkeep: &mut Upkeep) -> Result<()> {
         if fresh >= core.options.seal_bytes || (many_logs && fresh > 0) {
             seal(core, upkeep, &collection)?;
         }
-        while !core.work.stopping.load(Ordering::Acquire) && compact::compact_due(core, upkeep, &collection)? {}
+        while !core.work.stopping.load(Ordering::Acquire) && compact::compact_due(core, upkeep, &collection)?
+        {
+        }
     }
     collect(core, upkeep);
     Ok(())

@@ -63,7 +63,9 @@ fn crash_everywhere(name: &str, workload: &[Step]) {
     for step in 0..=vfs.steps() {
         for (number, image) in vfs.crash_images_at(step, step as u64, rounds()).into_iter().enumerate() {
             images += 1;
-            let what = || format!("{name}, crash after step {step} ({}), image `{}`", journal(&vfs, step), image.name);
+            let what = || {
+                format!("{name}, crash after step {step} ({}), image `{}`", journal(&vfs, step), image.name)
+            };
             let recovery = Arc::new(FaultVfs::from_image(&image));
             expect(Arc::clone(&recovery) as Arc<dyn Vfs>, &history, step, &what);
             if number % 3 == step % 3 {
@@ -75,7 +77,12 @@ fn crash_everywhere(name: &str, workload: &[Step]) {
     assert!(images > 300 && nested > 300, "the workload was crashed");
 }
 
-fn crash_in_recovery(recovery: &FaultVfs, history: &History, step: usize, what: &dyn Fn() -> String) -> usize {
+fn crash_in_recovery(
+    recovery: &FaultVfs,
+    history: &History,
+    step: usize,
+    what: &dyn Fn() -> String,
+) -> usize {
     let mut images = 0;
     for inner in 0..=recovery.steps() {
         for image in recovery.crash_images_at(inner, inner as u64, 1) {
@@ -123,11 +130,14 @@ fn fail_everywhere(name: &str, workload: &[Step], fault: Fault) {
         let mut possible = vec![Model::default()];
         for op in workload {
             match running.step(op, &disk) {
-                Ok(()) => possible = possible.iter().filter(|m| applies(m, op)).map(|m| m.after(op)).collect(),
+                Ok(()) => {
+                    possible = possible.iter().filter(|m| applies(m, op)).map(|m| m.after(op)).collect()
+                }
                 Err(e) => {
                     failed_somewhere += 1;
                     assert!(!matches!(e, Error::Corrupt { .. }), "{name}, {fault:?} at {step}, {op:?}: {e}");
-                    let done: Vec<_> = possible.iter().filter(|m| applies(m, op)).map(|m| m.after(op)).collect();
+                    let done: Vec<_> =
+                        possible.iter().filter(|m| applies(m, op)).map(|m| m.after(op)).collect();
                     possible.extend(done);
                     possible.dedup();
                     if matches!(op, Step::Open | Step::Close) {
@@ -145,8 +155,13 @@ fn fail_everywhere(name: &str, workload: &[Step], fault: Fault) {
         // And with the power lost on top of it.
         let images: Vec<CrashImage> = vfs.crash_images(step as u64, 1);
         for image in images {
-            let found = contents(Arc::new(image.disk.clone())).unwrap_or_else(|e| panic!("{what}, `{}`: {e}", image.name));
-            assert!(possible.contains(&found), "{what}, image `{}`: found {found:#?}, possible {possible:#?}", image.name);
+            let found = contents(Arc::new(image.disk.clone()))
+                .unwrap_or_else(|e| panic!("{what}, `{}`: {e}", image.name));
+            assert!(
+                possible.contains(&found),
+                "{what}, image `{}`: found {found:#?}, possible {possible:#?}",
+                image.name
+            );
         }
     }
     println!("{name}: {steps} steps, {failed_somewhere} failed operations under {fault:?}");

@@ -36,7 +36,12 @@ fn small() -> (BTreeMap<PathBuf, Vec<u8>>, Vec<PathBuf>, Model) {
     (vfs.snapshot(), vfs.folders().into_iter().collect(), model)
 }
 
-fn check(files: &BTreeMap<PathBuf, Vec<u8>>, folders: &[PathBuf], model: &Model, what: &dyn Fn() -> String) -> bool {
+fn check(
+    files: &BTreeMap<PathBuf, Vec<u8>>,
+    folders: &[PathBuf],
+    model: &Model,
+    what: &dyn Fn() -> String,
+) -> bool {
     let vfs = MemVfs::from_snapshot(files.clone(), folders.iter().cloned());
     match contents(Arc::new(vfs)) {
         Ok(found) => {

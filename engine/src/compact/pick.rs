@@ -95,7 +95,10 @@ mod tests {
     #[test]
     fn four_of_a_class_are_merged_and_the_number_of_segments_stays_logarithmic() {
         assert_eq!(due(&[size(64, 0); 3]), None);
-        assert_eq!(due(&[size(64, 0), size(900, 0), size(70, 0), size(64, 0), size(64, 0)]), Some(vec![0, 2, 3, 4]));
+        assert_eq!(
+            due(&[size(64, 0), size(900, 0), size(70, 0), size(64, 0), size(64, 0)]),
+            Some(vec![0, 2, 3, 4])
+        );
         let mut segments: Vec<Size> = Vec::new();
         for _ in 0..1000 {
             segments.push(size(64, 0));

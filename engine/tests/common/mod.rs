@@ -97,7 +97,9 @@ impl Running {
                 self.col = db.collection("c").ok();
                 self.db = Some(db);
             }
-            Step::Create => self.col = Some(self.db.as_ref().ok_or_else(none)?.create_collection("c", schema())?),
+            Step::Create => {
+                self.col = Some(self.db.as_ref().ok_or_else(none)?.create_collection("c", schema())?)
+            }
             Step::Commit(upserts, deletes) => {
                 let col = self.col.as_ref().ok_or_else(none)?;
                 let levels = col.schema().level_dims();
