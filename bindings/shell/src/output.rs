@@ -180,9 +180,9 @@ pub fn style() -> Style {
     Style::new().for_stdout()
 }
 
-/// Columns of the terminal on standard output.
+/// Columns of the terminal on standard output, or a usual number of them.
 pub fn width() -> u16 {
-    console::Term::stdout().size_checked().map_or(80, |(_, columns)| columns.max(40))
+    console::Term::stdout().size_checked().map_or(110, |(_, columns)| columns.max(40))
 }
 
 /// A message to standard error, for a person.
@@ -226,6 +226,11 @@ pub fn short(text: &str, columns: usize) -> String {
 /// A count with thousands separated.
 pub fn count(n: u64) -> String {
     indicatif::HumanCount(n).to_string()
+}
+
+/// A count and what is counted, in the plural unless it is one.
+pub fn plural(n: u64, what: &str) -> String {
+    format!("{} {what}{}", count(n), if n == 1 { "" } else { "s" })
 }
 
 /// A size with its unit.

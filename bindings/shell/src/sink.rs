@@ -35,8 +35,11 @@ impl Sink {
         let part = PathBuf::from(part);
         let file = File::create(&part).map_err(|e| failed(place, &e))?;
         let file = BufWriter::with_capacity(1 << 20, file);
-        let stream =
-            if gzip { Stream::Gzip(GzEncoder::new(file, Compression::default())) } else { Stream::Plain(file) };
+        let stream = if gzip {
+            Stream::Gzip(GzEncoder::new(file, Compression::default()))
+        } else {
+            Stream::Plain(file)
+        };
         Ok(Sink { stream: Some(stream), part, place: place.to_path_buf() })
     }
 

@@ -152,7 +152,13 @@ pub fn load(
 type Parsed = Result<(Rows, u64), ImportError>;
 
 /// Reads batches until the end, the limit, an error, or until nobody takes them any more.
-fn produce(reader: &mut dyn Reader, skip: u64, mut left: u64, batch_rows: Option<usize>, out: &Sender<Parsed>) {
+fn produce(
+    reader: &mut dyn Reader,
+    skip: u64,
+    mut left: u64,
+    batch_rows: Option<usize>,
+    out: &Sender<Parsed>,
+) {
     if let Err(e) = reader.skip(skip) {
         let _ = out.send(Err(e));
         return;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use foretaste::Options;
 
 use crate::interrupt;
-use crate::output::{FAILED, Failure, Outcome, Output, bytes, clean, count};
+use crate::output::{FAILED, Failure, Outcome, Output, bytes, clean, count, plural};
 use crate::progress::Progress;
 
 /// Checks a database; damage is reported, and makes the exit code 1.
@@ -20,10 +20,10 @@ pub fn run(db: &Path, out: &mut Output) -> Outcome<ExitCode> {
     if out.json {
         out.json(&report)?;
     } else if report.is_sound() {
-        let (rows, segments) = (count(report.rows), report.segments);
-        let (batches, size) = (report.log_batches, bytes(report.bytes));
+        let (rows, segments) = (plural(report.rows, "row"), plural(report.segments as u64, "segment"));
+        let (log, size) = (count(report.log_batches), bytes(report.bytes));
         out.line(format!(
-            "sound: {rows} rows in {segments} segments, {batches} batches in the log, {size} read in {seconds:.2} s"
+            "sound: {rows} in {segments}, log batches {log}, {size} verified in {seconds:.2} s"
         ))?;
     } else {
         let rows = report.damage.iter();
@@ -37,8 +37,8 @@ pub fn run(db: &Path, out: &mut Output) -> Outcome<ExitCode> {
     if report.is_sound() {
         return Ok(ExitCode::SUCCESS);
     }
-    let places = report.damage.len();
-    let failure = Failure::new(format!("{} is damaged in {places} places", db.display()));
+    let places = plural(report.damage.len() as u64, "place");
+    let failure = Failure::new(format!("{} is damaged in {places}", db.display()));
     let _ = failure.hint(format!("`foretaste repair {}` saves what is whole", db.display())).report();
     Ok(ExitCode::from(FAILED))
 }

@@ -6,7 +6,7 @@ use foretaste::Stats;
 use serde_json::json;
 
 use crate::interrupt;
-use crate::output::{Outcome, Output, bytes};
+use crate::output::{Outcome, Output, bytes, plural};
 use crate::progress::Progress;
 
 /// Compacts every collection of a database.
@@ -29,11 +29,11 @@ pub fn run(db: &Path, out: &mut Output) -> Outcome {
         }));
     }
     out.line(format!(
-        "{} in {} segments, {} in {} segments before, {seconds:.2} s",
+        "{} in {}, before {} in {}, {seconds:.2} s",
         bytes(after.0),
-        after.1,
+        plural(after.1, "segment"),
         bytes(before.0),
-        before.1
+        plural(before.1, "segment")
     ))
 }
 
@@ -42,6 +42,6 @@ pub fn size(stats: &Stats) -> u64 {
     stats.bytes_log + stats.collections.iter().map(|c| c.bytes_live + c.bytes_dead).sum::<u64>()
 }
 
-fn segments(stats: &Stats) -> usize {
-    stats.collections.iter().map(|c| c.segments).sum()
+fn segments(stats: &Stats) -> u64 {
+    stats.collections.iter().map(|c| c.segments as u64).sum()
 }

@@ -19,9 +19,12 @@ const LEVELS: [usize; 3] = [64, 128, 384];
 /// The questions that are asked, by their numbers in the data.
 const ASKED: [usize; 5] = [2, 5, 1, 4, 0];
 /// The question asked with a filter and at the shortest level, and the filter.
-const AGAIN: usize = 2;
-const FILTER: &str = "title LIKE 'Apollo%' OR title = 'Martin Luther'";
+const AGAIN: usize = 5;
+const FILTER: &str = "title != 'Force'";
 const HITS: usize = 3;
+/// Columns of a title, and where the text after it begins.
+const TITLE_COLUMNS: usize = 20;
+const TEXT_COLUMN: usize = TITLE_COLUMNS + 9;
 
 /// One answer, as it is shown and as JSON.
 struct Answer {
@@ -83,7 +86,9 @@ fn build(dir: &Path, out: &mut Output) -> Outcome<(Database, bool)> {
     };
     match super::read_if_there(dir)? {
         Some(database) => match database.collection(COLLECTION) {
-            Ok(collection) if *collection.schema() != schema => return Err(other("a collection of another kind")),
+            Ok(collection) if *collection.schema() != schema => {
+                return Err(other("a collection of another kind"));
+            }
             Ok(_) => {}
             Err(_) if database.collections().is_empty() => {}
             Err(_) => return Err(other("another database")),
@@ -104,7 +109,8 @@ fn build(dir: &Path, out: &mut Output) -> Outcome<(Database, bool)> {
     }
     let started = Instant::now();
     let collection = database.create_collection(COLLECTION, schema)?;
-    let loaded = import::load(&collection, &mut sentences, &LoadOptions::default(), &mut |_| !interrupt::wanted())?;
+    let loaded =
+        import::load(&collection, &mut sentences, &LoadOptions::default(), &mut |_| !interrupt::wanted())?;
     let seconds = started.elapsed().as_secs_f64();
     let size = super::compact::size(&database.stats()?);
     announce(
@@ -158,9 +164,9 @@ fn show(question: &str, how: &str, answer: &Answer, out: &mut Output) -> Outcome
     for hit in &answer.hits {
         let text = |name: &str| hit.get(name).and_then(Value::as_str).unwrap_or_default().to_string();
         let score = hit.get("score").and_then(Value::as_f64).unwrap_or_default();
-        let title = short(&text("title"), 24);
-        let room = usize::from(width()).saturating_sub(36);
-        let (title, sentence) = (format!("{title:24}"), short(&text("text"), room));
+        let title = short(&text("title"), TITLE_COLUMNS);
+        let room = usize::from(width()).saturating_sub(TEXT_COLUMN);
+        let (title, sentence) = (format!("{title:TITLE_COLUMNS$}"), short(&text("text"), room));
         let (score, title) = (format!("{score:.3}"), style().cyan().apply_to(title));
         out.line(format!("  {} {title} {sentence}", style().green().apply_to(score)))?;
     }
@@ -176,7 +182,9 @@ fn next(dir: &Path, out: &mut Output) -> Outcome {
     for (command, why) in [
         (format!("search {dir} {COLLECTION} --id apollo-program-8 -k 5"), "sentences like this one"),
         (
-            format!("search {dir} {COLLECTION} --id apollo-program-8 --where \"title != 'Apollo program'\" --dims 128"),
+            format!(
+                "search {dir} {COLLECTION} --id apollo-program-8 --where \"title != 'Apollo program'\" --dims 128"
+            ),
             "from other articles, by 128 dimensions",
         ),
         (format!("stats {dir}"), "what it holds and takes"),

@@ -70,11 +70,7 @@ fn form(file: &Path) -> Outcome<(Form, bool)> {
 }
 
 /// Goes through all rows, with progress; `row` gives an error of the operating system or of its own.
-fn each(
-    snapshot: &Snapshot,
-    progress: &Progress,
-    row: &mut dyn FnMut(Record) -> Outcome,
-) -> Outcome<u64> {
+fn each(snapshot: &Snapshot, progress: &Progress, row: &mut dyn FnMut(Record) -> Outcome) -> Outcome<u64> {
     let total = snapshot.len();
     let mut rows = 0;
     for record in snapshot.scan() {
@@ -145,7 +141,8 @@ fn npy(snapshot: &Snapshot, args: &Export, sink: &mut Sink, progress: &Progress)
     each(snapshot, progress, &mut |record| {
         if record.vector.len() != dim {
             let (id, got) = (&record.id, record.vector.len());
-            let message = format!("row {id} has {got} of {dim} dimensions, and the rows of a .npy file are alike");
+            let message =
+                format!("row {id} has {got} of {dim} dimensions, and the rows of a .npy file are alike");
             return Err(Failure::new(message).hint("export to .jsonl"));
         }
         record.vector.iter().try_for_each(|v| sink.write_all(&v.to_le_bytes())).map_err(wrong)

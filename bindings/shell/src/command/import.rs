@@ -11,8 +11,7 @@ use crate::progress::Progress;
 
 /// Imports the file.
 pub fn run(args: &Import, out: &mut Output) -> Outcome {
-    let options =
-        import::Options { vector: args.vector.clone(), id: args.id.clone(), format: args.format };
+    let options = import::Options { vector: args.vector.clone(), id: args.id.clone(), format: args.format };
     // The file first: a wrong name leaves no empty database behind.
     let mut reader = import::open(&args.file, &options)?;
     let mark = import::mark_name(&args.file, &options)?;
@@ -27,11 +26,8 @@ pub fn run(args: &Import, out: &mut Output) -> Outcome {
         say(format!("going on after {} rows of an interrupted import", count(before)));
     }
 
-    let options = LoadOptions {
-        batch_rows: args.batch.map(|rows| rows as usize),
-        mark: Some(mark),
-        limit: args.limit,
-    };
+    let options =
+        LoadOptions { batch_rows: args.batch.map(|rows| rows as usize), mark: Some(mark), limit: args.limit };
     let progress = Progress::start("importing", "rows");
     let loaded = import::load(&collection, &mut *reader, &options, &mut |p| {
         match (p.rows_total, p.bytes_total) {

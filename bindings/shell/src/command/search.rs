@@ -13,7 +13,8 @@ const READ_ROWS: usize = 256;
 
 /// Answers the query, or each of the file.
 pub fn run(args: &Search, out: &mut Output) -> Outcome {
-    let filter = args.filter.as_deref().map(|text| Filter::parse(text).map_err(|e| Failure::of_filter(e, text)));
+    let filter =
+        args.filter.as_deref().map(|text| Filter::parse(text).map_err(|e| Failure::of_filter(e, text)));
     let filter = filter.transpose()?;
     let vector = args.query.vector.as_deref().map(vector).transpose()?;
     let collection = super::read_collection(&args.of)?;
@@ -57,7 +58,8 @@ fn ask(collection: &Collection, args: &Search, filter: Option<&Filter>, query: &
 
 fn vector(text: &str) -> Outcome<Vec<f32>> {
     serde_json::from_str(text).map_err(|e| {
-        Failure::usage(format!("--vector is no list of numbers: {e}")).hint("write --vector '[0.1, 0.2, 0.3]'")
+        Failure::usage(format!("--vector is no list of numbers: {e}"))
+            .hint("write --vector '[0.1, 0.2, 0.3]'")
     })
 }
 

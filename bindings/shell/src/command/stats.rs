@@ -28,7 +28,8 @@ pub fn instead_of_shell(db: &Path, out: &mut Output) -> Outcome<ExitCode> {
 }
 
 fn show(stats: &Stats, out: &mut Output) -> Outcome {
-    let header = ["collection", "rows", "dim", "levels", "metric", "dtype", "segments", "fresh", "live", "dead"];
+    let header =
+        ["collection", "rows", "dim", "levels", "metric", "dtype", "segments", "fresh", "live", "dead"];
     let rows = stats.collections.iter().map(|c| {
         let levels: Vec<String> = c.levels.iter().map(usize::to_string).collect();
         vec![

@@ -41,7 +41,8 @@ struct QuestionText {
 
 impl Sentences {
     pub fn open() -> Outcome<Sentences> {
-        let vectors = import::open_bytes(Format::Npy, SENTENCE_VECTORS.to_vec(), &import::Options::default())?;
+        let vectors =
+            import::open_bytes(Format::Npy, SENTENCE_VECTORS.to_vec(), &import::Options::default())?;
         let mut lines = String::new();
         MultiGzDecoder::new(SENTENCE_TEXTS).read_to_string(&mut lines)?;
         let mut texts = Vec::new();
