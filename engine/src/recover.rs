@@ -16,7 +16,7 @@ use foretaste_storage::pin::{GenerationPin, Pins, oldest_pinned};
 use foretaste_storage::section::tombstones::read_tombstones;
 use foretaste_storage::segment::Segment;
 use foretaste_storage::sync::{AtomicU64, Mutex, RwLock};
-use foretaste_storage::vfs::Vfs;
+use foretaste_storage::vfs::{self, Vfs};
 use foretaste_storage::vfs::lock::DatabaseLock;
 use roaring::RoaringBitmap;
 
@@ -237,7 +237,8 @@ fn replay(core: &Core) -> Result<Found> {
         expect(&name, 0, end.first_seq.max(expected.unwrap_or(end.first_seq)), &mut expected)?;
         if core.writer.is_some() && end.valid_len > known {
             // What was replayed will be built upon: it must not vanish with the page cache.
-            core.vfs.open_write(&path)?.sync()?;
+            vfs::rewrite(&*core.vfs, &path, known..end.valid_len)?;
+            core.vfs.sync_dir(&core.root.join(names::LOGS))?;
         }
         found.next_seq = found.next_seq.max(next_seq(&end, expected));
         found.spans.push(LogSpan { id, first_seq: end.first_seq, closed_len: Some(end.valid_len) });

@@ -22,7 +22,7 @@ use crate::codec::header::Kind;
 use crate::codec::meta;
 use crate::error::{Error, Result};
 use crate::sealed::{Access, FileRef, SealedFile, SealedWriter};
-use crate::vfs::Vfs;
+use crate::vfs::{self, Vfs};
 use crate::{limits, names};
 
 pub use record::{CollectionRecord, LogRef, Record, SegmentEntry, TombRef};
@@ -128,7 +128,7 @@ pub fn persist(vfs: &dyn Vfs, root: &Path) -> Result<()> {
     let generation = slots::read(vfs, root)?.generation;
     vfs.open_write(&root.join(names::generation_file(generation)))?.sync()?;
     vfs.sync_dir(&root.join(names::GENERATIONS))?;
-    vfs.open_write(&root.join(MANIFEST))?.sync()?;
+    vfs::rewrite(vfs, &root.join(MANIFEST), 0..slots::MANIFEST_BYTES)?;
     sync_root(vfs, root)
 }
 

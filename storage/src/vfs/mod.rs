@@ -13,6 +13,7 @@ pub mod os;
 mod tests;
 
 use std::fmt::Debug;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -62,6 +63,24 @@ pub trait File: Debug + Send + Sync {
     fn sync(&self) -> Result<()>;
     /// The whole file as shared immutable bytes. Only for sealed files: nobody may write to it any more.
     fn map(&self) -> Result<Bytes>;
+}
+
+/// Writes the bytes `range` of a file again, as they read, and syncs: what an earlier process left in the page cache alone
+/// is durable then.
+///
+/// A sync without the writes would not do: after a failed sync the operating system may take its pages for clean, and a
+/// later sync reports success without writing them.
+pub fn rewrite(vfs: &dyn Vfs, path: &Path, range: Range<u64>) -> Result<()> {
+    const CHUNK: u64 = 1 << 20;
+    let file = vfs.open_write(path)?;
+    let mut at = range.start;
+    while at < range.end {
+        let mut chunk = vec![0; CHUNK.min(range.end - at) as usize];
+        file.read_at(at, &mut chunk)?;
+        file.write_at(at, &chunk)?;
+        at += chunk.len() as u64;
+    }
+    file.sync()
 }
 
 /// How a lock is held.
