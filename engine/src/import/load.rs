@@ -190,7 +190,9 @@ fn fill(
     let row_bytes = reader.dim() * size_of::<f32>();
     let mut bytes = 0;
     while rows.len() < most && (batch_rows.is_some() || bytes < BATCH_BYTES) {
-        let fitting = (BATCH_BYTES / row_bytes.max(1)).clamp(1, PARSE_ROWS);
+        // The first row, and then as many as would fill the batch if they were like those before.
+        let average = bytes.checked_div(rows.len()).unwrap_or(BATCH_BYTES).max(1);
+        let fitting = (BATCH_BYTES.saturating_sub(bytes) / average).clamp(1, PARSE_ROWS);
         let wanted = fitting.min(most - rows.len()).min(usize::try_from(*left).unwrap_or(usize::MAX));
         let start = rows.len();
         if wanted == 0 || reader.read(wanted, rows)? == 0 {

@@ -1,5 +1,6 @@
 //! The built binary, as a user runs it: exit codes, standard output and standard error.
 #![expect(clippy::disallowed_methods, reason = "files to import and to damage are written directly")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure fails the test, in its helpers too")]
 
 mod damage;
 mod demo;

@@ -125,8 +125,8 @@ fn large_rows_make_smaller_batches() {
     let rows: String =
         (0..200).map(|i| format!("{{\"vector\": [{i}, 1], \"text\": \"{text}\"}}\n")).collect();
     let loaded = load(&collection, &mut *jsonl(&rows), &LoadOptions::default(), &mut |_| true).unwrap();
-    assert_eq!(loaded.rows, 200);
-    // 20 MB of documents do not fit into one batch of 8 MiB.
+    // 20 MB of documents do not fit into two batches of 8 MiB.
+    assert_eq!((loaded.rows, loaded.batches), (200, 3));
     let small = load(&collection, &mut *numbered(200), &LoadOptions::default(), &mut |_| true).unwrap();
     assert_eq!(small.batches, 1);
 }
