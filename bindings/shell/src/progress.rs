@@ -20,7 +20,7 @@ impl Progress {
     /// Starts it. `unit` is what is counted: `rows`, `bytes`.
     pub fn start(what: &str, unit: &'static str) -> Progress {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{prefix} [{bar:30}] {msg}")
+        let style = ProgressStyle::with_template("{prefix} [{bar:30}] {wide_msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("=> ");
         bar.set_style(style);
