@@ -24,7 +24,7 @@ pub struct Sink {
 
 enum Stream {
     Plain(BufWriter<File>),
-    Gzip(GzEncoder<BufWriter<File>>),
+    Gzip(Box<GzEncoder<BufWriter<File>>>),
 }
 
 impl Sink {
@@ -36,7 +36,7 @@ impl Sink {
         let file = File::create(&part).map_err(|e| failed(place, &e))?;
         let file = BufWriter::with_capacity(1 << 20, file);
         let stream = if gzip {
-            Stream::Gzip(GzEncoder::new(file, Compression::default()))
+            Stream::Gzip(Box::new(GzEncoder::new(file, Compression::default())))
         } else {
             Stream::Plain(file)
         };

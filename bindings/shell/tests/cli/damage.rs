@@ -51,6 +51,31 @@ fn one_flipped_byte_makes_check_exit_1_and_name_the_file() {
 }
 
 #[test]
+fn repair_saves_other_collections_and_check_is_content_afterwards() {
+    let place = Place::with_docs();
+    let before: Vec<PathBuf> = segments(&place);
+    place.ok(&["import", "t.ft", "other", "docs.jsonl", "--metric", "l2"]);
+    let new = segments(&place).into_iter().find(|folder| !before.contains(folder)).unwrap();
+    let file = largest(&new);
+    std::fs::write(&file, b"gone").unwrap();
+    assert_eq!(place.run(&["check", "t.ft"]).code, 1);
+
+    let ran = place.ok(&["repair", "t.ft", "--json"]);
+    let repaired: Value = serde_json::from_str(&ran.out).unwrap();
+    for field in ["rows_saved", "rows_lost", "actions", "quarantine"] {
+        assert!(!repaired[field].is_null(), "{field}: {repaired}");
+    }
+    assert!(ran.err.starts_with("writing to t.ft\n"), "{}", ran.err);
+    place.ok(&["check", "t.ft"]);
+    assert_eq!(place.rows("t.ft", "docs"), 5);
+    assert!(place.ok(&["repair", "t.ft"]).out.contains("saved"));
+}
+
+fn segments(place: &Place) -> Vec<PathBuf> {
+    std::fs::read_dir(place.path("t.ft/seg")).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
 fn compaction_gives_the_space_of_replaced_rows_back() {
     let place = Place::with_docs();
     let dead = || place.json(&["stats", "t.ft"])["collections"][0]["rows_dead"].as_u64().unwrap();
