@@ -7,6 +7,7 @@ pub mod append;
 pub mod block;
 pub mod bytes;
 pub mod codec;
+pub mod directory;
 pub mod element;
 pub mod error;
 pub mod key;

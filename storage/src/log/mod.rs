@@ -24,7 +24,7 @@ use crate::names;
 use crate::vfs::Vfs;
 
 pub use frame::Prepared;
-pub use replay::{Frame, ReplayEnd, Tail, Torn, replay, replay_closed};
+pub use replay::{Frame, ReplayEnd, Tail, Torn, replay, replay_closed, salvage};
 pub use write::{Durability, Log, Ticket};
 
 /// The numbers of the log files of the database in the folder `root`, ascending; none when there is no `log/` folder.

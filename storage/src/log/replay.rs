@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::block::Block;
 use crate::codec::check::Uuid;
+use crate::codec::header::HEADER_BYTES;
 use crate::error::{Error, Result};
 use crate::log::read::{Next, Reader};
 use crate::vfs::File;
@@ -114,6 +115,27 @@ fn run(
         frames += 1;
     };
     Ok(ReplayEnd { valid_len: reader.offset, first_seq, next_seq: reader.next_seq, frames, torn })
+}
+
+/// Visits every whole frame of a log, damaged or not, and returns how many bytes belong to none. For repair.
+///
+/// # Errors
+/// `Io`; whatever `visit` returns. Damage is no error.
+pub fn salvage(
+    file: Arc<dyn File>,
+    name: &Path,
+    uuid: &Uuid,
+    id: u64,
+    visit: &mut dyn FnMut(Frame) -> Result<()>,
+) -> Result<u64> {
+    let end = file.len()?;
+    let mut reader = Reader::resume(file, name, uuid, id, HEADER_BYTES, 0);
+    let mut whole = HEADER_BYTES.min(end);
+    while let Some(frame) = reader.seek(end)? {
+        whole += reader.offset - frame.offset;
+        visit(frame)?;
+    }
+    Ok(end - whole)
 }
 
 /// Follows a log that another process appends to.
