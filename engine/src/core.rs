@@ -7,12 +7,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use foretaste_storage::codec::check::Uuid;
 use foretaste_storage::log::Log;
 use foretaste_storage::manifest::Record;
 use foretaste_storage::pin::{GenerationPin, Pins};
+use foretaste_storage::segment::Segment;
 use foretaste_storage::sync::{AtomicU64, Mutex, Ordering, RwLock};
 use foretaste_storage::vfs::Vfs;
 use foretaste_storage::vfs::lock::DatabaseLock;
@@ -40,6 +41,8 @@ pub(crate) struct Core {
     pub next_id: AtomicU64,
     /// Numbers for pins, one for each opening of a segment.
     pub next_pin: AtomicU64,
+    /// Every segment that was opened and is still in use, by a state or by snapshots alone.
+    pub segments: Mutex<Vec<Weak<Segment>>>,
     pub work: Work,
     pub directory: KeyDirectory,
     pub _lock: Option<DatabaseLock>,
@@ -52,7 +55,8 @@ pub(crate) struct Upkeep {
     pub retired: Vec<Retired>,
     /// For a reader: how it follows the writer's generations and logs.
     pub follower: Option<Follower>,
-    pub _generation: Option<GenerationPin>,
+    /// For a reader: keeps what it shows from being removed; shared with the segments that snapshots show.
+    pub generation: Option<Arc<GenerationPin>>,
 }
 
 impl std::fmt::Debug for Core {
@@ -105,6 +109,14 @@ impl Core {
         ingest.logs.push(LogSpan { id, first_seq, closed_len: None });
         ingest.log = Some(Arc::clone(&log));
         Ok(log)
+    }
+
+    /// Remembers a segment as long as it is in use.
+    pub fn note(&self, segment: Arc<Segment>) -> Arc<Segment> {
+        let mut segments = self.segments.lock();
+        segments.retain(|known| known.strong_count() > 0);
+        segments.push(Arc::downgrade(&segment));
+        segment
     }
 
     pub fn collection(&self, name: &str) -> Result<Arc<CollectionCore>> {

@@ -17,7 +17,7 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::options::Options;
-use crate::publish::{collect, publish};
+use crate::publish::{collect, keep_for_snapshots, publish};
 use crate::reader::{self, Refresh};
 use crate::recover;
 use crate::rewrite::retire_segment;
@@ -304,5 +304,8 @@ impl Drop for Handle {
     fn drop(&mut self) {
         // Nobody is left to hear of an error; what was acknowledged is safe without this.
         let _ = self.core.close();
+        if self.core.writer.is_some() {
+            keep_for_snapshots(&self.core);
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Weak;
 
 use foretaste_storage::manifest::{self, LogRef, Record};
 use foretaste_storage::names;
@@ -23,6 +24,15 @@ pub(crate) struct Retired {
     pub pin: Option<u64>,
     pub what: Files,
     pub bytes: u64,
+}
+
+impl Retired {
+    fn pinned_file(&self) -> Option<PathBuf> {
+        match (&self.what, self.pin) {
+            (Files::One(path), Some(_)) => Some(path.clone()),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -83,8 +93,14 @@ pub(crate) fn collect(core: &Core, upkeep: &mut Upkeep) {
         }
     }
     let oldest = oldest_pinned(&*core.vfs, &core.root, generation).unwrap_or(Some(0)).unwrap_or(u64::MAX);
+    // A segment whose levels were cut has a pin of its own for the snapshots from before, which need all of its files.
+    let pinned: BTreeSet<PathBuf> = upkeep.retired.iter().filter_map(Retired::pinned_file).collect();
     upkeep.retired.retain(|retired| {
-        let removable = retired.pin.is_none() && retired.generation <= oldest;
+        let folder_in_use = match &retired.what {
+            Files::One(_) => false,
+            Files::Folder(folder) => pinned.iter().any(|file| file.starts_with(folder)),
+        };
+        let removable = retired.pin.is_none() && retired.generation <= oldest && !folder_in_use;
         !(removable && remove(&*core.vfs, &retired.what).is_ok())
     });
     // The record before the newest stays, for `repair`.
@@ -95,6 +111,15 @@ pub(crate) fn collect(core: &Core, upkeep: &mut Upkeep) {
             // Not removed is not lost: the next collection tries again.
             let _ = core.vfs.remove_file(&folder.join(&name));
         }
+    }
+}
+
+/// Opens every file that snapshots may still need: the last handle is gone, and with it what kept the files.
+pub(crate) fn keep_for_snapshots(core: &Core) {
+    core.collections.write().clear();
+    for segment in core.segments.lock().iter().filter_map(Weak::upgrade) {
+        // What cannot be opened is an error of the read that needs it.
+        let _ = segment.open_all();
     }
 }
 

@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use foretaste_storage::layout::Layout;
 use foretaste_storage::log::{self, Frame, ReplayEnd};
-use foretaste_storage::manifest::{self, CollectionRecord, Record, State as Presence};
+use foretaste_storage::manifest::{self, CollectionRecord, Record, State as Presence, TombRef};
 use foretaste_storage::names;
 use foretaste_storage::pin::{GenerationPin, Pins, oldest_pinned};
 use foretaste_storage::section::tombstones::read_tombstones;
 use foretaste_storage::segment::Segment;
-use foretaste_storage::sync::{AtomicU64, Mutex, RwLock};
+use foretaste_storage::sync::{AtomicU64, Mutex, Ordering, RwLock};
 use foretaste_storage::vfs::lock::DatabaseLock;
 use foretaste_storage::vfs::{self, Vfs};
 use roaring::RoaringBitmap;
@@ -34,8 +34,8 @@ use crate::work::Work;
 
 /// The folder of the key directory.
 const DIRECTORY: &str = "directory";
-/// How often a reader starts again because the writer removed a file under it.
-const RETRIES: usize = 20;
+/// How often a reader starts again because the writer published under it.
+const RETRIES: usize = 100;
 
 /// Opens or creates the database at `root`.
 pub(crate) fn open(root: &Path, options: Options) -> Result<Arc<Core>> {
@@ -60,7 +60,8 @@ fn open_writer(root: &Path, options: Options) -> Result<Arc<Core>> {
         manifest::create(&*vfs, root, uuid::Uuid::new_v4().as_bytes())?;
     }
     let loaded = manifest::load(&*vfs, root, options.access)?;
-    let core = build(root, options, loaded.uuid, loaded.record, Some(lock))?;
+    let keep = Keep { lock: Some(lock), generation: None };
+    let core = build(root, options, loaded.uuid, loaded.record, keep)?;
     let found = replay(&core)?;
     if let Some(writer) = &core.writer {
         let mut ingest = writer.ingest.lock();
@@ -83,10 +84,17 @@ fn open_reader(root: &Path, options: Options) -> Result<Arc<Core>> {
         return Err(Error::NotFound { what: format!("database {}", root.display()) });
     }
     for attempt in 0.. {
-        let result = open_generation(root, &options);
-        match result {
-            // The writer published a newer generation and removed this one's files between our reads.
-            Err(e) if attempt < RETRIES && is_not_found(&e) => continue,
+        let before = newest_generation(&*vfs, root).ok();
+        match open_generation(root, &options) {
+            // The writer published between our reads: files are gone, or the log goes on with what belongs to a newer
+            // generation.
+            Err(e) if attempt < RETRIES => {
+                let moved = before.is_none() || newest_generation(&*vfs, root).ok() != before;
+                if !moved && !is_not_found(&e) {
+                    return Err(e);
+                }
+                std::thread::yield_now();
+            }
             other => return other,
         }
     }
@@ -102,13 +110,18 @@ fn open_generation(root: &Path, options: &Options) -> Result<Arc<Core>> {
     if manifest::load(vfs, root, options.access)?.record.generation != generation {
         return Err(gone(root));
     }
-    let core = build(root, options.clone(), loaded.uuid, loaded.record, None)?;
+    let keep = Keep { lock: None, generation: Some(Arc::new(pin)) };
+    let core = build(root, options.clone(), loaded.uuid, loaded.record, keep)?;
     let found = replay(&core)?;
     let mut upkeep = core.upkeep.lock();
-    upkeep._generation = Some(pin);
     upkeep.follower = Some(Follower::new(&found.spans, found.next_seq, found.last));
     drop(upkeep);
     Ok(core)
+}
+
+/// The generation that the manifest names now.
+pub(crate) fn newest_generation(vfs: &dyn Vfs, root: &Path) -> Result<u64> {
+    Ok(manifest::slots::read(vfs, root)?.generation)
 }
 
 fn gone(root: &Path) -> Error {
@@ -120,29 +133,43 @@ pub(crate) fn is_not_found(e: &Error) -> bool {
     matches!(e, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
 }
 
+/// What an opening holds on the disk: the writer its lock, a reader its generation.
+struct Keep {
+    lock: Option<DatabaseLock>,
+    generation: Option<Arc<GenerationPin>>,
+}
+
 /// The shared core with the record's segments open and heads empty.
 fn build(
     root: &Path,
     options: Options,
     uuid: foretaste_storage::codec::check::Uuid,
     record: Record,
-    lock: Option<DatabaseLock>,
+    keep: Keep,
 ) -> Result<Arc<Core>> {
-    let writer = lock
+    let writer = keep
+        .lock
         .is_some()
         .then(|| Writer::new(Ingest { next_seq: record.next_seq, log: None, logs: Vec::new() }));
     let (pins, next_pin) = (Pins::new(), AtomicU64::new(1));
-    let mut collections = BTreeMap::new();
+    let (mut collections, mut opened) = (BTreeMap::new(), Vec::new());
     for entry in &record.collections {
         let schema = Arc::new(Schema::decode(&entry.schema, entry.layout.clone())?);
-        let segments = open_segments(root, &options, &uuid, entry, &schema.layout, &pins, &next_pin)?;
+        let mut segments = Vec::with_capacity(entry.segments.len());
+        for (segment, dead, tombstones) in open_segments(root, &options, &uuid, entry, &schema.layout)? {
+            let pin = pins.pin(next_pin.fetch_add(1, Ordering::Relaxed));
+            let (dead, generation) = (Tombs::new(dead, []), keep.generation.clone());
+            let segment = Arc::new(segment);
+            opened.push(Arc::downgrade(&segment));
+            segments.push(Arc::new(Source { segment, dead, tombstones, pin, generation }));
+        }
         let state =
             State { floor: entry.sealed_seq, schema, segments, heads: vec![Arc::new(Head::default())] };
         let marks = entry.marks.iter().cloned().collect();
         let core = CollectionCore::new(entry.id, entry.name.clone(), state, entry.sealed_seq, marks);
         collections.insert(entry.name.clone(), Arc::new(core));
     }
-    let path = (options.sled && lock.is_some()).then(|| root.join(DIRECTORY));
+    let path = (options.sled && keep.lock.is_some()).then(|| root.join(DIRECTORY));
     let directory = KeyDirectory::new(path, options.directory_from, record.directory_stamp);
     Ok(Arc::new(Core {
         directory,
@@ -152,24 +179,23 @@ fn build(
         options,
         collections: RwLock::new(collections),
         next_id: AtomicU64::new(record.next_id),
-        upkeep: Mutex::new(Upkeep { record, retired: Vec::new(), follower: None, _generation: None }),
+        upkeep: Mutex::new(Upkeep { record, retired: Vec::new(), follower: None, generation: keep.generation }),
         writer,
         pins,
         next_pin,
+        segments: Mutex::new(opened),
         work: Work::default(),
-        _lock: lock,
+        _lock: keep.lock,
     }))
 }
 
-pub(crate) fn open_segments(
+fn open_segments(
     root: &Path,
     options: &Options,
     uuid: &foretaste_storage::codec::check::Uuid,
     entry: &CollectionRecord,
     layout: &Layout,
-    pins: &Pins,
-    next_pin: &AtomicU64,
-) -> Result<Vec<Arc<Source>>> {
+) -> Result<Vec<(Segment, RoaringBitmap, Option<TombRef>)>> {
     let mut sources = Vec::with_capacity(entry.segments.len());
     for named in &entry.segments {
         let vfs: Arc<dyn Vfs> = Arc::clone(&options.vfs);
@@ -186,13 +212,7 @@ pub(crate) fn open_segments(
                 named.segment.rows,
             )?,
         };
-        let pin = pins.pin(next_pin.fetch_add(1, foretaste_storage::sync::Ordering::Relaxed));
-        sources.push(Arc::new(Source {
-            segment: Arc::new(segment),
-            dead: Tombs::new(dead, []),
-            tombstones: named.tombstones.clone(),
-            pin,
-        }));
+        sources.push((segment, dead, named.tombstones.clone()));
     }
     Ok(sources)
 }
@@ -232,7 +252,7 @@ fn replay(core: &Core) -> Result<Found> {
             expected = Some(frame.first_seq + ops);
             put(core, &record, frame).map_err(to_storage)
         })?;
-        core.next_id.fetch_max(id + 1, foretaste_storage::sync::Ordering::Relaxed);
+        core.next_id.fetch_max(id + 1, Ordering::Relaxed);
         if end.valid_len == 0 {
             // Its creation was cut off before it could hold anything.
             if core.writer.is_some() {

@@ -129,7 +129,7 @@ pub(crate) fn replace(
     let layout = state.layout().clone();
     let fresh = match &rewritten.segment {
         None => None,
-        Some(reference) => Some(Arc::new(open_segment(core, reference, &layout)?)),
+        Some(reference) => Some(open_segment(core, reference, &layout)?),
     };
     let replaced = |source: &Arc<Source>| {
         rewritten.units.iter().any(|u| matches!(u, Unit::Segment(s) if s.segment.id() == source.segment.id()))
@@ -171,11 +171,13 @@ pub(crate) fn replace(
             dead,
             tombstones,
             pin: source.pin.clone(),
+            generation: None,
         }));
     }
     if let Some(segment) = fresh {
         let pin = core.pins.pin(core.take_pin());
-        segments.push(Arc::new(Source { segment, dead: rewritten.deaths(floor), tombstones: None, pin }));
+        let dead = rewritten.deaths(floor);
+        segments.push(Arc::new(Source { segment, dead, tombstones: None, pin, generation: None }));
     }
     let sealed = |head: &HeadHandle| {
         rewritten.units.iter().any(|u| matches!(u, Unit::Head(h) if Arc::ptr_eq(h, head)))
@@ -195,9 +197,10 @@ pub(crate) fn open_segment(
     core: &Core,
     reference: &SegmentRef,
     layout: &foretaste_storage::layout::Layout,
-) -> Result<Segment> {
+) -> Result<Arc<Segment>> {
     let vfs = Arc::clone(&core.vfs);
-    Ok(Segment::open(vfs, &core.root, &core.uuid, reference, layout, core.options.access)?)
+    let segment = Segment::open(vfs, &core.root, &core.uuid, reference, layout, core.options.access)?;
+    Ok(core.note(Arc::new(segment)))
 }
 
 /// Puts a segment's files, and its deletions', on the list of what to remove.

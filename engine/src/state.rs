@@ -11,7 +11,7 @@ use foretaste_storage::current::{self, Current};
 use foretaste_storage::key::Key;
 use foretaste_storage::layout::Layout;
 use foretaste_storage::manifest::TombRef;
-use foretaste_storage::pin::Pin;
+use foretaste_storage::pin::{GenerationPin, Pin};
 use foretaste_storage::segment::Segment;
 use foretaste_storage::sync::{AtomicBool, Mutex, Ordering, RwLock};
 
@@ -27,8 +27,11 @@ pub(crate) struct Source {
     pub dead: Tombs,
     /// The deletions that are on disk, if there are any.
     pub tombstones: Option<TombRef>,
-    /// Keeps the segment's files while any snapshot shows it.
+    /// Keeps the segment's files while any snapshot of this process shows it.
     pub pin: Pin,
+    /// Keeps the segment's files from a writer in another process, in a read-only database.
+    #[expect(dead_code, reason = "held, not read")]
+    pub generation: Option<Arc<GenerationPin>>,
 }
 
 /// One state of a collection: immutable but for appends that its snapshots do not see.

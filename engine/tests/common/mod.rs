@@ -3,6 +3,8 @@
 
 #![expect(dead_code, reason = "each test binary uses a part")]
 
+pub mod random;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
