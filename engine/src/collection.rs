@@ -157,7 +157,9 @@ impl Collection {
     }
 
     pub(crate) fn commit(&self, block: Block) -> Result<()> {
+        work::before_commit(&self.handle.core, &self.core)?;
         ingest::commit(&self.handle.core, &self.core, block)?;
-        work::after_commit(&self.handle.core, &self.core)
+        work::after_commit(&self.handle.core, &self.core);
+        Ok(())
     }
 }

@@ -276,7 +276,11 @@ impl Core {
             let changed = match ingest.log.take() {
                 None => false,
                 Some(log) => {
-                    log.flush()?;
+                    if let Err(e) = log.flush() {
+                        // What it holds is not durable, and nothing may be built on it.
+                        writer.poison(&e);
+                        return Err(e.into());
+                    }
                     if let Some(span) = ingest.logs.last_mut() {
                         span.closed_len = Some(log.synced_len());
                     }

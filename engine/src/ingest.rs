@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use foretaste_storage::block::Block;
-use foretaste_storage::log::Log;
+use foretaste_storage::log::{Log, Prepared};
 use foretaste_storage::sync::Mutex;
 
 use crate::core::Core;
@@ -66,6 +66,8 @@ impl Writer {
 pub(crate) fn commit(core: &Core, collection: &CollectionCore, block: Block) -> Result<()> {
     let writer = core.writer("write")?;
     let _gate = collection.gate.read();
+    // Outside the lock: the checksum of the batch is most of the work.
+    let prepared = Prepared::new(&core.uuid, collection.id, block.clone());
     let last;
     let (log, ticket) = {
         let mut ingest = writer.ingest.lock();
@@ -81,7 +83,7 @@ pub(crate) fn commit(core: &Core, collection: &CollectionCore, block: Block) -> 
         let log = core.open_log(&mut ingest)?;
         let first = ingest.next_seq;
         last = first + u64::from(block.ops().max(1)) - 1;
-        let ticket = log.append(log.prepare(collection.id, block.clone()), first)?;
+        let ticket = log.append(prepared, first)?;
         ingest.next_seq = last + 1;
         apply(collection, &state, block, first, last, &replaced);
         (log, ticket)

@@ -103,15 +103,11 @@ fn open_reader(root: &Path, options: Options) -> Result<Arc<Core>> {
 
 fn open_generation(root: &Path, options: &Options) -> Result<Arc<Core>> {
     let vfs = &*options.vfs;
-    let loaded = manifest::load(vfs, root, options.access)?;
-    let generation = loaded.record.generation;
-    let Some(pin) = GenerationPin::shared(vfs, root, generation)? else { return Err(gone(root)) };
-    // Only a generation that is still the newest when the pin is held is safe from removal.
-    if manifest::load(vfs, root, options.access)?.record.generation != generation {
-        return Err(gone(root));
-    }
+    let (pin, newest) = GenerationPin::newest(vfs, root)?;
+    let (uuid, generation) = (newest.uuid, newest.generation);
+    let record = manifest::load_generation(vfs, root, &uuid, generation, &newest.record, options.access)?;
     let keep = Keep { lock: None, generation: Some(Arc::new(pin)) };
-    let core = build(root, options.clone(), loaded.uuid, loaded.record, keep)?;
+    let core = build(root, options.clone(), uuid, record, keep)?;
     let found = replay(&core)?;
     let mut upkeep = core.upkeep.lock();
     upkeep.follower = Some(Follower::new(&found.spans, found.next_seq, found.last));
@@ -122,11 +118,6 @@ fn open_generation(root: &Path, options: &Options) -> Result<Arc<Core>> {
 /// The generation that the manifest names now.
 pub(crate) fn newest_generation(vfs: &dyn Vfs, root: &Path) -> Result<u64> {
     Ok(manifest::slots::read(vfs, root)?.generation)
-}
-
-fn gone(root: &Path) -> Error {
-    let source = Arc::new(std::io::Error::from(std::io::ErrorKind::NotFound));
-    Error::Io { path: root.to_path_buf(), op: "open", source }
 }
 
 pub(crate) fn is_not_found(e: &Error) -> bool {
@@ -179,7 +170,12 @@ fn build(
         options,
         collections: RwLock::new(collections),
         next_id: AtomicU64::new(record.next_id),
-        upkeep: Mutex::new(Upkeep { record, retired: Vec::new(), follower: None, generation: keep.generation }),
+        upkeep: Mutex::new(Upkeep {
+            record,
+            retired: Vec::new(),
+            follower: None,
+            generation: keep.generation,
+        }),
         writer,
         pins,
         next_pin,

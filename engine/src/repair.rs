@@ -19,8 +19,8 @@ use foretaste_storage::rows::Rows;
 use foretaste_storage::sealed::Access;
 use foretaste_storage::section::tombstones::read_tombstones;
 use foretaste_storage::segment::{self, Pick, Segment, SegmentRef};
-use foretaste_storage::vfs::Vfs;
 use foretaste_storage::vfs::lock::DatabaseLock;
+use foretaste_storage::vfs::{self, Vfs};
 use roaring::RoaringBitmap;
 use serde::Serialize;
 
@@ -217,7 +217,7 @@ impl Repair<'_> {
     fn logs(&mut self, record: &mut Record) -> Result<()> {
         let live = |id: &u64| *id >= record.next_id || record.logs.iter().any(|l| l.id == *id);
         let ids: Vec<u64> = log::list(&*self.vfs, self.root)?.into_iter().filter(live).collect();
-        let Some(damage) = self.log_damage(record, &ids) else { return Ok(()) };
+        let Some(damage) = self.log_damage(record, &ids) else { return self.name_logs(record, &ids) };
         // By operation number: a batch stands in one log only, but the order of the files is no proof.
         let mut frames: BTreeMap<u64, Frame> = BTreeMap::new();
         let mut lost = 0;
@@ -254,6 +254,23 @@ impl Repair<'_> {
         }
         self.act(format!("{damage}: wrote {kept} batches of the logs anew"));
         Ok(())
+    }
+
+    /// Names every live log: the record may be older than the newest of them, and its `next_id` grows beyond their numbers.
+    fn name_logs(&self, record: &mut Record, ids: &[u64]) -> Result<()> {
+        for id in
+            ids.iter().filter(|id| !record.logs.iter().any(|l| l.id == **id)).copied().collect::<Vec<_>>()
+        {
+            let name = names::log_file(id);
+            let file = self.vfs.open(&self.root.join(&name))?;
+            let end = log::replay(file, &name, &self.uuid, id, 0, &mut |_| Ok(()))?;
+            if end.valid_len > 0 {
+                vfs::rewrite(&*self.vfs, &self.root.join(&name), 0..end.valid_len)?;
+                record.logs.push(LogRef { id, first_seq: end.first_seq, synced_len: end.valid_len });
+                record.next_seq = record.next_seq.max(end.next_seq);
+            }
+        }
+        Ok(self.vfs.sync_dir(&self.root.join(names::LOGS))?)
     }
 
     /// What is wrong with the logs, if anything is.
@@ -309,6 +326,11 @@ impl Repair<'_> {
             if let Some(folder) = to.parent() {
                 self.vfs.create_dir(folder)?;
                 copy(&*self.vfs, &from, &to)?;
+                self.vfs.sync_dir(folder)?;
+            }
+        }
+        for folder in to.ancestors().take_while(|f| f.starts_with(&self.quarantine)) {
+            if self.vfs.read_dir(folder).is_ok() {
                 self.vfs.sync_dir(folder)?;
             }
         }

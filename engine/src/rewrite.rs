@@ -145,6 +145,9 @@ pub(crate) fn replace(
         .map(|(s, t)| SegmentEntry { segment: s.segment.reference().clone(), tombstones: t.clone() })
         .collect();
     entries.extend(rewritten.segment.iter().map(|s| SegmentEntry { segment: s.clone(), tombstones: None }));
+    let elsewhere: usize =
+        upkeep.record.collections.iter().filter(|c| c.id != collection.id).map(|c| c.segments.len()).sum();
+    limits::check("segments of the database", (elsewhere + entries.len()) as u64, limits::SEGMENTS)?;
     publish(core, upkeep, false, |record| {
         if let Some(entry) = record.collections.iter_mut().find(|c| c.id == collection.id) {
             entry.segments = entries;

@@ -2,7 +2,8 @@
 //!
 //! `freeze the head (a new log and a new head take over) → write the segment → publish → swap → drop the old log`.
 //!
-//! Reads from: `head`. Writes to: `rewrite`. Never: a commit held up while a segment is written.
+//! Reads from: `head`. Writes to: `rewrite`.
+//! Never: a commit held up while a segment is written (but by a change of levels, which holds the gate).
 
 use std::sync::Arc;
 

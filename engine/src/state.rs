@@ -102,10 +102,10 @@ impl State {
     pub fn find_sealed(&self, key: &Key, seq: u64) -> Result<Option<Place>> {
         for source in self.segments.iter().rev() {
             // A key can stand in several segments, but in one of them alive.
-            if let Some(row) = source.segment.find(key.as_ref())? {
-                if !source.dead.contains(row, seq) {
-                    return Ok(Some(Place::Segment(Arc::clone(source), row)));
-                }
+            if let Some(row) = source.segment.find(key.as_ref())?
+                && !source.dead.contains(row, seq)
+            {
+                return Ok(Some(Place::Segment(Arc::clone(source), row)));
             }
         }
         Ok(None)

@@ -1,12 +1,12 @@
 //! The door: what a batch or a query must be before anything is written or compared.
 //!
 //! Reads from: the caller's vectors, variances and payloads. Writes to: nothing.
-//! Never: a value changed; what is stored is what was given.
+//! Never: a value changed, or one let in that the element type would store as an infinity.
 
 use foretaste_query::lang::ColumnType;
 use foretaste_query::metric::Metric;
 use foretaste_storage::key::Key;
-use foretaste_storage::layout::VarianceLayout;
+use foretaste_storage::layout::{Element, VarianceLayout};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ pub(crate) struct At<'a> {
     pub id: &'a Key,
 }
 
-/// A row's vector: the length of a level, finite, and under cosine not zero at its first level.
+/// A row's vector: the length of a level, finite, within the element type's range, and under cosine not zero as stored.
 pub(crate) fn vector(schema: &Schema, vector: &[f32], at: At<'_>) -> Result<()> {
     if schema.layout.levels_for(vector.len()).is_none() {
         let expected = match schema.layout.levels.as_slice() {
@@ -35,7 +35,18 @@ pub(crate) fn vector(schema: &Schema, vector: &[f32], at: At<'_>) -> Result<()> 
         });
     }
     finite(vector, at.row, &at.id.to_string())?;
-    if schema.metric == Metric::Cosine && vector.iter().all(|v| *v == 0.0) {
+    let (element, largest, smallest) = match schema.layout.element {
+        // 8-bit rows are scaled to their largest number, so none is out of range and only zeros become zeros.
+        Element::F32 | Element::I8 => ("f32", f32::MAX, 0.0),
+        Element::F16 => ("f16", 65_504.0, 2.9802322e-8),
+        Element::BF16 => ("bf16", 3.3895314e38, 4.59e-41),
+    };
+    if let Some(dim) = vector.iter().position(|v| v.abs() > largest) {
+        let (id, value) = (at.id.to_string(), vector[dim]);
+        return Err(Error::OutOfRange { row: at.row, dim, id, value, element, largest });
+    }
+    // What is at most half of the smallest number that can be stored is stored as zero.
+    if schema.metric == Metric::Cosine && vector.iter().all(|v| v.abs() <= smallest) {
         return Err(Error::ZeroVector { row: at.row, id: at.id.to_string() });
     }
     Ok(())
@@ -127,6 +138,19 @@ mod tests {
         assert!(matches!(vector(&schema, &[0.; 4], at), Err(Error::ZeroVector { row: 3, .. })));
         assert!(query(&schema, &[0., 0., 1., 1.], 2).is_err());
         assert!(query(&schema, &[1., f32::INFINITY, 1., 1.], 4).is_err());
+    }
+
+    #[test]
+    fn what_the_element_type_cannot_hold_is_refused() {
+        let at = At { row: 1, id: &Key::Int(9) };
+        let schema = |element| Schema::new(2, Metric::Cosine).element(element);
+        let err = vector(&schema(Element::F16), &[1.0, -7e4], at).unwrap_err();
+        assert!(matches!(err, Error::OutOfRange { row: 1, dim: 1, .. }), "{err}");
+        assert!(vector(&schema(Element::F16), &[65_504.0, 1e-12], at).is_ok());
+        assert!(matches!(vector(&schema(Element::F16), &[1e-9, 0.0], at), Err(Error::ZeroVector { .. })));
+        assert!(vector(&schema(Element::BF16), &[3.4e38, 0.0], at).is_err());
+        assert!(vector(&schema(Element::I8), &[1e-30, 0.0], at).is_ok());
+        assert!(vector(&schema(Element::F32), &[f32::MAX, 0.0], at).is_ok());
     }
 
     #[test]

@@ -415,7 +415,10 @@ fn a_reader_that_opens_in_a_loop_sees_no_error_while_the_writer_publishes_as_fas
     for mut reader in readers {
         let answer = reader.answer();
         let (opened, refreshed) = answer.split_once(' ').unwrap();
-        println!("{number} batches, generation {}: {opened} opened, {refreshed} refreshed", db.stats().unwrap().generation);
+        println!(
+            "{number} batches, generation {}: {opened} opened, {refreshed} refreshed",
+            db.stats().unwrap().generation
+        );
         assert!(opened.parse::<u64>().is_ok_and(|n| n > 10) && refreshed.parse::<u64>().is_ok(), "{answer}");
         reader.end();
     }

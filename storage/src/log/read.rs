@@ -121,10 +121,10 @@ impl Reader {
     /// The next whole frame at the position or behind it; `None` at the end.
     pub fn seek(&mut self, end: u64) -> Result<Option<Frame>> {
         while self.offset < end {
-            if let Ok((header, payload)) = self.frame(end)? {
-                if let Ok(frame) = self.accept(header, payload) {
-                    return Ok(Some(frame));
-                }
+            if let Ok((header, payload)) = self.frame(end)?
+                && let Ok(frame) = self.accept(header, payload)
+            {
+                return Ok(Some(frame));
             }
             self.offset += FRAME_BYTES;
         }

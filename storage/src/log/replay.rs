@@ -71,25 +71,6 @@ pub fn replay(
     run(file, name, (uuid, id), len, known_synced, visit)
 }
 
-/// Visits the frames in the first `len` bytes of a log that is not the newest any more.
-///
-/// All of them were durable before the next log was begun, and what lies behind them was cut off by an earlier
-/// recovery: it is not looked at, so that a second recovery sees exactly what the first did.
-///
-/// # Errors
-/// As [`replay`]; also `Corrupt` when `len` is not the end of a frame.
-pub fn replay_closed(
-    file: Arc<dyn File>,
-    name: &Path,
-    uuid: &Uuid,
-    id: u64,
-    len: u64,
-    visit: &mut dyn FnMut(Frame) -> Result<()>,
-) -> Result<ReplayEnd> {
-    let end = file.len()?.min(len);
-    run(file, name, (uuid, id), end, len, visit)
-}
-
 fn run(
     file: Arc<dyn File>,
     name: &Path,
