@@ -50,9 +50,9 @@ pub fn database(data: &[u8]) {
     let setup = input.byte();
     let metric = [Metric::L2, Metric::Cosine, Metric::Dot][usize::from(setup) % 3];
     let element = [Element::F32, Element::F16, Element::BF16, Element::I8][usize::from(setup / 3) % 4];
-    let access = if setup / 12 % 2 == 0 { Access::Map } else { Access::Read };
+    let access = if (setup / 12).is_multiple_of(2) { Access::Map } else { Access::Read };
     let schema = Schema::new(6, metric).levels(FIRST_LEVELS).element(element);
-    let schema = if setup / 24 % 2 == 0 { schema.column("n", ColumnType::Int) } else { schema };
+    let schema = if (setup / 24).is_multiple_of(2) { schema.column("n", ColumnType::Int) } else { schema };
     let mut run = Run {
         disk: MemVfs::new(),
         schema,

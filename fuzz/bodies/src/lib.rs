@@ -34,8 +34,11 @@ pub use segment::segment;
 
 pub use input::join;
 
-/// Every target: its name, which is also the folder of its seeds, and its body.
-pub const TARGETS: [(&str, fn(&[u8])); 16] = [
+/// A target's name, which is also the folder of its seeds, and its body.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: [Target; 16] = [
     ("segment", segment),
     ("manifest", manifest),
     ("log", log),

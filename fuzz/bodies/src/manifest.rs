@@ -76,13 +76,15 @@ fn write_slots(disk: &MemVfs, flags: u8, bytes: &[u8]) {
     write_raw(disk, &root().join(MANIFEST), &bytes);
 }
 
-/// The record begins with its generation.
+/// A record begins with its generation; the header of its file has it behind 32 bytes.
 fn write_record(disk: &MemVfs, flags: u8, bytes: &[u8]) {
-    let generation = Input::new(bytes).take(8).try_into().map_or(2, u64::from_le_bytes);
+    let sealed = flags & SEALED != 0;
+    let number = bytes.get(if sealed { 0..8 } else { 32..40 }).unwrap_or_default();
+    let generation = number.try_into().map_or(2, u64::from_le_bytes);
     let path = root().join(names::generation_file(generation));
-    let file = match flags & SEALED {
-        0 => write_raw(disk, &path, bytes),
-        _ => write_sealed(disk, &path, Kind::Generation, generation, [0; 4], bytes),
+    let file = match sealed {
+        false => write_raw(disk, &path, bytes),
+        true => write_sealed(disk, &path, Kind::Generation, generation, [0; 4], bytes),
     };
     slots::publish(disk, root(), &UUID, generation, &file).expect("a slot in memory");
 }

@@ -1,12 +1,9 @@
-//! Writes the seeds of the fuzz targets, `fuzz/seeds/<target>/`, from files that the real code writes and reads.
+//! Seeds of what the database itself stores: segments, records, logs, blocks.
 //!
-//! `cargo run -p foretaste-fuzz-bodies --example seeds`. Seeds that a finding left are not touched.
-//!
-//! Reads from: the import fixtures. Writes to: `fuzz/seeds`. Never: a random number, so that the seeds stay the same.
+//! Reads from: databases in memory. Writes to: nothing. Never: bytes put together by hand where the real code has a
+//! writer.
 
-#![expect(clippy::disallowed_methods, clippy::expect_used, reason = "a tool of the source tree")]
-
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use foretaste::{Access, ColumnType, Database, Element, Metric, RowVariance, Schema, Variance};
@@ -24,37 +21,9 @@ use foretaste_storage::vfs::Vfs;
 use foretaste_storage::vfs::mem::MemVfs;
 use serde_json::json;
 
+use crate::Seeds;
+
 const ROOT: &str = "db";
-
-type Seeds = Vec<(String, Vec<u8>)>;
-
-fn main() {
-    let targets: [(&str, Seeds); 16] = [
-        ("segment", segments()),
-        ("manifest", manifests()),
-        ("log", logs()),
-        ("block", blocks().into_iter().map(|(name, block)| (name, block.bytes().to_vec())).collect()),
-        ("meta", records()),
-        ("tombstones", tombstones()),
-        ("filter", texts(&FILTERS)),
-        ("filter_json", texts(&JSON_FILTERS)),
-        ("import_hdf5", imports(&[("f32.hdf5", 0), ("f16.hdf5", 8), ("i32.hdf5", 16)])),
-        ("import_npy", npy()),
-        ("import_npz", imports(&[("z.npz", 4), ("s.npz", 5)])),
-        ("import_fvecs", fvecs()),
-        ("import_parquet", imports(&[("plain.parquet", 0), ("snappy.parquet", 0), ("half.parquet", 32)])),
-        ("import_jsonl", texts(&JSONL)),
-        ("import_csv", texts(&CSV)),
-        ("database", scripts()),
-    ];
-    for (target, seeds) in targets {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../seeds").join(target);
-        std::fs::create_dir_all(&folder).expect("the seeds' folder");
-        for (name, bytes) in seeds {
-            std::fs::write(folder.join(name), bytes).expect("a seed");
-        }
-    }
-}
 
 fn root() -> &'static Path {
     Path::new(ROOT)
@@ -72,7 +41,7 @@ fn layouts() -> Vec<(&'static str, Layout)> {
 }
 
 /// A block of every layout: rows of all lengths, both kinds of key, documents, deletes, and a mark.
-fn blocks() -> Vec<(String, block::Block)> {
+pub fn blocks() -> Vec<(String, block::Block)> {
     let encode = |name: &str, layout: &Layout| {
         let vectors: Vec<Vec<f32>> = (0..5u8)
             .map(|row| {
@@ -115,7 +84,7 @@ fn blocks() -> Vec<(String, block::Block)> {
     blocks
 }
 
-fn segments() -> Seeds {
+pub fn segments() -> Seeds {
     let mut seeds = Seeds::new();
     for ((name, block), (_, layout)) in blocks().iter().zip(layouts()) {
         let disk = MemVfs::new();
@@ -225,12 +194,12 @@ fn newest(disk: &MemVfs) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     (body, file, disk.read_file(root().join("manifest")).expect("a manifest"))
 }
 
-fn records() -> Seeds {
+pub fn records() -> Seeds {
     let first = foretaste_storage::codec::meta::encode(&manifest::Record::first()).expect("a record");
     vec![("first".to_string(), first), ("sample".to_string(), newest(&sample()).0)]
 }
 
-fn manifests() -> Seeds {
+pub fn manifests() -> Seeds {
     let (body, file, slots) = newest(&sample());
     let empty = MemVfs::new();
     manifest::create(&empty, root(), &UUID).expect("a database in memory");
@@ -248,7 +217,7 @@ fn manifests() -> Seeds {
     ]
 }
 
-fn logs() -> Seeds {
+pub fn logs() -> Seeds {
     let blocks = blocks();
     let bytes = |name: &str| {
         let found = blocks.iter().find(|(n, _)| n == name);
@@ -299,7 +268,7 @@ fn logs() -> Seeds {
     ]
 }
 
-fn tombstones() -> Seeds {
+pub fn tombstones() -> Seeds {
     let seed = |rows: u32, deleted: roaring::RoaringBitmap| {
         let mut out = vec![0];
         out.extend(rows.to_le_bytes());
@@ -322,171 +291,4 @@ fn tombstones() -> Seeds {
         ("none".to_string(), seed(3, roaring::RoaringBitmap::new())),
         ("file".to_string(), file),
     ]
-}
-
-fn texts(texts: &[&str]) -> Seeds {
-    let named = |(i, text): (usize, &&str)| (format!("{i:02}"), text.as_bytes().to_vec());
-    texts.iter().enumerate().map(named).collect()
-}
-
-/// From the language's page and its tests; the second line is a document.
-const FILTERS: [&str; 22] = [
-    "lang = 'en' AND year >= 2020\n{\"lang\":\"en\",\"year\":2024}",
-    "lang == 'en' and 2020 <= year",
-    "not (a = 1 or b != 2.5) and exists c\n{\"a\":2,\"c\":null}",
-    "a in (1, 2, 'x', true) or b not in ()",
-    "year between 2000 and 2020.5",
-    "name like 'Gr\\%\\_\\\\%'",
-    "name like 'x%' and not name is null",
-    "a is not null",
-    "$id = 7 or $id in ('a', 'b')",
-    "authors[0].\"family name\" = 'O''Brien'",
-    "\"like\" = 1 and a.\"b.c\"[12].in = -0.5e-3",
-    "größe > 9223372036854775807 or x < 9223372036854775808",
-    "alone and not beside",
-    "lang = 'en' ADN year >= 2020",
-    "a = null and b != null and c <> 1",
-    "((((((((a))))))))",
-    "not not not not a",
-    "tags = 'x' and tags != 'y'\n{\"tags\":[\"x\",null,[1],{}]}",
-    "a = 1e308 and b = -0 and c = -0.0 and d = 00.10",
-    "a = 'unclosed",
-    "a[4294967295] >= 'z' or a[4294967296]",
-    "false = a and true <= b",
-];
-
-const JSON_FILTERS: [&str; 12] = [
-    r#"{"lang":"en","year":{">=":2020}}"#,
-    r#"{"or":[{"a":1},{"b":{"!=":2.5}}],"not":{"c":null}}"#,
-    r#"{"a":{"in":[1,2,"x",true],"not in":[]}}"#,
-    r#"{"year":{"between":[2000,2020.5]}}"#,
-    r#"{"name":{"like":"Gr\\%%","exists":true,"is null":false}}"#,
-    r#"{"$id":{"in":["a",7]}}"#,
-    r#"{"a.b[0].\"c d\"":-0.0}"#,
-    r#"{"and":[{"and":[{"a":1}]},{"or":[{"b":1}]}]}"#,
-    r#"{"a":{"exists":false}}"#,
-    r#"{"not":{"not":{"and":[{"x":18446744073709551615}]}}}"#,
-    r#"{"a":[1]}"#,
-    r#"{"a":{"gt":1}}"#,
-];
-
-/// The first two characters are the step and the choice of names: `0` (48) asks for no name but skips 3 rows.
-const JSONL: [&str; 6] = [
-    "00{\"id\": \"j1\", \"vector\": [1, 2.5, -3e-2], \"year\": 2001}\n{\"id\": 2, \"vector\": [0, 1, 2]}\n",
-    "\u{1}\u{0}\u{feff}{\"id\": -5, \"embedding\": [1, 2.5], \"metadata\": {\"a\": [1]}}\r\n\n{\"embedding\": [1e40, -1], \"id\": 6}",
-    "\u{0}\u{1}{\"vec\": [1]}\n{\"vec\": [2]}\n{\"vec\": [3], \"x\": \"\\u00e9\\n\"}\n",
-    "\u{5}\u{c}{\"values\": [1, 2], \"id\": 1}\n{\"values\": [1], \"id\": 2}\n",
-    "\u{5}\u{10}{\"values\": [1, NaN]}\n{\"values\": ]\n",
-    "\u{3}\u{0}{\"vector\": [true], \"id\": null}\n[1, 2]\nnull\n",
-];
-
-const CSV: [&str; 6] = [
-    "\u{0}\u{0}id,vector,note,good\n0,\"[1, 2.5, -3]\",\"a \"\"b\"\"\",true\n1,\"[0, 1, 2]\",,false\n",
-    "\u{1}\u{2}id;v1;v2;vote\n007;1;-2.5;3\n8;NaN;inf;4\n",
-    "\u{2}\u{2}v_1\tv_2\tgood\n1\t-2.5\ttrue\n",
-    "\u{3}\u{10}embedding,x\n1 2,\n[1;2],3\n\"(1,2)\",\n",
-    "\u{4}\u{c}\u{feff}id,values\r\na,\"[1.\n 2.]\"\r\n",
-    "\u{0}\u{0}id,vector\n1,\"[1,2]\"\n2,[1\n3\n",
-];
-
-fn imports(files: &[(&str, u8)]) -> Seeds {
-    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../engine/tests/import");
-    let seed = |(name, choice): &(&str, u8)| {
-        let mut out = vec![6, *choice];
-        out.extend(std::fs::read(folder.join(name)).expect("an import fixture"));
-        (name.to_string(), out)
-    };
-    files.iter().map(seed).collect()
-}
-
-fn npy() -> Seeds {
-    let seed = |name: &str, descr: &str, order: &str, shape: &str, version: u8, body: &[u8]| {
-        let header = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}\n");
-        let mut out = vec![2, 16];
-        out.extend(b"\x93NUMPY");
-        out.extend([version, 0]);
-        match version {
-            1 => out.extend((header.len() as u16).to_le_bytes()),
-            _ => out.extend((header.len() as u32).to_le_bytes()),
-        }
-        out.extend(header.as_bytes());
-        out.extend(body);
-        (name.to_string(), out)
-    };
-    let floats: Vec<u8> = (0..6u8).flat_map(|n| f32::from(n).to_le_bytes()).collect();
-    let doubles: Vec<u8> = (0..4u8).flat_map(|n| f64::from(n).to_be_bytes()).collect();
-    vec![
-        seed("f4", "<f4", "False", "(2, 3)", 1, &floats),
-        seed("fortran", "<f4", "True", "(2, 3)", 1, &floats),
-        seed("f8_big", ">f8", "False", "(2, 2)", 2, &doubles),
-        seed("f2", "<f2", "False", "(3, 4)", 1, &floats),
-        seed("u1", "|u1", "False", "(12, 2)", 3, &floats),
-        seed("i8", "<i8", "True", "(1, 3)", 1, &floats),
-        seed("empty", "<f4", "False", "(0, 3)", 1, &[]),
-    ]
-}
-
-fn fvecs() -> Seeds {
-    let rows = |head: [u8; 2], numbers: &[u8]| -> Vec<u8> {
-        let dim = 2i32.to_le_bytes();
-        [&head[..], &dim, numbers, &dim, numbers].concat()
-    };
-    let float = [1f32.to_le_bytes(), (-2.5f32).to_le_bytes()].concat();
-    let int = [7i32.to_le_bytes(), (-7i32).to_le_bytes()].concat();
-    vec![
-        ("fvecs".to_string(), rows([0, 0], &float)),
-        ("bvecs".to_string(), rows([1, 0], &[200, 1])),
-        ("ivecs".to_string(), rows([2, 16], &int)),
-    ]
-}
-
-/// Scripts of operations; what the bytes mean stands in the body.
-fn scripts() -> Seeds {
-    let commit = |ops: &[u8]| [&[0u8][..], ops].concat();
-    let two = commit(&[1, 9, 3, 0x9a, 0x57, 0x3c, 200, 14, 0x21, 0x84, 0x09, 5, 8]);
-    let delete = commit(&[0, 4, 3]);
-    let seed = |setup: u8, steps: &[&[u8]]| [&[setup][..], &steps.concat()].concat();
-    let search: &[u8] = &[7, 2, 0x12, 0x34, 0x56, 5, 3];
-    let (flush, compact, close, kill, keep, beside): ([u8; 1], [u8; 1], [u8; 1], [u8; 1], [u8; 1], [u8; 1]) =
-        ([9], [10], [13], [14], [15], [16]);
-    let (truncate, extend, cancel, again): ([u8; 2], [u8; 2], [u8; 2], [u8; 1]) =
-        ([11, 1], [12, 2], [17, 2], [19]);
-    let mut seeds = vec![(
-        "every_step".to_string(),
-        seed(
-            0,
-            &[
-                &two,
-                &keep,
-                search,
-                &flush,
-                &two,
-                &delete,
-                &beside,
-                &flush,
-                search,
-                &compact,
-                &beside,
-                &two,
-                &truncate,
-                &two,
-                &extend,
-                &two,
-                &cancel,
-                &close,
-                search,
-                &kill,
-                &two,
-                &again,
-                &two,
-                &[8, 3],
-                &[18, 5],
-            ],
-        ),
-    )];
-    for setup in 0..12u8 {
-        let steps: [&[u8]; 9] = [&two, &flush, &two, search, &delete, &compact, search, &kill, search];
-        seeds.push((format!("setup_{setup:02}"), seed(setup + 12 * (setup % 4), &steps)));
-    }
-    seeds
 }
