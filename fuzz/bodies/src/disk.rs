@@ -89,6 +89,10 @@ pub fn exercise(disk: &MemVfs) {
         let _ = collection.extend([first + 3]);
         let _ = collection.compact(|_, _| true);
     }
+    if let Ok(collection) = db.create_collection("new", Schema::new(2, Metric::Dot)) {
+        let _ = collection.upsert(1, &[1.0, 2.0]);
+        let _ = collection.flush();
+    }
     read(&db);
     let _ = db.close();
 }

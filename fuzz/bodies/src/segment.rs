@@ -8,6 +8,7 @@
 //!
 //! Reads from: the input. Writes to: a disk in memory. Never: an answer that depends on how the files are read.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foretaste::Access;
@@ -80,7 +81,14 @@ pub fn segment(data: &[u8]) {
     if let Ok(mapped) = &mapped {
         let found = contents(mapped);
         if let Ok(read) = &read {
-            assert!(found == contents(read), "mapped and read files give different rows");
+            let other = contents(read);
+            // Reading checks a file's checksums when it opens it, mapping when it needs them: without a byte to read,
+            // the one refuses what the other answers. With checksums that match, both answer the same.
+            let same = match flags & SEALED {
+                0 => found.iter().all(|(place, bytes)| other.get(place).is_none_or(|other| other == bytes)),
+                _ => found == other,
+            };
+            assert!(same, "mapped and read files give different rows");
         }
         rewrite(mapped, &layout);
     }
@@ -190,25 +198,27 @@ fn read_meta(disk: &MemVfs, file: &FileRef) -> Option<Meta> {
     meta::decode(section.get(0, section.len().min(4096)).ok()?, section.file_name(), 0).ok()
 }
 
-/// All that the segment says of its first rows, to be compared. Of an error only that there was one.
-fn contents(segment: &Segment) -> Vec<Option<Vec<u8>>> {
-    let mut found = Vec::new();
+/// What the segment says of its first rows, by row and what it is, to be compared. Errors are left out.
+fn contents(segment: &Segment) -> BTreeMap<(u32, String), Vec<u8>> {
+    let mut found = BTreeMap::new();
     let _ = segment.open_all();
     let layout = segment.layout();
     let mut numbers = Vec::new();
     for row in (0..segment.rows().min(MOST_ROWS)).chain([segment.rows(), u32::MAX]) {
-        let key = segment.key(row).ok().map(|key| key.to_key());
-        if let Some(key) = &key {
-            let place = segment.find(key.as_ref());
-            found.push(place.ok().map(|place| format!("{key:?} {place:?}").into_bytes()));
+        let mut put = |what: &str, bytes: Option<Vec<u8>>| {
+            found.extend(bytes.map(|bytes| ((row, what.to_string()), bytes)));
+        };
+        if let Ok(key) = segment.key(row) {
+            let place = segment.find(key).ok();
+            put("key", Some(format!("{key:?}").into_bytes()));
+            put("place", place.map(|place| format!("{place:?}").into_bytes()));
         }
-        let version = segment.version(row).ok().map(|version| version.to_le_bytes().to_vec());
-        let scale = segment.scale(row).ok().map(|scale| scale.to_le_bytes().to_vec());
-        let traces = segment.traces(row).ok().map(|traces| format!("{traces:?}").into_bytes());
-        let payload = segment.payload(row).ok().map(|payload| payload.to_vec());
-        found.extend([version, scale, traces, payload]);
+        put("version", segment.version(row).ok().map(|version| version.to_le_bytes().to_vec()));
+        put("scale", segment.scale(row).ok().map(|scale| scale.to_le_bytes().to_vec()));
+        put("traces", segment.traces(row).ok().map(|traces| format!("{traces:?}").into_bytes()));
+        put("payload", segment.payload(row).ok().map(|payload| payload.to_vec()));
         let levels = segment.levels_of(row).ok();
-        found.push(levels.map(|levels| vec![levels]));
+        put("levels", levels.map(|levels| vec![levels]));
         for level in 0..usize::from(levels.unwrap_or(1)) {
             let vector = segment.vector(row, level).ok().map(|vector| vector.to_vec());
             let variances = segment.variance(row, level).ok().map(|variances| variances.to_vec());
@@ -217,21 +227,22 @@ fn contents(segment: &Segment) -> Vec<Option<Vec<u8>>> {
             if let (Some(kind), Some(bytes)) = (layout.variance, &variances) {
                 variance::decode(kind, bytes, &mut numbers);
             }
-            found.extend([vector, variances]);
+            put(&format!("vector {level}"), vector);
+            put(&format!("variance {level}"), variances);
         }
-        found.push(Some(vec![u8::from(segment.readable(row))]));
+        let _ = segment.readable(row);
         for name in segment.columns().unwrap_or_default() {
             let column = segment.column(name).ok().flatten();
             let value = column.and_then(|column| column.get(row).ok());
-            found.push(value.map(|value| format!("{name} {value:?}").into_bytes()));
+            put(&format!("column {name}"), value.map(|value| format!("{value:?}").into_bytes()));
         }
     }
-    for key in [Key::Int(0), Key::Int(-1), Key::from("a")] {
-        found.push(segment.find(key.as_ref()).ok().map(|row| format!("{row:?}").into_bytes()));
+    for (place, key) in [Key::Int(0), Key::Int(-1), Key::from("a")].into_iter().enumerate() {
+        let row = segment.find(key.as_ref()).ok();
+        found.extend(row.map(|row| ((place as u32, "find".to_string()), format!("{row:?}").into_bytes())));
     }
-    let mut damages = 0u64;
-    let strangers = segment.verify(&mut |_| damages += 1);
-    found.push(Some(strangers.join("/").into_bytes()));
+    let strangers = segment.verify(&mut |_| {});
+    found.insert((0, "strangers".to_string()), strangers.join("/").into_bytes());
     found
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use foretaste::{Access, ColumnType, Database, Element, Metric, RowVariance, Schema, Variance};
 use foretaste_fuzz_bodies::{UUID, join};
 use foretaste_storage::block::{self, BlockRows, Mark, RowInput};
+use foretaste_storage::codec::header::{Header, Kind};
 use foretaste_storage::key::KeyRef;
 use foretaste_storage::layout::{Layout, VarianceLayout};
 use foretaste_storage::manifest;
@@ -120,7 +121,7 @@ pub fn segments() -> Seeds {
                 Part::Variance(level) => 18 + level as u8,
             };
             if tag == 0 {
-                let owner = (foretaste_storage::codec::header::Kind::Index, &UUID, 1);
+                let owner = (Kind::Index, &UUID, 1);
                 let sealed = SealedFile::open(&disk, &folder, "index".into(), file, owner, Access::Read);
                 index =
                     sections(&SectionFile::new(sealed.expect("an index"), Access::Read).expect("an index"));
@@ -207,6 +208,12 @@ pub fn manifests() -> Seeds {
     second.generation = 2;
     second.next_id = 9;
     let second = foretaste_storage::codec::meta::encode(&second).expect("a record");
+    let counted = |change: &dyn Fn(&mut manifest::Record)| {
+        let mut record = manifest::Record { generation: 2, ..manifest::Record::first() };
+        change(&mut record);
+        let body = foretaste_storage::codec::meta::encode(&record).expect("a record");
+        join(&[1], &[(1, body)])
+    };
     let orphans = [(1, second.clone()), (2, vec![1; 8]), (3, vec![2; 8]), (4, vec![3; 8])];
     vec![
         ("files".to_string(), join(&[0], &[(0, slots.clone()), (1, file)])),
@@ -214,6 +221,11 @@ pub fn manifests() -> Seeds {
         ("summed".to_string(), join(&[1 | 2], &[(1, body), (0, slots)])),
         ("second".to_string(), join(&[1], &[(1, second)])),
         ("orphans".to_string(), join(&[1], &orphans)),
+        // Numbers that nothing can follow.
+        ("last_generation".to_string(), counted(&|record| record.generation = u64::MAX)),
+        ("last_id".to_string(), counted(&|record| record.next_id = u64::MAX)),
+        ("last_seq".to_string(), counted(&|record| record.next_seq = u64::MAX)),
+        ("last_collection".to_string(), counted(&|record| record.next_collection = u32::MAX)),
     ]
 }
 
@@ -229,6 +241,29 @@ pub fn logs() -> Seeds {
     claim.extend(7u32.to_le_bytes());
     claim.extend(0u64.to_le_bytes());
     claim.extend(&scalar);
+
+    // A batch that only carries a mark takes the last sequence number that there is.
+    let layout = Layout { levels: vec![2], element: Element::F32, variance: None };
+    let mark = Mark { name: "import".to_string(), position: 5 };
+    let empty = block::encode(&layout, &[], &[], Some(&mark)).expect("a sound block");
+    let mut last = (empty.bytes().len() as u16).to_le_bytes().to_vec();
+    last.extend(u64::MAX.to_le_bytes());
+    last.extend([0; 12]);
+    last.extend(empty.bytes().iter());
+
+    let header = Header {
+        kind: Kind::Log,
+        uuid: UUID,
+        id: 1,
+        file_len: 0,
+        body_len: 0,
+        block_len: 0,
+        sums_offset: 0,
+        sums_sum: 0,
+        aux: [u64::MAX, 0, 0, 0],
+    };
+    let mut first = vec![1, 0, 0];
+    first.extend(header.encode().0);
 
     let disk = MemVfs::new();
     disk.create_dir(&root().join("log")).expect("a folder in memory");
@@ -255,6 +290,8 @@ pub fn logs() -> Seeds {
     whole.extend(real);
     vec![
         ("frames".to_string(), join(&[0, 0, 0], &[(0, scalar.clone()), (0, scalar.clone()), (3, deletes)])),
+        ("last_seq".to_string(), join(&[0, 0, 0], &[(2, last)])),
+        ("last_first_seq".to_string(), first),
         ("claim".to_string(), join(&[0, 0, 0], &[(2, claim)])),
         ("torn".to_string(), join(&[0, 0, 0], &[(0, scalar.clone()), (1, vec![0; 100])])),
         (
