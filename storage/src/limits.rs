@@ -29,6 +29,11 @@ pub const NAME_BYTES: u64 = 255;
 pub const COLUMNS: u64 = 256;
 /// Largest metadata record (bincode), in bytes.
 pub const RECORD_BYTES: u64 = 256 << 20;
+/// Largest number of a generation, segment, log or operation that is read from a file. Counting to it takes longer than
+/// any database lives; what is beyond was made up, and adding to it could overflow.
+pub const NUMBER: u64 = 1 << 62;
+/// Largest number of a collection that is read from a file, for the same reason.
+pub const COLLECTION_NUMBER: u32 = 1 << 31;
 
 /// Refuses `found` when it is beyond `limit`.
 pub fn check(what: &'static str, found: u64, limit: u64) -> Result<()> {

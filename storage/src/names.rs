@@ -6,6 +6,8 @@
 
 use std::path::PathBuf;
 
+use crate::limits;
+
 /// The folder of the write-ahead logs.
 pub const LOGS: &str = "log";
 /// The folder of the generations' records.
@@ -107,7 +109,7 @@ fn number(n: u64) -> String {
 
 fn parse_number(name: &str) -> Option<u64> {
     let n = name.parse().ok()?;
-    (number(n) == name).then_some(n)
+    (number(n) == name && n <= limits::NUMBER).then_some(n)
 }
 
 #[cfg(test)]
@@ -121,7 +123,7 @@ mod tests {
 
     #[test]
     fn every_name_parses_back_to_its_numbers() {
-        for n in [0, 7, 42, 999_999, 1_000_000, u64::MAX] {
+        for n in [0, 7, 42, 999_999, 1_000_000, limits::NUMBER] {
             assert_eq!(parse_segment(file_name(&segment_dir(n))), Some(n));
             assert_eq!(parse_log(file_name(&log_file(n))), Some(n));
             assert_eq!(parse_generation(file_name(&generation_file(n))), Some(n));
@@ -138,7 +140,17 @@ mod tests {
 
     #[test]
     fn other_spellings_are_not_names() {
-        for bad in ["", "42", "0000042", "+00042", "00004x", "000042 ", "18446744073709551616", "-00001"] {
+        for bad in [
+            "",
+            "42",
+            "0000042",
+            "+00042",
+            "00004x",
+            "000042 ",
+            "18446744073709551616",
+            "18446744073709551615",
+            "-00001",
+        ] {
             assert_eq!(parse_segment(bad), None, "{bad}");
             assert_eq!(parse_log(&format!("{bad}.log")), None, "{bad}");
             assert_eq!(parse_tombstone(&format!("{bad}-000001")), None, "{bad}");

@@ -130,7 +130,7 @@ impl FrameHeader {
             && u64_at(48)? == 0
             && header.payload_len <= limits::BATCH_BYTES
             && header.synced <= offset
-            && header.first_seq.checked_add(u64::from(header.ops)).is_some();
+            && header.first_seq <= limits::NUMBER;
         plausible.then_some(header)
     }
 
@@ -192,5 +192,17 @@ mod tests {
         assert!(FrameHeader::decode(&at_limit.encode(&seeds, 4096), &seeds, 4096).is_some());
         let beyond = FrameHeader { payload_len: limits::BATCH_BYTES + 1, ..HEADER };
         assert_eq!(FrameHeader::decode(&beyond.encode(&seeds, 4096), &seeds, 4096), None);
+    }
+
+    #[test]
+    fn a_sequence_number_that_nothing_can_follow_is_no_frame() {
+        let seeds = Seeds::new(&[1; 16], 5);
+        let at_limit = FrameHeader { first_seq: limits::NUMBER, ..HEADER };
+        assert!(FrameHeader::decode(&at_limit.encode(&seeds, 4096), &seeds, 4096).is_some());
+        // One that takes the last number of all made the recovery add to it.
+        for first_seq in [limits::NUMBER + 1, u64::MAX] {
+            let beyond = FrameHeader { first_seq, ops: 0, ..HEADER };
+            assert_eq!(FrameHeader::decode(&beyond.encode(&seeds, 4096), &seeds, 4096), None);
+        }
     }
 }

@@ -15,6 +15,7 @@ use crate::bytes::{AlignedBuf, Bytes};
 use crate::codec::check::Uuid;
 use crate::codec::header::{HEADER_BYTES, Header, Kind};
 use crate::error::{Error, Result};
+use crate::limits;
 use crate::log::frame::{FRAME_BYTES, FrameHeader, Seeds};
 use crate::log::replay::Frame;
 use crate::vfs::File;
@@ -74,6 +75,10 @@ impl Reader {
         let mut reader = Reader::resume(file, name, uuid, id, 0, 0);
         let why = match reader.header(uuid, id, end)? {
             Ok(header) => {
+                if header.aux[0] > limits::NUMBER {
+                    let why = format!("sequence number {} cannot have been reached", header.aux[0]);
+                    return Err(reader.corrupt(80, why));
+                }
                 reader.offset = HEADER_BYTES;
                 reader.next_seq = header.aux[0];
                 return Ok(Ok(reader));

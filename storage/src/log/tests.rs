@@ -8,6 +8,7 @@ use crate::codec::check::Uuid;
 use crate::error::Error;
 use crate::key::KeyRef;
 use crate::layout::{Element, Layout};
+use crate::limits;
 use crate::vfs::fault::{Fault, FaultVfs};
 use crate::vfs::mem::MemVfs;
 
@@ -350,4 +351,18 @@ fn a_panic_in_a_flush_poisons_instead_of_blocking_the_others() {
     assert!(panicked.is_err());
     assert!(matches!(group.wait(second, |_| Ok(())), Err(Error::Poisoned { .. })));
     assert!(matches!(group.enqueue(3), Err(Error::Poisoned { .. })));
+}
+
+#[test]
+fn a_log_that_begins_beyond_all_counting_is_corrupt() {
+    // The first commit after it added to its sequence number and overflowed.
+    for (first_seq, sound) in [(limits::NUMBER, true), (limits::NUMBER + 1, false), (u64::MAX, false)] {
+        let vfs = MemVfs::new();
+        vfs.create_dir(&Path::new(ROOT).join(names::LOGS)).unwrap();
+        Log::create(&vfs, Path::new(ROOT), &UUID, ID, first_seq, Durability::None).unwrap();
+        match replay_in(&vfs, 0) {
+            Ok((_, end)) => assert!(sound && end.first_seq == first_seq),
+            Err(e) => assert!(!sound && matches!(e, Error::Corrupt { offset: 80, .. }), "{e}"),
+        }
+    }
 }

@@ -112,13 +112,21 @@ impl Record {
         self.collections.iter().find(|collection| collection.name == name)
     }
 
-    /// Why it cannot be a record: a name that is empty, too long or used twice, a number used twice or not given out
-    /// yet, levels that are none, or more of anything than the limits allow.
+    /// Why it cannot be a record: a name that is empty, too long or used twice, a number used twice, not given out yet
+    /// or beyond all counting, levels that are none, or more of anything than the limits allow.
     pub fn validate(&self) -> Result<(), String> {
         at_most("collections", self.collections.len(), limits::COLLECTIONS)?;
         at_most("segments", self.segments().count(), limits::SEGMENTS)?;
         // A log is closed at the latest with the segment that its rows went to.
         at_most("logs", self.logs.len(), limits::SEGMENTS)?;
+        for (what, found) in [
+            ("generation", self.generation),
+            ("next number", self.next_id),
+            ("next sequence number", self.next_seq),
+        ] {
+            counted(what, found, limits::NUMBER)?;
+        }
+        counted("next collection", self.next_collection.into(), limits::COLLECTION_NUMBER.into())?;
         unique("collection name", self.collections.iter().map(|c| c.name.as_str()))?;
         unique("collection", self.collections.iter().map(|c| c.id))?;
         unique("segment", self.segments().map(|s| s.segment.id))?;
@@ -180,6 +188,14 @@ fn plain_file(name: &str) -> Result<(), String> {
 
 fn at_most(what: &str, found: usize, limit: u64) -> Result<(), String> {
     if found as u64 > limit { Err(format!("{found} {what}, the limit is {limit}")) } else { Ok(()) }
+}
+
+fn counted(what: &str, found: u64, limit: u64) -> Result<(), String> {
+    if found > limit {
+        Err(format!("{what} {found} cannot have been reached, the limit is {limit}"))
+    } else {
+        Ok(())
+    }
 }
 
 fn unique<T: Hash + Eq + std::fmt::Debug>(what: &str, items: impl Iterator<Item = T>) -> Result<(), String> {
