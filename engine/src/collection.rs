@@ -156,6 +156,7 @@ impl Collection {
 
     pub(crate) fn commit(&self, block: Block) -> Result<()> {
         ingest::commit(&self.handle.core, &self.core, block)?;
-        work::after_commit(&self.handle.core, &self.core)
+        work::after_commit(&self.handle.core, &self.core);
+        Ok(())
     }
 }

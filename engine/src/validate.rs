@@ -6,7 +6,7 @@
 use foretaste_query::lang::ColumnType;
 use foretaste_query::metric::Metric;
 use foretaste_storage::key::Key;
-use foretaste_storage::layout::VarianceLayout;
+use foretaste_storage::layout::{Element, VarianceLayout};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -34,7 +34,8 @@ pub(crate) fn vector(schema: &Schema, vector: &[f32], at: At<'_>) -> Result<()> 
             id: at.id.to_string(),
         });
     }
-    finite(vector, at.row, &at.id.to_string())?;
+    finite(vector, at.row, at.id)?;
+    in_range(schema.layout.element, vector, at)?;
     if schema.metric == Metric::Cosine && vector.iter().all(|v| *v == 0.0) {
         return Err(Error::ZeroVector { row: at.row, id: at.id.to_string() });
     }
@@ -49,7 +50,7 @@ pub(crate) fn query(schema: &Schema, vector: &[f32], dims: usize) -> Result<()> 
             if dims == schema.dim() { dims.to_string() } else { format!("{dims} to {}", schema.dim()) };
         return Err(Error::DimensionMismatch { expected, got: vector.len(), row: 0, id: id() });
     }
-    finite(vector, 0, "query")?;
+    finite(vector, 0, &"query")?;
     if schema.metric == Metric::Cosine && vector.iter().take(dims).all(|v| *v == 0.0) {
         return Err(Error::ZeroVector { row: 0, id: id() });
     }
@@ -97,7 +98,24 @@ pub(crate) fn payload(schema: &Schema, payload: &Value, at: At<'_>) -> Result<()
     Ok(())
 }
 
-fn finite(values: &[f32], row: usize, id: &str) -> Result<()> {
+/// What would become infinite in its stored form is refused, as infinity is.
+fn in_range(element: Element, values: &[f32], at: At<'_>) -> Result<()> {
+    // The largest number, and the smallest that is rounded beyond it.
+    let (name, limit, beyond) = match element {
+        Element::F32 | Element::I8 => return Ok(()),
+        Element::F16 => ("f16", 65_504.0, 65_520.0),
+        Element::BF16 => ("bf16", f32::from_bits(0x7f7f_0000), f32::from_bits(0x7f7f_8000)),
+    };
+    match values.iter().position(|v| v.abs() >= beyond) {
+        None => Ok(()),
+        Some(dim) => {
+            let (row, id, value) = (at.row, at.id.to_string(), values[dim]);
+            Err(Error::OutOfRange { row, dim, id, value, element: name, limit })
+        }
+    }
+}
+
+fn finite(values: &[f32], row: usize, id: &dyn std::fmt::Display) -> Result<()> {
     // One pass without a branch a number: a sum of absolute values is finite only if all of them are, but it may also
     // overflow, so a suspicious sum is looked at number by number.
     let sum: f32 = values.iter().map(|v| v.abs()).sum();

@@ -6,13 +6,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use foretaste_storage::sync::{AtomicBool, Mutex, Ordering};
 
 use crate::compact;
 use crate::core::{Core, Upkeep};
 use crate::error::Result;
+use crate::options::Durability;
 use crate::publish::collect;
 use crate::seal::seal;
 use crate::state::CollectionCore;
@@ -79,22 +81,47 @@ impl Work {
     }
 }
 
-/// Called after every commit: asks for upkeep when it is due, and waits for it when it is overdue.
-pub(crate) fn after_commit(core: &Core, collection: &CollectionCore) -> Result<()> {
+/// Called after every commit: asks for upkeep when it is due, and waits for it when it is overdue. The commit is durable
+/// already, so a failure here is not its failure: it is kept for `stats`, and the next upkeep tries again.
+pub(crate) fn after_commit(core: &Core, collection: &CollectionCore) {
     let fresh: u64 = collection.state().heads.iter().map(|h| h.bytes()).sum();
     if fresh < core.options.seal_bytes {
-        return Ok(());
+        if matches!(core.options.durability, Durability::Interval(_)) {
+            core.work.request();
+        }
+        return;
     }
     if !core.work.request() || fresh >= BACKLOG * core.options.seal_bytes {
         let mut upkeep = core.upkeep.lock();
-        return pass(core, &mut upkeep);
+        let failed = pass(core, &mut upkeep).err().map(|e| e.to_string());
+        *core.work.failed.lock() = failed;
     }
-    Ok(())
+}
+
+/// Waits for a wake-up. With [`Durability::Interval`], while the log holds what is not durable, at most that long; then
+/// the log is synced, though no further commit comes.
+fn wait(core: &Weak<Core>, woken: &Receiver<()>, unsynced: &mut bool) -> bool {
+    let interval = match core.upgrade().map(|core| core.options.durability) {
+        Some(Durability::Interval(ms)) if *unsynced => Duration::from_millis(ms),
+        Some(_) => return woken.recv().is_ok(),
+        None => return false,
+    };
+    let result = woken.recv_timeout(interval);
+    *unsynced = false;
+    if let (Err(RecvTimeoutError::Timeout), Some(core)) = (result, core.upgrade()) {
+        let log = core.writer.as_ref().and_then(|writer| writer.ingest.lock().log.clone());
+        if let (Some(Err(e)), Some(writer)) = (log.map(|log| log.flush()), &core.writer) {
+            writer.poison(&e);
+        }
+    }
+    result != Err(RecvTimeoutError::Disconnected)
 }
 
 fn run(core: &Weak<Core>, woken: &Receiver<()>) {
-    while woken.recv().is_ok() {
+    let mut unsynced = false;
+    while wait(core, woken, &mut unsynced) {
         let Some(core) = core.upgrade() else { return };
+        unsynced = true;
         let result = catch_unwind(AssertUnwindSafe(|| {
             let mut upkeep = core.upkeep.lock();
             pass(&core, &mut upkeep)
