@@ -16,8 +16,8 @@ use foretaste_storage::pin::{GenerationPin, Pins, oldest_pinned};
 use foretaste_storage::section::tombstones::read_tombstones;
 use foretaste_storage::segment::Segment;
 use foretaste_storage::sync::{AtomicU64, Mutex, Ordering, RwLock};
-use foretaste_storage::vfs::{self, Vfs};
 use foretaste_storage::vfs::lock::DatabaseLock;
+use foretaste_storage::vfs::{self, Vfs};
 use roaring::RoaringBitmap;
 
 use crate::core::{Core, Upkeep};
@@ -173,7 +173,12 @@ fn build(
         options,
         collections: RwLock::new(collections),
         next_id: AtomicU64::new(record.next_id),
-        upkeep: Mutex::new(Upkeep { record, retired: Vec::new(), follower: None, generation: keep.generation }),
+        upkeep: Mutex::new(Upkeep {
+            record,
+            retired: Vec::new(),
+            follower: None,
+            generation: keep.generation,
+        }),
         writer,
         pins,
         next_pin,

@@ -3,82 +3,13 @@
 
 mod common;
 
-use std::sync::Arc;
-
-use common::ROOT;
-use foretaste::{
-    Batch, Collection, ColumnType, Database, Element, Error, MAX_K, Metric, Record, RowVariance, Schema, Variance,
-};
+use common::subject::{Subject, open};
+use foretaste::{Batch, ColumnType, Element, Error, MAX_K, Metric, RowVariance, Schema, Variance};
 use foretaste_storage::limits;
-use foretaste_storage::vfs::mem::MemVfs;
 use serde_json::json;
-
-struct Subject {
-    disk: Arc<MemVfs>,
-    db: Database,
-    col: Collection,
-    before: Vec<Record>,
-    good: i64,
-}
-
-fn open(disk: &Arc<MemVfs>, read_only: bool) -> Database {
-    let disk: Arc<MemVfs> = Arc::clone(disk);
-    Database::options().disk(disk).background(false).read_only(read_only).open(ROOT).unwrap()
-}
 
 fn schema() -> Schema {
     Schema::new(4, Metric::Cosine).levels([2]).variance(Variance::Diagonal).column("n", ColumnType::Int)
-}
-
-impl Subject {
-    fn new(schema: Schema) -> Subject {
-        let disk = Arc::new(MemVfs::new());
-        let db = open(&disk, false);
-        let col = db.create_collection("c", schema).unwrap();
-        let mut subject = Subject { disk, db, col, before: Vec::new(), good: 0 };
-        // One row in a segment, one fresh.
-        subject.take_a_good_batch();
-        subject.db.flush().unwrap();
-        subject.take_a_good_batch();
-        subject
-    }
-
-    fn rows(&self) -> Vec<Record> {
-        self.col.snapshot().scan().map(Result::unwrap).collect()
-    }
-
-    fn take_a_good_batch(&mut self) {
-        let vector = vec![1.0; self.col.schema().dim()];
-        let mut batch = self.col.batch();
-        batch.upsert(self.good, &vector).payload(json!({"n": self.good}));
-        batch.commit().unwrap();
-        self.good += 1;
-        self.before = self.rows();
-        assert_eq!(self.before.len() as i64, self.good);
-    }
-
-    /// Whether the error is the expected one by its words, and nothing came of what it refused.
-    fn refused<T: std::fmt::Debug>(&mut self, result: Result<T, Error>, message: &str) -> Error {
-        let error = result.expect_err(message);
-        assert_eq!(error.to_string(), message);
-        assert_eq!(self.rows(), self.before, "{message}");
-        self.take_a_good_batch();
-        error
-    }
-
-    fn batch(&mut self, fill: impl FnOnce(&mut Batch), message: &str) -> Error {
-        let mut batch = self.col.batch();
-        fill(&mut batch);
-        self.refused(batch.commit(), message)
-    }
-
-    /// Everything is there again after opening.
-    fn end(self) {
-        let Subject { disk, db, col, before, .. } = self;
-        drop((db, col));
-        let col = open(&disk, false).collection("c").unwrap();
-        assert_eq!(col.snapshot().scan().map(Result::unwrap).collect::<Vec<_>>(), before);
-    }
 }
 
 const GOOD: [f32; 4] = [1.0, 2.0, 3.0, 4.0];
@@ -115,9 +46,10 @@ fn a_bad_vector_is_refused_with_its_row_and_dimension() {
 
 #[test]
 fn a_number_that_the_element_type_cannot_hold_is_refused() {
-    for (element, name, limit, beyond) in
-        [(Element::F16, "f16", 65504.0f32, 65520.0f32), (Element::BF16, "bf16", f32::from_bits(0x7f7f_0000), f32::MAX)]
-    {
+    for (element, name, limit, beyond) in [
+        (Element::F16, "f16", 65504.0f32, 65520.0f32),
+        (Element::BF16, "bf16", f32::from_bits(0x7f7f_0000), f32::MAX),
+    ] {
         let mut it = Subject::new(Schema::new(4, Metric::L2).element(element));
         let e = it.batch(
             |b| drop(b.upsert(9, &[1.0, -beyond, 3.0, 4.0])),
@@ -138,10 +70,22 @@ fn a_number_that_the_element_type_cannot_hold_is_refused() {
 fn a_bad_variance_is_refused_with_its_row_and_dimension() {
     let mut it = Subject::new(schema());
     for (variance, why) in [
-        (RowVariance::Variance(vec![0.1, -0.5, 0.1, 0.1]), "the variance of dimension 1 is -0.5, which cannot be"),
-        (RowVariance::Variance(vec![0.1, 0.1, f32::NAN, 0.1]), "the variance of dimension 2 is NaN, which cannot be"),
-        (RowVariance::StandardDeviation(vec![-2.0, 1.0, 1.0, 1.0]), "the variance of dimension 0 is -4, which cannot be"),
-        (RowVariance::LogVariance(vec![0.0, 0.0, 0.0, 90.0]), "the variance of dimension 3 is inf, which cannot be"),
+        (
+            RowVariance::Variance(vec![0.1, -0.5, 0.1, 0.1]),
+            "the variance of dimension 1 is -0.5, which cannot be",
+        ),
+        (
+            RowVariance::Variance(vec![0.1, 0.1, f32::NAN, 0.1]),
+            "the variance of dimension 2 is NaN, which cannot be",
+        ),
+        (
+            RowVariance::StandardDeviation(vec![-2.0, 1.0, 1.0, 1.0]),
+            "the variance of dimension 0 is -4, which cannot be",
+        ),
+        (
+            RowVariance::LogVariance(vec![0.0, 0.0, 0.0, 90.0]),
+            "the variance of dimension 3 is inf, which cannot be",
+        ),
         (RowVariance::Variance(vec![0.1; 2]), "2 variances given, 4 expected"),
         (RowVariance::Variance(vec![]), "0 variances given, 4 expected"),
     ] {
@@ -303,10 +247,16 @@ fn a_collection_that_cannot_be_is_refused() {
     for (bad, message) in [
         (Schema::new(limits::DIMENSION as usize + 1, Metric::L2), "dimension is 65537, the limit is 65536"),
         (Schema::new(usize::MAX, Metric::L2), "dimension is 4294967295, the limit is 65536"),
-        (Schema::new(100, Metric::L2).levels(1..=limits::LEVELS as usize), "number of levels is 17, the limit is 16"),
+        (
+            Schema::new(100, Metric::L2).levels(1..=limits::LEVELS as usize),
+            "number of levels is 17, the limit is 16",
+        ),
         (columns(limits::COLUMNS), "number of columns is 257, the limit is 256"),
         (schema().column(&long, ColumnType::Str), "column name in bytes is 256, the limit is 255"),
-        (Schema::new(0, Metric::L2), "schema: levels must be positive, ascending and end with the dimension, got [0]"),
+        (
+            Schema::new(0, Metric::L2),
+            "schema: levels must be positive, ascending and end with the dimension, got [0]",
+        ),
         (
             Schema::new(8, Metric::L2).levels([4, 2]),
             "schema: levels must be positive, ascending and end with the dimension, got [4, 2, 8]",
@@ -335,7 +285,8 @@ fn writes_without_the_right_to_write_are_refused() {
     let it = Subject::new(schema());
     let reader = open(&it.disk, true);
     let read = reader.collection("c").unwrap();
-    let message = |what: &str| format!("the database is open read-only; open it without `read_only` to {what}");
+    let message =
+        |what: &str| format!("the database is open read-only; open it without `read_only` to {what}");
     for (result, what) in [
         (read.upsert(1, &GOOD), "write"),
         (read.delete(1), "write"),

@@ -137,11 +137,17 @@ fn run_and_kill(path: &Path, next: &[u64], dice: &mut Random) -> Vec<Option<u64>
     let mut acknowledged = vec![None; THREADS as usize];
     for line in out.split(b'\n').map(Result::unwrap) {
         let line = String::from_utf8(line).unwrap();
-        let Some((thread, number)) = line.strip_prefix("ack ").and_then(|l| l.split_once(' ')) else { continue };
+        let Some((thread, number)) = line.strip_prefix("ack ").and_then(|l| l.split_once(' ')) else {
+            continue;
+        };
         acknowledged[thread.parse::<usize>().unwrap()] = Some(number.parse().unwrap());
     }
     let status = child.wait().unwrap();
-    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9), "{status}: it failed by itself");
+    assert_eq!(
+        std::os::unix::process::ExitStatusExt::signal(&status),
+        Some(9),
+        "{status}: it failed by itself"
+    );
     acknowledged
 }
 
@@ -198,7 +204,11 @@ fn a_killed_writer_loses_no_acknowledged_batch_and_leaves_none_in_part() {
             }
             if found[t] != rows[t] {
                 apply(&mut rows[t], thread, next[t]);
-                assert_eq!(found[t], rows[t], "round {round}, seed {seed}, thread {t}: batch {} in part", next[t]);
+                assert_eq!(
+                    found[t], rows[t],
+                    "round {round}, seed {seed}, thread {t}: batch {} in part",
+                    next[t]
+                );
                 next[t] += 1;
                 unacknowledged += 1;
             }

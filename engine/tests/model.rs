@@ -96,10 +96,8 @@ fn row(levels: &[usize], level: usize, seed: u32) -> Row {
 }
 
 fn schema(setting: &Setting) -> Schema {
-    let schema = Schema::new(16, setting.metric)
-        .levels(LEVELS)
-        .element(setting.element)
-        .variance(setting.variance);
+    let schema =
+        Schema::new(16, setting.metric).levels(LEVELS).element(setting.element).variance(setting.variance);
     match setting.declared {
         true => schema.column("n", ColumnType::Int).column("tag", ColumnType::Str),
         false => schema,
@@ -113,7 +111,8 @@ fn distance(metric: Metric, query: &[f32], row: &[f32]) -> f64 {
         Metric::Dot => -dot,
         Metric::L2 => pairs().map(|(q, x)| (q - x) * (q - x)).sum::<f64>().sqrt(),
         Metric::Cosine => {
-            let norms: f64 = pairs().map(|(q, _)| q * q).sum::<f64>() * pairs().map(|(_, x)| x * x).sum::<f64>();
+            let norms: f64 =
+                pairs().map(|(q, _)| q * q).sum::<f64>() * pairs().map(|(_, x)| x * x).sum::<f64>();
             if norms == 0.0 { 1.0 } else { 1.0 - dot / norms.sqrt() }
         }
     }
@@ -218,8 +217,7 @@ struct Machine {
 impl Machine {
     fn new(setting: Setting) -> Machine {
         let (disk, model) = (Arc::new(MemVfs::new()), Model::fresh());
-        let mut machine =
-            Machine { setting, disk, db: None, col: None, model, held: Vec::new(), seals: 0 };
+        let mut machine = Machine { setting, disk, db: None, col: None, model, held: Vec::new(), seals: 0 };
         machine.open();
         machine.create();
         machine
@@ -271,7 +269,11 @@ impl Machine {
             Op::Reopen(close) => {
                 self.col = None;
                 let db = self.db.take().unwrap();
-                if *close { db.close().unwrap() } else { drop(db) }
+                if *close {
+                    db.close().unwrap()
+                } else {
+                    drop(db)
+                }
                 self.open();
             }
             Op::Hold => self.held.push((self.col().snapshot(), self.model.clone())),
@@ -335,11 +337,13 @@ fn ops() -> impl Strategy<Value = Op> {
 }
 
 fn settings() -> impl Strategy<Value = Setting> {
-    (0..3usize, 0..4usize, 0..4usize, any::<bool>()).prop_map(|(metric, element, variance, declared)| Setting {
-        metric: Metric::ALL[metric],
-        element: ELEMENTS[element],
-        variance: VARIANCES[variance],
-        declared,
+    (0..3usize, 0..4usize, 0..4usize, any::<bool>()).prop_map(|(metric, element, variance, declared)| {
+        Setting {
+            metric: Metric::ALL[metric],
+            element: ELEMENTS[element],
+            variance: VARIANCES[variance],
+            declared,
+        }
     })
 }
 
