@@ -1,6 +1,8 @@
 //! What is refused at the door: the exact error with its place and words; afterwards the database holds what it held
 //! and takes a good batch.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::subject::{Subject, open};
@@ -52,7 +54,7 @@ fn a_number_that_the_element_type_cannot_hold_is_refused() {
     ] {
         let mut it = Subject::new(Schema::new(4, Metric::L2).element(element));
         let e = it.batch(
-            |b| drop(b.upsert(9, &[1.0, -beyond, 3.0, 4.0])),
+            |b| { b.upsert(9, &[1.0, -beyond, 3.0, 4.0]); },
             &format!(
                 "row 0 (id 9): dimension 1 is {}, and {name} holds at most {limit}; scale the vectors or use f32",
                 -beyond
@@ -101,7 +103,9 @@ fn a_bad_variance_is_refused_with_its_row_and_dimension() {
     it.end();
     let mut it = Subject::new(Schema::new(4, Metric::L2));
     let e = it.batch(
-        |b| drop(b.upsert(5, &GOOD).variance(&RowVariance::Variance(vec![0.1; 4]))),
+        |b| {
+            b.upsert(5, &GOOD).variance(&RowVariance::Variance(vec![0.1; 4]));
+        },
         "row 0 (id 5): the collection keeps no variances; create it with `.variance(…)`",
     );
     assert!(matches!(e, Error::BadVariance { row: 0, .. }));
@@ -129,7 +133,9 @@ fn a_bad_payload_is_refused_with_its_row() {
     }
     let text = "x".repeat(limits::PAYLOAD_BYTES as usize - 8);
     let e = it.batch(
-        |b| drop(b.upsert(1, &GOOD).payload(json!({"t": format!("{text}x")}))),
+        |b| {
+            b.upsert(1, &GOOD).payload(json!({"t": format!("{text}x")}));
+        },
         "payload in bytes is 16777217, the limit is 16777216",
     );
     assert!(matches!(e, Error::LimitExceeded { limit: limits::PAYLOAD_BYTES, .. }));
@@ -166,7 +172,12 @@ fn a_bad_id_is_refused() {
     );
     let long = "k".repeat(limits::KEY_BYTES as usize + 1);
     let message = "key length in bytes is 1025, the limit is 1024";
-    it.batch(|b| drop(b.upsert(long.as_str(), &GOOD)), message);
+    it.batch(
+        |b| {
+            b.upsert(long.as_str(), &GOOD);
+        },
+        message,
+    );
     it.batch(
         |b| {
             b.delete(long.as_str());

@@ -4,6 +4,9 @@
 //! After each the database must hold exactly what was acknowledged, with or without the one operation that was under way.
 //! `FORETASTE_CRASH_ROUNDS` sets how many random mixtures of what survived are tried for each step (4).
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "the figures are the report of the test")]
+
 mod common;
 
 use std::collections::HashSet;

@@ -1,5 +1,7 @@
 //! When a commit is acknowledged and what it costs on the disk: syncs and log files.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::path::Path;

@@ -2,6 +2,7 @@
 //! forks. The other processes are this test binary again, told by line what to do.
 
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "the folder is looked at from outside the database")]
 
 mod common;
