@@ -21,7 +21,7 @@ use foretaste_storage::vfs::lock::DatabaseLock;
 use crate::directory::KeyDirectory;
 use crate::error::{Error, Result};
 use crate::ingest::{Ingest, LogSpan, Writer};
-use crate::options::Options;
+use crate::options::{Durability, Options};
 use crate::publish::Retired;
 use crate::reader::Follower;
 use crate::state::CollectionCore;
@@ -98,6 +98,21 @@ impl Core {
                 span.closed_len = Some(log.synced_len());
             }
             self.new_log(ingest)?;
+        }
+        Ok(())
+    }
+
+    /// Makes everything committed so far durable. A generation that leaves out what a commit deleted or replaced must not
+    /// be durable before that commit, which only [`Durability::Sync`] sees to by itself.
+    pub fn sync_log(&self) -> Result<()> {
+        let writer = self.writer("sync")?;
+        if self.options.durability == Durability::Sync {
+            return Ok(());
+        }
+        let log = writer.ingest.lock().log.clone();
+        if let Some(Err(e)) = log.map(|log| log.flush()) {
+            writer.poison(&e);
+            return Err(e.into());
         }
         Ok(())
     }

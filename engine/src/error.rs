@@ -81,9 +81,9 @@ pub enum Error {
         /// What stands there.
         value: f32,
     },
-    /// A number that the collection's element type cannot hold.
+    /// A number is larger than the collection's element type can hold.
     #[error(
-        "row {row} (id {id}): dimension {dim} is {value}, beyond what {element} holds (±{largest}); scale the vectors or use f32"
+        "row {row} (id {id}): dimension {dim} is {value}, and {element} holds at most {limit}; scale the vectors or use f32"
     )]
     OutOfRange {
         /// Row within the batch, from 0.
@@ -96,8 +96,8 @@ pub enum Error {
         value: f32,
         /// The element type.
         element: &'static str,
-        /// The largest magnitude it holds.
-        largest: f32,
+        /// Its largest number.
+        limit: f32,
     },
     /// A vector without direction in a collection that compares directions.
     #[error(

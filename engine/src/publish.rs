@@ -26,21 +26,22 @@ pub(crate) struct Retired {
     pub bytes: u64,
 }
 
-impl Retired {
-    fn pinned_file(&self) -> Option<PathBuf> {
-        match (&self.what, self.pin) {
-            (Files::One(path), Some(_)) => Some(path.clone()),
-            _ => None,
-        }
-    }
-}
-
 #[derive(Debug, Clone)]
 pub(crate) enum Files {
     /// One file.
     One(PathBuf),
     /// A folder with all its files.
     Folder(PathBuf),
+}
+
+impl Retired {
+    /// The folder its files are in.
+    fn folder(&self) -> &Path {
+        match &self.what {
+            Files::One(path) => path.parent().unwrap_or(path),
+            Files::Folder(folder) => folder,
+        }
+    }
 }
 
 /// Publishes the record that `change` makes of the present one. When this returns it is durable; after an error the
@@ -93,14 +94,14 @@ pub(crate) fn collect(core: &Core, upkeep: &mut Upkeep) {
         }
     }
     let oldest = oldest_pinned(&*core.vfs, &core.root, generation).unwrap_or(Some(0)).unwrap_or(u64::MAX);
-    // A segment whose levels were cut has a pin of its own for the snapshots from before, which need all of its files.
-    let pinned: BTreeSet<PathBuf> = upkeep.retired.iter().filter_map(Retired::pinned_file).collect();
+    // A segment whose levels were cut has a new pin; who holds an older one may need its other files too.
+    let mut held: BTreeSet<PathBuf> = BTreeSet::new();
     upkeep.retired.retain(|retired| {
-        let folder_in_use = match &retired.what {
-            Files::One(_) => false,
-            Files::Folder(folder) => pinned.iter().any(|file| file.starts_with(folder)),
-        };
-        let removable = retired.pin.is_none() && retired.generation <= oldest && !folder_in_use;
+        let folder = retired.folder();
+        let removable = retired.pin.is_none() && retired.generation <= oldest && !held.contains(folder);
+        if retired.pin.is_some() {
+            held.insert(folder.to_path_buf());
+        }
         !(removable && remove(&*core.vfs, &retired.what).is_ok())
     });
     // The record before the newest stays, for `repair`.

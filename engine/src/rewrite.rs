@@ -125,6 +125,7 @@ pub(crate) fn replace(
     rewritten: Rewritten,
     change: impl FnOnce(&mut CollectionRecord),
 ) -> Result<()> {
+    core.sync_log()?;
     let state = collection.state();
     let layout = state.layout().clone();
     let fresh = match &rewritten.segment {

@@ -34,19 +34,10 @@ pub(crate) fn vector(schema: &Schema, vector: &[f32], at: At<'_>) -> Result<()> 
             id: at.id.to_string(),
         });
     }
-    finite(vector, at.row, &at.id.to_string())?;
-    let (element, largest, smallest) = match schema.layout.element {
-        // 8-bit rows are scaled to their largest number, so none is out of range and only zeros become zeros.
-        Element::F32 | Element::I8 => ("f32", f32::MAX, 0.0),
-        Element::F16 => ("f16", 65_504.0, 2.9802322e-8),
-        Element::BF16 => ("bf16", 3.3895314e38, 4.59e-41),
-    };
-    if let Some(dim) = vector.iter().position(|v| v.abs() > largest) {
-        let (id, value) = (at.id.to_string(), vector[dim]);
-        return Err(Error::OutOfRange { row: at.row, dim, id, value, element, largest });
-    }
-    // What is at most half of the smallest number that can be stored is stored as zero.
-    if schema.metric == Metric::Cosine && vector.iter().all(|v| v.abs() <= smallest) {
+    finite(vector, at.row, at.id)?;
+    in_range(schema.layout.element, vector, at)?;
+    let zero = stored_as_zero(schema.layout.element);
+    if schema.metric == Metric::Cosine && vector.iter().all(|v| v.abs() <= zero) {
         return Err(Error::ZeroVector { row: at.row, id: at.id.to_string() });
     }
     Ok(())
@@ -60,7 +51,7 @@ pub(crate) fn query(schema: &Schema, vector: &[f32], dims: usize) -> Result<()> 
             if dims == schema.dim() { dims.to_string() } else { format!("{dims} to {}", schema.dim()) };
         return Err(Error::DimensionMismatch { expected, got: vector.len(), row: 0, id: id() });
     }
-    finite(vector, 0, "query")?;
+    finite(vector, 0, &"query")?;
     if schema.metric == Metric::Cosine && vector.iter().take(dims).all(|v| *v == 0.0) {
         return Err(Error::ZeroVector { row: 0, id: id() });
     }
@@ -108,7 +99,34 @@ pub(crate) fn payload(schema: &Schema, payload: &Value, at: At<'_>) -> Result<()
     Ok(())
 }
 
-fn finite(values: &[f32], row: usize, id: &str) -> Result<()> {
+/// What would become infinite in its stored form is refused, as infinity is.
+fn in_range(element: Element, values: &[f32], at: At<'_>) -> Result<()> {
+    // The largest number, and the smallest that is rounded beyond it.
+    let (name, limit, beyond) = match element {
+        Element::F32 | Element::I8 => return Ok(()),
+        Element::F16 => ("f16", 65_504.0, 65_520.0),
+        Element::BF16 => ("bf16", f32::from_bits(0x7f7f_0000), f32::from_bits(0x7f7f_8000)),
+    };
+    match values.iter().position(|v| v.abs() >= beyond) {
+        None => Ok(()),
+        Some(dim) => {
+            let (row, id, value) = (at.row, at.id.to_string(), values[dim]);
+            Err(Error::OutOfRange { row, dim, id, value, element: name, limit })
+        }
+    }
+}
+
+/// The largest magnitude that is rounded to zero: half of the smallest number the type has.
+fn stored_as_zero(element: Element) -> f32 {
+    match element {
+        // 8-bit rows are scaled by their largest number: only zeros become rows of zeros.
+        Element::F32 | Element::I8 => 0.0,
+        Element::F16 => 2.980_232_2e-8,
+        Element::BF16 => f32::from_bits(0x0000_8000),
+    }
+}
+
+fn finite(values: &[f32], row: usize, id: &dyn std::fmt::Display) -> Result<()> {
     // One pass without a branch a number: a sum of absolute values is finite only if all of them are, but it may also
     // overflow, so a suspicious sum is looked at number by number.
     let sum: f32 = values.iter().map(|v| v.abs()).sum();

@@ -94,19 +94,21 @@ impl Work {
 /// Called before a commit writes anything: does the upkeep that is overdue, so that fresh rows do not grow without bound,
 /// and refuses the commit when it fails.
 pub(crate) fn before_commit(core: &Core, collection: &CollectionCore) -> Result<()> {
-    let fresh = fresh_bytes(collection);
-    let most = if core.work.wake.lock().is_some() { BACKLOG } else { 1 };
-    if core.writer.is_none() || fresh < most * core.options.seal_bytes {
+    if core.writer.is_none() || fresh_bytes(collection) < BACKLOG * core.options.seal_bytes {
         return Ok(());
     }
     let mut upkeep = core.upkeep.lock();
     pass(core, &mut upkeep)
 }
 
-/// Called after every commit: asks for upkeep when it is due.
+/// Called after every commit: asks for upkeep when it is due, or does it where there is no thread for it. The commit is
+/// durable already, so a failure here is not its failure: it is kept for `stats`, and the next upkeep tries again.
 pub(crate) fn after_commit(core: &Core, collection: &CollectionCore) {
-    if fresh_bytes(collection) >= core.options.seal_bytes || compact::is_wasteful(&collection.state()) {
-        core.work.request();
+    let due = fresh_bytes(collection) >= core.options.seal_bytes || compact::is_wasteful(&collection.state());
+    if due && !core.work.request() {
+        let mut upkeep = core.upkeep.lock();
+        let failed = pass(core, &mut upkeep).err().map(|e| e.to_string());
+        *core.work.failed.lock() = failed;
     }
 }
 

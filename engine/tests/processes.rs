@@ -2,21 +2,21 @@
 //! forks. The other processes are this test binary again, told by line what to do.
 
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "the folder is looked at from outside the database")]
 
 mod common;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
+use common::process::{CHILD, Process};
 use foretaste::{Collection, Database, Error, Key, Metric, Schema, Snapshot};
 use serde_json::json;
 
-const CHILD: &str = "FORETASTE_PROCESSES_CHILD";
 const DIMS: usize = 8;
 const ROWS: i64 = 20;
 
@@ -132,64 +132,6 @@ fn open_in_a_loop(path: &Path) -> Result<String, Error> {
         opened += 1;
     }
     Ok(format!("{opened} {refreshed}"))
-}
-
-struct Process {
-    child: Child,
-    to: ChildStdin,
-    from: BufReader<ChildStdout>,
-}
-
-impl Process {
-    fn start(path: &Path) -> Process {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--nocapture", "--test-threads=1"])
-            .env(CHILD, path)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (to, from) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        Process { child, to, from }
-    }
-
-    fn reader(path: &Path) -> Process {
-        let mut process = Process::start(path);
-        assert_eq!(process.ask("open"), "done");
-        process
-    }
-
-    fn tell(&mut self, command: &str) {
-        self.to.write_all(format!("{command}\n").as_bytes()).unwrap();
-    }
-
-    fn answer(&mut self) -> String {
-        let mut line = String::new();
-        loop {
-            line.clear();
-            assert!(self.from.read_line(&mut line).unwrap() > 0, "the process ended");
-            // The harness says something before the first answer, on the same line.
-            if let Some((_, answer)) = line.trim_end().split_once("answer ") {
-                return answer.to_string();
-            }
-        }
-    }
-
-    fn ask(&mut self, command: &str) -> String {
-        self.tell(command);
-        self.answer()
-    }
-
-    fn follow(&mut self) -> String {
-        assert_eq!(self.ask("refresh"), "done");
-        self.ask("see")
-    }
-
-    fn end(self) {
-        let Process { mut child, to, .. } = self;
-        drop(to);
-        assert!(child.wait().unwrap().success());
-    }
 }
 
 fn folder() -> (tempfile::TempDir, PathBuf) {

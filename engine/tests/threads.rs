@@ -1,6 +1,8 @@
 //! Three threads write while the database seals and compacts in the background and two threads read: no snapshot shows
 //! a row twice, a batch in part, or a state that goes back.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::collections::BTreeSet;
