@@ -102,8 +102,7 @@ fn a_damaged_plane_costs_the_rows_of_its_block_and_names_them() {
 #[test]
 fn a_damaged_batch_in_the_log_costs_that_batch_alone() {
     let (mut files, folders, model) = database();
-    let path =
-        files.keys().filter(|p| p.extension().is_some_and(|e| e == "log")).next_back().cloned().unwrap();
+    let path = files.keys().rfind(|p| p.extension().is_some_and(|e| e == "log")).cloned().unwrap();
     files.get_mut(&path).unwrap()[128 + 64 + 40] ^= 1;
     let (repaired, _, found) = mend(&files, &folders);
     assert_eq!(repaired.rows_lost.len(), 1, "{repaired:#?}");
