@@ -201,7 +201,8 @@ impl Database {
     }
 
     /// Makes as few segments as possible of every collection and gives the space of deleted rows back. `progress` is
-    /// told (rows done, rows in all) of a collection and cancels by returning false.
+    /// told (rows done, rows in all) of a collection and cancels by returning false; it may read, but a commit from within
+    /// it could wait for this very call.
     ///
     /// # Errors
     /// `Cancelled`: what was done stays done. `ReadOnly`, `Io`.

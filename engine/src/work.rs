@@ -106,7 +106,8 @@ pub(crate) fn before_commit(core: &Core, collection: &CollectionCore) -> Result<
 pub(crate) fn after_commit(core: &Core, collection: &CollectionCore) {
     let due = fresh_bytes(collection) >= core.options.seal_bytes || compact::is_wasteful(&collection.state());
     if due && !core.work.request() {
-        let mut upkeep = core.upkeep.lock();
+        // Whoever has the lock does upkeep already; it may be this thread, committing from a progress callback.
+        let Some(mut upkeep) = core.upkeep.try_lock() else { return };
         let failed = pass(core, &mut upkeep).err().map(|e| e.to_string());
         *core.work.failed.lock() = failed;
     }
