@@ -24,12 +24,13 @@ fn small() -> (BTreeMap<PathBuf, Vec<u8>>, Vec<PathBuf>, Model) {
     for step in [
         Step::Open,
         Step::Create,
-        Step::Commit(vec![(1, 1, 2), (2, 1, 2), (3, 1, 0)], vec![]),
+        // Ten rows, so that two dead ones are no reason to compact.
+        Step::Commit((1..=10).map(|i| (i, 1, if i == 3 { 0 } else { 2 })).collect(), vec![]),
         Step::Flush,
-        Step::Commit(vec![(4, 1, 2), (2, 2, 1)], vec![]),
+        Step::Commit((11..=17).map(|i| (i, 1, 2)).chain([(2, 2, 1)]).collect(), vec![]),
         Step::Flush,
-        Step::Commit(vec![(5, 1, 2)], vec![1]),
-        Step::Commit(vec![(6, 1, 2)], vec![]),
+        Step::Commit(vec![(25, 1, 2)], vec![1]),
+        Step::Commit(vec![(26, 1, 2)], vec![]),
         Step::Close,
     ] {
         running.step(&step, &disk).unwrap();

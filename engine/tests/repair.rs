@@ -23,7 +23,8 @@ fn database() -> (Files, Vec<PathBuf>, Model) {
         Step::Create,
         Step::Commit((0..40).map(|i| (i, 1, 2)).collect(), vec![]),
         Step::Flush,
-        Step::Commit((30..50).map(|i| (i, 2, 2)).collect(), vec![3]),
+        // Less than a fifth of the first segment is replaced: more would be compacted, and leave no deletions.
+        Step::Commit((35..55).map(|i| (i, 2, 2)).collect(), vec![3]),
         Step::Flush,
         Step::Commit(vec![(100, 1, 2)], vec![4]),
         Step::Commit(vec![(101, 1, 2), (5, 9, 2)], vec![]),

@@ -196,9 +196,10 @@ pub fn update_delete_and_compact() -> Vec<Step> {
     vec![
         Step::Open,
         Step::Create,
-        Step::Commit(vec![(1, 1, 2), (2, 1, 2), (3, 1, 2)], vec![]),
+        // Twelve rows, so that the first deletions are kept as tombstones and not compacted away at once.
+        Step::Commit((1..=12).map(|i| (i, 1, 2)).collect(), vec![]),
         Step::Flush,
-        Step::Commit(vec![(2, 2, 2), (4, 1, 2)], vec![3]),
+        Step::Commit(vec![(2, 2, 2), (14, 1, 2)], vec![3]),
         Step::Flush,
         Step::Commit(vec![(3, 3, 2)], vec![1, 99]),
         Step::Compact,
