@@ -123,8 +123,9 @@ impl Batch {
         self.len() == 0
     }
 
-    /// Writes the batch: when this returns, all of it is durable as the database's [`crate::Durability`] says; after an
-    /// error none of it is.
+    /// Writes the batch: when this returns, all of it is durable as the database's [`crate::Durability`] says. After an
+    /// error none of it is visible; after a failed write or sync the database takes no more commits, and whether the batch
+    /// is there when it is opened again is not known (all of it or nothing).
     ///
     /// # Errors
     /// `DimensionMismatch`, `NonFinite`, `ZeroVector`, `BadVariance`, `BadPayload`, `DuplicateId` and `LimitExceeded`

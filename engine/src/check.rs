@@ -94,7 +94,7 @@ pub fn check(root: &Path, options: &Options, progress: &mut dyn FnMut(u64, u64) 
     let damaged = slots::read(&**vfs, root)?.damaged_copies;
     if damaged > 0 {
         let why = format!(
-            "{damaged} copies of the slots are damaged; the others serve, and the next commits mend it"
+            "{damaged} copies of the slots are damaged; the others serve, and the next opening for writing mends it"
         );
         report.add(root, Error::Corrupt { file: PathBuf::from(manifest::MANIFEST), offset: 0, why });
     }
@@ -199,7 +199,7 @@ fn check_logs(root: &Path, options: &Options, loaded: &Loaded, report: &mut Repo
                 report.bytes += end.valid_len;
                 if let Some(torn) = end.torn {
                     report.notes.push(format!(
-                        "{}: {} bytes at the end were never acknowledged as durable ({})",
+                        "{}: {} bytes at the end are no whole batch and not known to have been durable ({})",
                         name.display(),
                         torn.bytes,
                         torn.why

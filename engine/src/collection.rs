@@ -117,7 +117,9 @@ impl Collection {
         core.writer("flush")?;
         let mut upkeep = core.upkeep.lock();
         seal(core, &mut upkeep, &self.core)?;
+        core.directory.fill(core, &self.core);
         collect(core, &mut upkeep);
+        core.work.request();
         Ok(())
     }
 
@@ -155,7 +157,9 @@ impl Collection {
     }
 
     pub(crate) fn commit(&self, block: Block) -> Result<()> {
+        work::before_commit(&self.handle.core, &self.core)?;
         ingest::commit(&self.handle.core, &self.core, block)?;
-        work::after_commit(&self.handle.core, &self.core)
+        work::after_commit(&self.handle.core, &self.core);
+        Ok(())
     }
 }

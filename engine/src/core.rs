@@ -7,19 +7,21 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use foretaste_storage::codec::check::Uuid;
 use foretaste_storage::log::Log;
 use foretaste_storage::manifest::Record;
 use foretaste_storage::pin::{GenerationPin, Pins};
+use foretaste_storage::segment::Segment;
 use foretaste_storage::sync::{AtomicU64, Mutex, Ordering, RwLock};
 use foretaste_storage::vfs::Vfs;
 use foretaste_storage::vfs::lock::DatabaseLock;
 
+use crate::directory::KeyDirectory;
 use crate::error::{Error, Result};
 use crate::ingest::{Ingest, LogSpan, Writer};
-use crate::options::Options;
+use crate::options::{Durability, Options};
 use crate::publish::Retired;
 use crate::reader::Follower;
 use crate::state::CollectionCore;
@@ -39,7 +41,10 @@ pub(crate) struct Core {
     pub next_id: AtomicU64,
     /// Numbers for pins, one for each opening of a segment.
     pub next_pin: AtomicU64,
+    /// Every segment that was opened and is still in use, by a state or by snapshots alone.
+    pub segments: Mutex<Vec<Weak<Segment>>>,
     pub work: Work,
+    pub directory: KeyDirectory,
     pub _lock: Option<DatabaseLock>,
 }
 
@@ -50,7 +55,8 @@ pub(crate) struct Upkeep {
     pub retired: Vec<Retired>,
     /// For a reader: how it follows the writer's generations and logs.
     pub follower: Option<Follower>,
-    pub _generation: Option<GenerationPin>,
+    /// For a reader: keeps what it shows from being removed; shared with the segments that snapshots show.
+    pub generation: Option<Arc<GenerationPin>>,
 }
 
 impl std::fmt::Debug for Core {
@@ -96,6 +102,21 @@ impl Core {
         Ok(())
     }
 
+    /// Makes everything committed so far durable. A generation that leaves out what a commit deleted or replaced must not
+    /// be durable before that commit, which only [`Durability::Sync`] sees to by itself.
+    pub fn sync_log(&self) -> Result<()> {
+        let writer = self.writer("sync")?;
+        if self.options.durability == Durability::Sync {
+            return Ok(());
+        }
+        let log = writer.ingest.lock().log.clone();
+        if let Some(Err(e)) = log.map(|log| log.flush()) {
+            writer.poison(&e);
+            return Err(e.into());
+        }
+        Ok(())
+    }
+
     fn new_log(&self, ingest: &mut Ingest) -> Result<Arc<Log>> {
         let (id, first_seq) = (self.take_id(), ingest.next_seq);
         let durability = self.options.log_durability();
@@ -103,6 +124,14 @@ impl Core {
         ingest.logs.push(LogSpan { id, first_seq, closed_len: None });
         ingest.log = Some(Arc::clone(&log));
         Ok(log)
+    }
+
+    /// Remembers a segment as long as it is in use.
+    pub fn note(&self, segment: Arc<Segment>) -> Arc<Segment> {
+        let mut segments = self.segments.lock();
+        segments.retain(|known| known.strong_count() > 0);
+        segments.push(Arc::downgrade(&segment));
+        segment
     }
 
     pub fn collection(&self, name: &str) -> Result<Arc<CollectionCore>> {

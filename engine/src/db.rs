@@ -17,7 +17,7 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::options::Options;
-use crate::publish::{collect, publish};
+use crate::publish::{collect, keep_for_snapshots, publish};
 use crate::reader::{self, Refresh};
 use crate::recover;
 use crate::rewrite::retire_segment;
@@ -193,8 +193,10 @@ impl Database {
         let mut upkeep = core.upkeep.lock();
         for collection in core.all_collections() {
             seal(core, &mut upkeep, &collection)?;
+            core.directory.fill(core, &collection);
         }
         collect(core, &mut upkeep);
+        core.work.request();
         Ok(())
     }
 
@@ -274,7 +276,11 @@ impl Core {
             let changed = match ingest.log.take() {
                 None => false,
                 Some(log) => {
-                    log.flush()?;
+                    if let Err(e) = log.flush() {
+                        // What it holds is not durable, and nothing may be built on it.
+                        writer.poison(&e);
+                        return Err(e.into());
+                    }
                     if let Some(span) = ingest.logs.last_mut() {
                         span.closed_len = Some(log.synced_len());
                     }
@@ -283,8 +289,14 @@ impl Core {
             };
             changed || !upkeep.record.clean
         };
-        if changed {
-            publish(self, &mut upkeep, true, |_| ())?;
+        // The number of the generation about to be published: no state of segments had it before.
+        let stamp = upkeep.record.generation + 1;
+        let untouched = self.directory.untouched_stamp();
+        let trusted = self.directory.close(stamp);
+        if changed || trusted || untouched != upkeep.record.directory_stamp {
+            publish(self, &mut upkeep, true, |record| {
+                record.directory_stamp = if trusted { Some(stamp) } else { untouched };
+            })?;
         }
         collect(self, &mut upkeep);
         writer.poison(&"the database was closed");
@@ -296,5 +308,8 @@ impl Drop for Handle {
     fn drop(&mut self) {
         // Nobody is left to hear of an error; what was acknowledged is safe without this.
         let _ = self.core.close();
+        if self.core.writer.is_some() {
+            keep_for_snapshots(&self.core);
+        }
     }
 }

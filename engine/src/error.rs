@@ -81,6 +81,24 @@ pub enum Error {
         /// What stands there.
         value: f32,
     },
+    /// A number is larger than the collection's element type can hold.
+    #[error(
+        "row {row} (id {id}): dimension {dim} is {value}, and {element} holds at most {limit}; scale the vectors or use f32"
+    )]
+    OutOfRange {
+        /// Row within the batch, from 0.
+        row: usize,
+        /// The dimension, from 0.
+        dim: usize,
+        /// The row's id.
+        id: String,
+        /// What stands there.
+        value: f32,
+        /// The element type.
+        element: &'static str,
+        /// Its largest number.
+        limit: f32,
+    },
     /// A vector without direction in a collection that compares directions.
     #[error(
         "row {row} (id {id}): a vector of zeros has no direction, and the metric is cosine; leave the row out or use l2"

@@ -87,10 +87,10 @@ impl<'s> SegmentColumns<'s> {
         let mut columns = Vec::new();
         for path in paths {
             for declared in &schema.columns {
-                if column_path(&declared.path)? == *path {
-                    if let Some(view) = segment.column(&declared.path)? {
-                        columns.push((path.clone(), view));
-                    }
+                if column_path(&declared.path)? == *path
+                    && let Some(view) = segment.column(&declared.path)?
+                {
+                    columns.push((path.clone(), view));
                 }
             }
         }
@@ -109,7 +109,7 @@ pub(crate) struct SegmentFields<'a> {
 }
 
 impl SegmentFields<'_> {
-    fn from_document(&self, path: &Path) -> Value<'_> {
+    fn in_document(&self, path: &Path) -> Value<'_> {
         let read = || match Rows::payload(self.segment, self.row) {
             Ok(payload) => document(&payload),
             Err(e) => {
@@ -127,7 +127,7 @@ impl SegmentFields<'_> {
 impl Fields for SegmentFields<'_> {
     fn get(&self, path: &Path) -> Value<'_> {
         let Some((_, view)) = self.columns.columns.iter().find(|(p, _)| p == path) else {
-            return self.from_document(path);
+            return self.in_document(path);
         };
         match view.get(self.row) {
             Ok(ColumnValue::Bool(b)) => Value::Bool(b),
@@ -135,7 +135,7 @@ impl Fields for SegmentFields<'_> {
             Ok(ColumnValue::Float(f)) => Value::Float(f),
             Ok(ColumnValue::Str(s)) => Value::Str(Cow::Borrowed(s)),
             // The column does not tell null from missing; the document does.
-            Ok(ColumnValue::Null) => self.from_document(path),
+            Ok(ColumnValue::Null) => self.in_document(path),
             Err(e) => {
                 let _ = self.failed.set(e);
                 Value::Missing

@@ -8,10 +8,11 @@
 use std::sync::Arc;
 
 use foretaste_storage::block::Block;
-use foretaste_storage::log::Log;
+use foretaste_storage::log::{Log, Prepared};
 use foretaste_storage::sync::Mutex;
 
 use crate::core::Core;
+use crate::directory::places;
 use crate::error::{Error, Result};
 use crate::state::{CollectionCore, Place, State};
 
@@ -65,6 +66,8 @@ impl Writer {
 pub(crate) fn commit(core: &Core, collection: &CollectionCore, block: Block) -> Result<()> {
     let writer = core.writer("write")?;
     let _gate = collection.gate.read();
+    // Outside the lock: the checksum of the batch is most of the work.
+    let prepared = Prepared::new(&core.uuid, collection.id, block.clone());
     let last;
     let (log, ticket) = {
         let mut ingest = writer.ingest.lock();
@@ -76,11 +79,11 @@ pub(crate) fn commit(core: &Core, collection: &CollectionCore, block: Block) -> 
         }
         let state = collection.state();
         check_layout(&state, &block)?;
-        let replaced = replaced(&state, &block)?;
+        let replaced = replaced(core, collection, &state, &block)?;
         let log = core.open_log(&mut ingest)?;
         let first = ingest.next_seq;
         last = first + u64::from(block.ops().max(1)) - 1;
-        let ticket = log.append(log.prepare(collection.id, block.clone()), first)?;
+        let ticket = log.append(prepared, first)?;
         ingest.next_seq = last + 1;
         apply(collection, &state, block, first, last, &replaced);
         (log, ticket)
@@ -89,7 +92,7 @@ pub(crate) fn commit(core: &Core, collection: &CollectionCore, block: Block) -> 
         writer.poison(&e);
         return Err(e.into());
     }
-    collection.published.advance_to(last);
+    collection.publish(last);
     Ok(())
 }
 
@@ -120,14 +123,13 @@ pub(crate) fn apply(
 }
 
 /// The live rows that `block` replaces or deletes, as the newest operation left them.
-pub(crate) fn replaced(state: &State, block: &Block) -> Result<Vec<Place>> {
-    let mut places = Vec::new();
-    for op in 0..block.ops() {
-        if let Some(place) = state.find(&block.key(op).to_key(), u64::MAX)? {
-            places.push(place);
-        }
-    }
-    Ok(places)
+pub(crate) fn replaced(
+    core: &Core,
+    collection: &CollectionCore,
+    state: &State,
+    block: &Block,
+) -> Result<Vec<Place>> {
+    places(core, collection, state, (0..block.ops()).map(|op| block.key(op)))
 }
 
 /// A batch that was put together before a change of levels may not fit any more.

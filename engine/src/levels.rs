@@ -77,7 +77,7 @@ fn relayout(core: &Core, upkeep: &mut Upkeep, collection: &CollectionCore, schem
                 .collect(),
             ..old.clone()
         };
-        let segment = Arc::new(open_segment(core, &reference, &schema.layout)?);
+        let segment = open_segment(core, &reference, &schema.layout)?;
         reopened.push((Arc::clone(source), reference, segment));
     }
     publish(core, upkeep, false, |record| {
@@ -93,7 +93,7 @@ fn relayout(core: &Core, upkeep: &mut Upkeep, collection: &CollectionCore, schem
     let writer = core.writer("publish")?;
     let ingest = writer.ingest.lock();
     let state = collection.state();
-    let floor = collection.published.get().max(state.floor);
+    let floor = collection.next_floor();
     let mut segments = Vec::new();
     for (old, reference, segment) in reopened {
         let dropped: Vec<_> =
@@ -113,7 +113,8 @@ fn relayout(core: &Core, upkeep: &mut Upkeep, collection: &CollectionCore, schem
             });
         }
         let dead = Tombs::new((*old.dead.at(floor)).clone(), old.dead.after(floor));
-        segments.push(Arc::new(Source { segment, dead, tombstones: old.tombstones.clone(), pin }));
+        let tombstones = old.tombstones.clone();
+        segments.push(Arc::new(Source { segment, dead, tombstones, pin, generation: None }));
     }
     collection.install(State { floor, schema, segments, heads: state.heads.clone() });
     drop((ingest, state, before));

@@ -41,6 +41,9 @@ pub struct Options {
     pub(crate) access: Access,
     pub(crate) seal_bytes: u64,
     pub(crate) background: bool,
+    pub(crate) directory_from: usize,
+    /// Whether the disk is one that sled can write to.
+    pub(crate) sled: bool,
     pub(crate) vfs: Arc<dyn Vfs>,
 }
 
@@ -53,6 +56,8 @@ impl Default for Options {
             access: Access::Map,
             seal_bytes: 64 << 20,
             background: true,
+            directory_from: 8,
+            sled: true,
             vfs: Arc::new(OsVfs::new()),
         }
     }
@@ -96,9 +101,17 @@ impl Options {
         self
     }
 
+    /// From how many segments of a collection on the writer looks keys up in the key directory rather than in each
+    /// segment (8). The directory is derived and changes no answer.
+    pub fn key_directory_from(mut self, segments: usize) -> Self {
+        self.directory_from = segments;
+        self
+    }
+
     /// The disk to work on: the real one, one in memory, or one that injects faults.
     pub fn disk(mut self, vfs: Arc<dyn Vfs>) -> Self {
         self.vfs = vfs;
+        self.sled = false;
         self
     }
 

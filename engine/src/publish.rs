@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Weak;
 
 use foretaste_storage::manifest::{self, LogRef, Record};
 use foretaste_storage::names;
@@ -31,6 +32,16 @@ pub(crate) enum Files {
     One(PathBuf),
     /// A folder with all its files.
     Folder(PathBuf),
+}
+
+impl Retired {
+    /// The folder its files are in.
+    fn folder(&self) -> &Path {
+        match &self.what {
+            Files::One(path) => path.parent().unwrap_or(path),
+            Files::Folder(folder) => folder,
+        }
+    }
 }
 
 /// Publishes the record that `change` makes of the present one. When this returns it is durable; after an error the
@@ -83,8 +94,14 @@ pub(crate) fn collect(core: &Core, upkeep: &mut Upkeep) {
         }
     }
     let oldest = oldest_pinned(&*core.vfs, &core.root, generation).unwrap_or(Some(0)).unwrap_or(u64::MAX);
+    // A segment whose levels were cut has a new pin; who holds an older one may need its other files too.
+    let mut held: BTreeSet<PathBuf> = BTreeSet::new();
     upkeep.retired.retain(|retired| {
-        let removable = retired.pin.is_none() && retired.generation <= oldest;
+        let folder = retired.folder();
+        let removable = retired.pin.is_none() && retired.generation <= oldest && !held.contains(folder);
+        if retired.pin.is_some() {
+            held.insert(folder.to_path_buf());
+        }
         !(removable && remove(&*core.vfs, &retired.what).is_ok())
     });
     // The record before the newest stays, for `repair`.
@@ -95,6 +112,15 @@ pub(crate) fn collect(core: &Core, upkeep: &mut Upkeep) {
             // Not removed is not lost: the next collection tries again.
             let _ = core.vfs.remove_file(&folder.join(&name));
         }
+    }
+}
+
+/// Opens every file that snapshots may still need: the last handle is gone, and with it what kept the files.
+pub(crate) fn keep_for_snapshots(core: &Core) {
+    core.collections.write().clear();
+    for segment in core.segments.lock().iter().filter_map(Weak::upgrade) {
+        // What cannot be opened is an error of the read that needs it.
+        let _ = segment.open_all();
     }
 }
 

@@ -3,11 +3,10 @@
 //! Reads from: the manifest and the logs another process writes. Writes to: memory.
 //! Never: a file of the database; a reader works on read-only media too.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use foretaste_storage::log::{self, Tail};
-use foretaste_storage::manifest;
+use foretaste_storage::manifest::Record;
 use foretaste_storage::names;
 use foretaste_storage::sync::Ordering;
 
@@ -42,12 +41,28 @@ pub(crate) enum Refresh {
 /// Reads what the writer committed since the last look.
 pub(crate) fn refresh(core: &Core) -> Result<Refresh> {
     let mut upkeep = core.upkeep.lock();
-    let newest = manifest::load(&*core.vfs, &core.root, core.options.access)?;
-    if newest.record.generation != upkeep.record.generation {
+    if recover::newest_generation(&*core.vfs, &core.root)? != upkeep.record.generation {
         return Ok(Refresh::Reopen);
     }
     let record = upkeep.record.clone();
     let Some(follower) = upkeep.follower.as_mut() else { return Ok(Refresh::Same) };
+    if let Err(e) = follow(core, &record, follower) {
+        // What was read may belong to a generation published meanwhile: to a log that is gone, to other levels.
+        if recover::newest_generation(&*core.vfs, &core.root)? != record.generation {
+            return Ok(Refresh::Reopen);
+        }
+        return Err(e);
+    }
+    for collection in core.all_collections() {
+        if let Some(last) = collection.state().active().and_then(|h| h.last_seq()) {
+            collection.publish(last);
+        }
+    }
+    Ok(Refresh::Same)
+}
+
+/// Puts the frames that were written since into the heads.
+fn follow(core: &Core, record: &Record, follower: &mut Follower) -> Result<()> {
     let after = follower.last.map_or(0, |(id, _)| id);
     for id in log::list(&*core.vfs, &core.root)? {
         let known = record.logs.iter().any(|l| l.id == id) || id >= record.next_id;
@@ -56,33 +71,26 @@ pub(crate) fn refresh(core: &Core) -> Result<Refresh> {
         }
         let name = names::log_file(id);
         let file = core.vfs.open(&core.root.join(&name))?;
-        let offset = follower.last.filter(|(last, _)| *last == id).map_or(0, |(_, offset)| offset);
-        let mut tail = tail(core, file, &name, id, offset, follower.next_seq)?;
         let mut next_seq = follower.next_seq;
-        tail.poll(&mut |frame| {
+        let mut visit = |frame: log::Frame| {
             next_seq = frame.first_seq + u64::from(frame.block.ops().max(1));
-            recover::put(core, &record, frame).map_err(to_storage)
-        })?;
+            recover::put(core, record, frame).map_err(to_storage)
+        };
+        let read = match follower.last.filter(|(last, _)| *last == id) {
+            Some((_, offset)) => {
+                let mut tail = Tail::resume(file, &name, &core.uuid, id, offset, follower.next_seq);
+                tail.poll(&mut visit).map(|_| tail.offset())
+            }
+            None => log::replay(file, &name, &core.uuid, id, 0, &mut visit).map(|end| end.valid_len),
+        };
+        let offset = read?;
         follower.next_seq = next_seq;
-        follower.last = Some((id, tail.offset()));
-    }
-    for collection in core.all_collections() {
-        if let Some(last) = collection.state().active().and_then(|h| h.last_seq()) {
-            collection.published.advance_to(last);
+        // A log of which nothing is valid yet was only just created.
+        if offset > 0 {
+            follower.last = Some((id, offset));
         }
     }
-    Ok(Refresh::Same)
-}
-
-fn tail(
-    core: &Core,
-    file: Arc<dyn foretaste_storage::vfs::File>,
-    name: &Path,
-    id: u64,
-    offset: u64,
-    next_seq: u64,
-) -> Result<Tail> {
-    Ok(Tail::resume(file, name, &core.uuid, id, offset, next_seq))
+    Ok(())
 }
 
 /// Puts the collections of a newer opening in place of this one's, under the handles that are out.
@@ -91,7 +99,8 @@ pub(crate) fn adopt(core: &Core, newer: &Core) {
     let mut theirs = newer.upkeep.lock();
     upkeep.record = theirs.record.clone();
     upkeep.follower = theirs.follower.take();
-    upkeep._generation = theirs._generation.take();
+    // The generation before stays pinned by the snapshots that show its segments.
+    upkeep.generation = theirs.generation.take();
     let fresh = newer.collections.read();
     let mut collections = core.collections.write();
     collections.retain(|name, old| {
@@ -114,7 +123,7 @@ pub(crate) fn adopt(core: &Core, newer: &Core) {
             segments: state.segments.clone(),
             heads: state.heads.clone(),
         });
-        old.published.advance_to(seq);
+        old.publish(seq);
         *old.marks.lock() = new.marks.lock().clone();
     }
 }

@@ -10,17 +10,18 @@ use std::sync::Arc;
 
 use foretaste_storage::layout::Layout;
 use foretaste_storage::log::{self, Frame, ReplayEnd};
-use foretaste_storage::manifest::{self, CollectionRecord, Record, State as Presence};
+use foretaste_storage::manifest::{self, CollectionRecord, Record, State as Presence, TombRef};
 use foretaste_storage::names;
 use foretaste_storage::pin::{GenerationPin, Pins, oldest_pinned};
 use foretaste_storage::section::tombstones::read_tombstones;
 use foretaste_storage::segment::Segment;
-use foretaste_storage::sync::{AtomicU64, Mutex, RwLock};
-use foretaste_storage::vfs::{self, Vfs};
+use foretaste_storage::sync::{AtomicU64, Mutex, Ordering, RwLock};
 use foretaste_storage::vfs::lock::DatabaseLock;
+use foretaste_storage::vfs::{self, Vfs};
 use roaring::RoaringBitmap;
 
 use crate::core::{Core, Upkeep};
+use crate::directory::KeyDirectory;
 use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::ingest::{self, Ingest, LogSpan, Writer};
@@ -31,8 +32,10 @@ use crate::state::{CollectionCore, Source, State};
 use crate::tombs::Tombs;
 use crate::work::Work;
 
-/// How often a reader starts again because the writer removed a file under it.
-const RETRIES: usize = 20;
+/// The folder of the key directory.
+const DIRECTORY: &str = "directory";
+/// How often a reader starts again because the writer published under it.
+const RETRIES: usize = 100;
 
 /// Opens or creates the database at `root`.
 pub(crate) fn open(root: &Path, options: Options) -> Result<Arc<Core>> {
@@ -57,7 +60,8 @@ fn open_writer(root: &Path, options: Options) -> Result<Arc<Core>> {
         manifest::create(&*vfs, root, uuid::Uuid::new_v4().as_bytes())?;
     }
     let loaded = manifest::load(&*vfs, root, options.access)?;
-    let core = build(root, options, loaded.uuid, loaded.record, Some(lock))?;
+    let keep = Keep { lock: Some(lock), generation: None };
+    let core = build(root, options, loaded.uuid, loaded.record, keep)?;
     let found = replay(&core)?;
     if let Some(writer) = &core.writer {
         let mut ingest = writer.ingest.lock();
@@ -80,10 +84,17 @@ fn open_reader(root: &Path, options: Options) -> Result<Arc<Core>> {
         return Err(Error::NotFound { what: format!("database {}", root.display()) });
     }
     for attempt in 0.. {
-        let result = open_generation(root, &options);
-        match result {
-            // The writer published a newer generation and removed this one's files between our reads.
-            Err(e) if attempt < RETRIES && is_not_found(&e) => continue,
+        let before = newest_generation(&*vfs, root).ok();
+        match open_generation(root, &options) {
+            // The writer published between our reads: files are gone, or the log goes on with what belongs to a newer
+            // generation.
+            Err(e) if attempt < RETRIES => {
+                let moved = before.is_none() || newest_generation(&*vfs, root).ok() != before;
+                if !moved && !is_not_found(&e) {
+                    return Err(e);
+                }
+                std::thread::yield_now();
+            }
             other => return other,
         }
     }
@@ -92,29 +103,31 @@ fn open_reader(root: &Path, options: Options) -> Result<Arc<Core>> {
 
 fn open_generation(root: &Path, options: &Options) -> Result<Arc<Core>> {
     let vfs = &*options.vfs;
-    let loaded = manifest::load(vfs, root, options.access)?;
-    let generation = loaded.record.generation;
-    let Some(pin) = GenerationPin::shared(vfs, root, generation)? else { return Err(gone(root)) };
-    // Only a generation that is still the newest when the pin is held is safe from removal.
-    if manifest::load(vfs, root, options.access)?.record.generation != generation {
-        return Err(gone(root));
-    }
-    let core = build(root, options.clone(), loaded.uuid, loaded.record, None)?;
+    let (pin, newest) = GenerationPin::newest(vfs, root)?;
+    let (uuid, generation) = (newest.uuid, newest.generation);
+    let record = manifest::load_generation(vfs, root, &uuid, generation, &newest.record, options.access)?;
+    let keep = Keep { lock: None, generation: Some(Arc::new(pin)) };
+    let core = build(root, options.clone(), uuid, record, keep)?;
     let found = replay(&core)?;
     let mut upkeep = core.upkeep.lock();
-    upkeep._generation = Some(pin);
     upkeep.follower = Some(Follower::new(&found.spans, found.next_seq, found.last));
     drop(upkeep);
     Ok(core)
 }
 
-fn gone(root: &Path) -> Error {
-    let source = Arc::new(std::io::Error::from(std::io::ErrorKind::NotFound));
-    Error::Io { path: root.to_path_buf(), op: "open", source }
+/// The generation that the manifest names now.
+pub(crate) fn newest_generation(vfs: &dyn Vfs, root: &Path) -> Result<u64> {
+    Ok(manifest::slots::read(vfs, root)?.generation)
 }
 
 pub(crate) fn is_not_found(e: &Error) -> bool {
     matches!(e, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// What an opening holds on the disk: the writer its lock, a reader its generation.
+struct Keep {
+    lock: Option<DatabaseLock>,
+    generation: Option<Arc<GenerationPin>>,
 }
 
 /// The shared core with the record's segments open and heads empty.
@@ -123,47 +136,62 @@ fn build(
     options: Options,
     uuid: foretaste_storage::codec::check::Uuid,
     record: Record,
-    lock: Option<DatabaseLock>,
+    keep: Keep,
 ) -> Result<Arc<Core>> {
-    let writer = lock
+    let writer = keep
+        .lock
         .is_some()
         .then(|| Writer::new(Ingest { next_seq: record.next_seq, log: None, logs: Vec::new() }));
     let (pins, next_pin) = (Pins::new(), AtomicU64::new(1));
-    let mut collections = BTreeMap::new();
+    let (mut collections, mut opened) = (BTreeMap::new(), Vec::new());
     for entry in &record.collections {
         let schema = Arc::new(Schema::decode(&entry.schema, entry.layout.clone())?);
-        let segments = open_segments(root, &options, &uuid, entry, &schema.layout, &pins, &next_pin)?;
+        let mut segments = Vec::with_capacity(entry.segments.len());
+        for (segment, dead, tombstones) in open_segments(root, &options, &uuid, entry, &schema.layout)? {
+            let pin = pins.pin(next_pin.fetch_add(1, Ordering::Relaxed));
+            let (dead, generation) = (Tombs::new(dead, []), keep.generation.clone());
+            let segment = Arc::new(segment);
+            opened.push(Arc::downgrade(&segment));
+            segments.push(Arc::new(Source { segment, dead, tombstones, pin, generation }));
+        }
         let state =
             State { floor: entry.sealed_seq, schema, segments, heads: vec![Arc::new(Head::default())] };
         let marks = entry.marks.iter().cloned().collect();
         let core = CollectionCore::new(entry.id, entry.name.clone(), state, entry.sealed_seq, marks);
         collections.insert(entry.name.clone(), Arc::new(core));
     }
+    let path = (options.sled && keep.lock.is_some()).then(|| root.join(DIRECTORY));
+    let directory = KeyDirectory::new(path, options.directory_from, record.directory_stamp);
     Ok(Arc::new(Core {
+        directory,
         vfs: Arc::clone(&options.vfs),
         root: root.to_path_buf(),
         uuid,
         options,
         collections: RwLock::new(collections),
         next_id: AtomicU64::new(record.next_id),
-        upkeep: Mutex::new(Upkeep { record, retired: Vec::new(), follower: None, _generation: None }),
+        upkeep: Mutex::new(Upkeep {
+            record,
+            retired: Vec::new(),
+            follower: None,
+            generation: keep.generation,
+        }),
         writer,
         pins,
         next_pin,
+        segments: Mutex::new(opened),
         work: Work::default(),
-        _lock: lock,
+        _lock: keep.lock,
     }))
 }
 
-pub(crate) fn open_segments(
+fn open_segments(
     root: &Path,
     options: &Options,
     uuid: &foretaste_storage::codec::check::Uuid,
     entry: &CollectionRecord,
     layout: &Layout,
-    pins: &Pins,
-    next_pin: &AtomicU64,
-) -> Result<Vec<Arc<Source>>> {
+) -> Result<Vec<(Segment, RoaringBitmap, Option<TombRef>)>> {
     let mut sources = Vec::with_capacity(entry.segments.len());
     for named in &entry.segments {
         let vfs: Arc<dyn Vfs> = Arc::clone(&options.vfs);
@@ -180,13 +208,7 @@ pub(crate) fn open_segments(
                 named.segment.rows,
             )?,
         };
-        let pin = pins.pin(next_pin.fetch_add(1, foretaste_storage::sync::Ordering::Relaxed));
-        sources.push(Arc::new(Source {
-            segment: Arc::new(segment),
-            dead: Tombs::new(dead, []),
-            tombstones: named.tombstones.clone(),
-            pin,
-        }));
+        sources.push((segment, dead, named.tombstones.clone()));
     }
     Ok(sources)
 }
@@ -226,7 +248,7 @@ fn replay(core: &Core) -> Result<Found> {
             expected = Some(frame.first_seq + ops);
             put(core, &record, frame).map_err(to_storage)
         })?;
-        core.next_id.fetch_max(id + 1, foretaste_storage::sync::Ordering::Relaxed);
+        core.next_id.fetch_max(id + 1, Ordering::Relaxed);
         if end.valid_len == 0 {
             // Its creation was cut off before it could hold anything.
             if core.writer.is_some() {
@@ -246,7 +268,7 @@ fn replay(core: &Core) -> Result<Found> {
     }
     for collection in core.all_collections() {
         let last = collection.state().active().and_then(|h| h.last_seq());
-        collection.published.advance_to(last.unwrap_or(0));
+        collection.publish(last.unwrap_or(0));
     }
     Ok(found)
 }
@@ -275,7 +297,7 @@ pub(crate) fn put(core: &Core, record: &Record, frame: Frame) -> Result<()> {
     let collection = core.collection(&entry.name)?;
     let state = collection.state();
     ingest::check_layout(&state, &frame.block)?;
-    let replaced = ingest::replaced(&state, &frame.block)?;
+    let replaced = ingest::replaced(core, &collection, &state, &frame.block)?;
     let last = frame.first_seq + u64::from(frame.block.ops().max(1)) - 1;
     ingest::apply(&collection, &state, frame.block, frame.first_seq, last, &replaced);
     Ok(())

@@ -125,11 +125,12 @@ pub(crate) fn replace(
     rewritten: Rewritten,
     change: impl FnOnce(&mut CollectionRecord),
 ) -> Result<()> {
+    core.sync_log()?;
     let state = collection.state();
     let layout = state.layout().clone();
     let fresh = match &rewritten.segment {
         None => None,
-        Some(reference) => Some(Arc::new(open_segment(core, reference, &layout)?)),
+        Some(reference) => Some(open_segment(core, reference, &layout)?),
     };
     let replaced = |source: &Arc<Source>| {
         rewritten.units.iter().any(|u| matches!(u, Unit::Segment(s) if s.segment.id() == source.segment.id()))
@@ -145,6 +146,9 @@ pub(crate) fn replace(
         .map(|(s, t)| SegmentEntry { segment: s.segment.reference().clone(), tombstones: t.clone() })
         .collect();
     entries.extend(rewritten.segment.iter().map(|s| SegmentEntry { segment: s.clone(), tombstones: None }));
+    let elsewhere: usize =
+        upkeep.record.collections.iter().filter(|c| c.id != collection.id).map(|c| c.segments.len()).sum();
+    limits::check("segments of the database", (elsewhere + entries.len()) as u64, limits::SEGMENTS)?;
     publish(core, upkeep, false, |record| {
         if let Some(entry) = record.collections.iter_mut().find(|c| c.id == collection.id) {
             entry.segments = entries;
@@ -157,7 +161,7 @@ pub(crate) fn replace(
     let writer = core.writer("publish")?;
     let _ingest = writer.ingest.lock();
     let state = collection.state();
-    let floor = collection.published.get().max(state.floor);
+    let floor = collection.next_floor();
     let mut segments: Vec<Arc<Source>> = Vec::new();
     for (source, tombstones) in kept {
         if tombstones == source.tombstones {
@@ -171,11 +175,13 @@ pub(crate) fn replace(
             dead,
             tombstones,
             pin: source.pin.clone(),
+            generation: None,
         }));
     }
     if let Some(segment) = fresh {
         let pin = core.pins.pin(core.take_pin());
-        segments.push(Arc::new(Source { segment, dead: rewritten.deaths(floor), tombstones: None, pin }));
+        let dead = rewritten.deaths(floor);
+        segments.push(Arc::new(Source { segment, dead, tombstones: None, pin, generation: None }));
     }
     let sealed = |head: &HeadHandle| {
         rewritten.units.iter().any(|u| matches!(u, Unit::Head(h) if Arc::ptr_eq(h, head)))
@@ -195,14 +201,16 @@ pub(crate) fn open_segment(
     core: &Core,
     reference: &SegmentRef,
     layout: &foretaste_storage::layout::Layout,
-) -> Result<Segment> {
+) -> Result<Arc<Segment>> {
     let vfs = Arc::clone(&core.vfs);
-    Ok(Segment::open(vfs, &core.root, &core.uuid, reference, layout, core.options.access)?)
+    let segment = Segment::open(vfs, &core.root, &core.uuid, reference, layout, core.options.access)?;
+    Ok(core.note(Arc::new(segment)))
 }
 
 /// Puts a segment's files, and its deletions', on the list of what to remove.
 pub(crate) fn retire_segment(core: &Core, upkeep: &mut Upkeep, source: &Source, generation: u64) {
     core.pins.retire(source.pin.id());
+    core.directory.forget(source.segment.id());
     upkeep.retired.push(Retired {
         generation,
         pin: Some(source.pin.id()),

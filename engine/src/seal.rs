@@ -2,7 +2,8 @@
 //!
 //! `freeze the head (a new log and a new head take over) → write the segment → publish → swap → drop the old log`.
 //!
-//! Reads from: `head`. Writes to: `rewrite`. Never: a commit held up while a segment is written.
+//! Reads from: `head`. Writes to: `rewrite`.
+//! Never: a commit held up while a segment is written (but by a change of levels, which holds the gate).
 
 use std::sync::Arc;
 
@@ -47,11 +48,11 @@ fn freeze(core: &Core, collection: &CollectionCore) -> Result<()> {
         writer.poison(&e);
         return Err(e);
     }
-    collection.published.advance_to(last);
+    collection.publish(last);
     let mut heads = state.heads.clone();
     heads.push(Arc::new(Head::default()));
     collection.install(State {
-        floor: collection.published.get().max(state.floor),
+        floor: collection.next_floor(),
         schema: Arc::clone(&state.schema),
         segments: state.segments.clone(),
         heads,

@@ -1,7 +1,7 @@
 //! A consistent view of a collection, for as many reads as the caller likes.
 //!
 //! Reads from: `state`. Writes to: nothing.
-//! Never: a lock once it is taken; later commits, seals and compactions do not show.
+//! Never: a wait for a writer (two short locks guard caches); later commits, seals and compactions do not show.
 
 use std::path::Path;
 use std::sync::Arc;

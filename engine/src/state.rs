@@ -1,21 +1,17 @@
 //! What a collection consists of at one moment, and how a key is found in it.
 //!
-//! The protocol of visibility (checked in `tests/loom_state.rs`): a commit appends its rows and deletions unpublished,
-//! waits until its log frame is durable, and then advances `published` to its last sequence number. A snapshot loads
-//! `published` first and the state after it, and takes the larger of that number and the state's `floor`. A state is
-//! replaced under the ingest lock, and its floor is what was published then: whatever the new state has physically
-//! dropped was dead at its floor, and everything up to the loaded number is in every later state.
+//! How states are replaced while they are read is `storage::current`, where loom checks it.
 //!
 //! Reads from: `ingest`, `seal`, `compact`, `recover`. Writes to: memory. Never: a change to a state readers hold.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use foretaste_storage::append::Published;
+use foretaste_storage::current::{self, Current};
 use foretaste_storage::key::Key;
 use foretaste_storage::layout::Layout;
 use foretaste_storage::manifest::TombRef;
-use foretaste_storage::pin::Pin;
+use foretaste_storage::pin::{GenerationPin, Pin};
 use foretaste_storage::segment::Segment;
 use foretaste_storage::sync::{AtomicBool, Mutex, Ordering, RwLock};
 
@@ -31,8 +27,11 @@ pub(crate) struct Source {
     pub dead: Tombs,
     /// The deletions that are on disk, if there are any.
     pub tombstones: Option<TombRef>,
-    /// Keeps the segment's files while any snapshot shows it.
+    /// Keeps the segment's files while any snapshot of this process shows it.
     pub pin: Pin,
+    /// Keeps the segment's files from a writer in another process, in a read-only database.
+    #[expect(dead_code, reason = "held, not read")]
+    pub generation: Option<Arc<GenerationPin>>,
 }
 
 /// One state of a collection: immutable but for appends that its snapshots do not see.
@@ -51,9 +50,7 @@ pub(crate) struct State {
 pub(crate) struct CollectionCore {
     pub id: u32,
     pub name: String,
-    state: RwLock<Arc<State>>,
-    /// The last sequence number that is durable and may be seen.
-    pub published: Published,
+    current: Current<State>,
     pub dropped: AtomicBool,
     /// Held shared by commits, alone by a change of levels.
     pub gate: RwLock<()>,
@@ -65,6 +62,12 @@ pub(crate) struct CollectionCore {
 pub(crate) enum Place {
     Head(HeadHandle, u32),
     Segment(Arc<Source>, u32),
+}
+
+impl current::State for State {
+    fn floor(&self) -> u64 {
+        self.floor
+    }
 }
 
 impl State {
@@ -79,17 +82,30 @@ impl State {
 
     /// The live row of `key` for a snapshot at `seq`; `u64::MAX` finds what the newest operation left.
     pub fn find(&self, key: &Key, seq: u64) -> Result<Option<Place>> {
+        match self.find_fresh(key, seq) {
+            Some(place) => Ok(Some(place)),
+            None => self.find_sealed(key, seq),
+        }
+    }
+
+    /// The same among the fresh rows.
+    pub fn find_fresh(&self, key: &Key, seq: u64) -> Option<Place> {
         for head in self.heads.iter().rev() {
             if let Some(row) = head.find(key, seq) {
-                return Ok(Some(Place::Head(Arc::clone(head), row)));
+                return Some(Place::Head(Arc::clone(head), row));
             }
         }
+        None
+    }
+
+    /// The same among the segments, each of which is probed.
+    pub fn find_sealed(&self, key: &Key, seq: u64) -> Result<Option<Place>> {
         for source in self.segments.iter().rev() {
             // A key can stand in several segments, but in one of them alive.
-            if let Some(row) = source.segment.find(key.as_ref())? {
-                if !source.dead.contains(row, seq) {
-                    return Ok(Some(Place::Segment(Arc::clone(source), row)));
-                }
+            if let Some(row) = source.segment.find(key.as_ref())?
+                && !source.dead.contains(row, seq)
+            {
+                return Ok(Some(Place::Segment(Arc::clone(source), row)));
             }
         }
         Ok(None)
@@ -124,30 +140,36 @@ impl CollectionCore {
         CollectionCore {
             id,
             name,
-            state: RwLock::new(Arc::new(state)),
-            published: Published::new(published),
+            current: Current::new(state, published),
             dropped: AtomicBool::new(false),
             gate: RwLock::new(()),
             marks: Mutex::new(marks),
         }
     }
 
-    /// The newest state.
+    /// The newest state, for the writer; readers take a [`CollectionCore::view`].
     pub fn state(&self) -> Arc<State> {
-        Arc::clone(&self.state.read())
+        self.current.state()
     }
 
-    /// Replaces the state; called under the ingest lock.
+    /// The floor a state has that is installed now; the ingest lock is held until it is.
+    pub fn next_floor(&self) -> u64 {
+        self.current.published().max(self.current.state().floor)
+    }
+
+    /// Replaces the state; the ingest lock is held.
     pub fn install(&self, state: State) {
-        *self.state.write() = Arc::new(state);
+        self.current.install(state);
     }
 
-    /// A consistent view: a state and the sequence number it is seen at. The order of the two loads matters, see above.
+    /// Lets snapshots see everything up to `seq`, which is durable.
+    pub fn publish(&self, seq: u64) {
+        self.current.publish(seq);
+    }
+
+    /// A consistent view: a state and the sequence number it is seen at.
     pub fn view(&self) -> (Arc<State>, u64) {
-        let published = self.published.get();
-        let state = self.state();
-        let seq = published.max(state.floor);
-        (state, seq)
+        self.current.view()
     }
 
     pub fn is_dropped(&self) -> bool {

@@ -63,6 +63,11 @@ impl Tombs {
         self.base.contains(row) || (self.visible(seq) > 0 && self.at(seq).contains(row))
     }
 
+    /// At least as many rows as are deleted, counted without a bitmap.
+    pub fn most(&self) -> u64 {
+        self.base.len() + self.recent.len() as u64
+    }
+
     /// Deletions after `seq`, in order.
     pub fn after(&self, seq: u64) -> impl Iterator<Item = Death> + '_ {
         (self.visible(seq)..self.recent.len()).filter_map(|i| self.recent.get(i)).copied()

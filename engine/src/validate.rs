@@ -1,12 +1,12 @@
 //! The door: what a batch or a query must be before anything is written or compared.
 //!
 //! Reads from: the caller's vectors, variances and payloads. Writes to: nothing.
-//! Never: a value changed; what is stored is what was given.
+//! Never: a value changed, or one let in that the element type would store as an infinity.
 
 use foretaste_query::lang::ColumnType;
 use foretaste_query::metric::Metric;
 use foretaste_storage::key::Key;
-use foretaste_storage::layout::VarianceLayout;
+use foretaste_storage::layout::{Element, VarianceLayout};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ pub(crate) struct At<'a> {
     pub id: &'a Key,
 }
 
-/// A row's vector: the length of a level, finite, and under cosine not zero at its first level.
+/// A row's vector: the length of a level, finite, within the element type's range, and under cosine not zero as stored.
 pub(crate) fn vector(schema: &Schema, vector: &[f32], at: At<'_>) -> Result<()> {
     if schema.layout.levels_for(vector.len()).is_none() {
         let expected = match schema.layout.levels.as_slice() {
@@ -34,8 +34,10 @@ pub(crate) fn vector(schema: &Schema, vector: &[f32], at: At<'_>) -> Result<()> 
             id: at.id.to_string(),
         });
     }
-    finite(vector, at.row, &at.id.to_string())?;
-    if schema.metric == Metric::Cosine && vector.iter().all(|v| *v == 0.0) {
+    finite(vector, at.row, at.id)?;
+    in_range(schema.layout.element, vector, at)?;
+    let zero = stored_as_zero(schema.layout.element);
+    if schema.metric == Metric::Cosine && vector.iter().all(|v| v.abs() <= zero) {
         return Err(Error::ZeroVector { row: at.row, id: at.id.to_string() });
     }
     Ok(())
@@ -49,7 +51,7 @@ pub(crate) fn query(schema: &Schema, vector: &[f32], dims: usize) -> Result<()> 
             if dims == schema.dim() { dims.to_string() } else { format!("{dims} to {}", schema.dim()) };
         return Err(Error::DimensionMismatch { expected, got: vector.len(), row: 0, id: id() });
     }
-    finite(vector, 0, "query")?;
+    finite(vector, 0, &"query")?;
     if schema.metric == Metric::Cosine && vector.iter().take(dims).all(|v| *v == 0.0) {
         return Err(Error::ZeroVector { row: 0, id: id() });
     }
@@ -97,7 +99,34 @@ pub(crate) fn payload(schema: &Schema, payload: &Value, at: At<'_>) -> Result<()
     Ok(())
 }
 
-fn finite(values: &[f32], row: usize, id: &str) -> Result<()> {
+/// What would become infinite in its stored form is refused, as infinity is.
+fn in_range(element: Element, values: &[f32], at: At<'_>) -> Result<()> {
+    // The largest number, and the smallest that is rounded beyond it.
+    let (name, limit, beyond) = match element {
+        Element::F32 | Element::I8 => return Ok(()),
+        Element::F16 => ("f16", 65_504.0, 65_520.0),
+        Element::BF16 => ("bf16", f32::from_bits(0x7f7f_0000), f32::from_bits(0x7f7f_8000)),
+    };
+    match values.iter().position(|v| v.abs() >= beyond) {
+        None => Ok(()),
+        Some(dim) => {
+            let (row, id, value) = (at.row, at.id.to_string(), values[dim]);
+            Err(Error::OutOfRange { row, dim, id, value, element: name, limit })
+        }
+    }
+}
+
+/// The largest magnitude that is rounded to zero: half of the smallest number the type has.
+fn stored_as_zero(element: Element) -> f32 {
+    match element {
+        // 8-bit rows are scaled by their largest number: only zeros become rows of zeros.
+        Element::F32 | Element::I8 => 0.0,
+        Element::F16 => 2.980_232_2e-8,
+        Element::BF16 => f32::from_bits(0x0000_8000),
+    }
+}
+
+fn finite(values: &[f32], row: usize, id: &dyn std::fmt::Display) -> Result<()> {
     // One pass without a branch a number: a sum of absolute values is finite only if all of them are, but it may also
     // overflow, so a suspicious sum is looked at number by number.
     let sum: f32 = values.iter().map(|v| v.abs()).sum();
@@ -127,6 +156,19 @@ mod tests {
         assert!(matches!(vector(&schema, &[0.; 4], at), Err(Error::ZeroVector { row: 3, .. })));
         assert!(query(&schema, &[0., 0., 1., 1.], 2).is_err());
         assert!(query(&schema, &[1., f32::INFINITY, 1., 1.], 4).is_err());
+    }
+
+    #[test]
+    fn what_the_element_type_cannot_hold_is_refused() {
+        let at = At { row: 1, id: &Key::Int(9) };
+        let schema = |element| Schema::new(2, Metric::Cosine).element(element);
+        let err = vector(&schema(Element::F16), &[1.0, -7e4], at).unwrap_err();
+        assert!(matches!(err, Error::OutOfRange { row: 1, dim: 1, .. }), "{err}");
+        assert!(vector(&schema(Element::F16), &[65_504.0, 1e-12], at).is_ok());
+        assert!(matches!(vector(&schema(Element::F16), &[1e-9, 0.0], at), Err(Error::ZeroVector { .. })));
+        assert!(vector(&schema(Element::BF16), &[3.4e38, 0.0], at).is_err());
+        assert!(vector(&schema(Element::I8), &[1e-30, 0.0], at).is_ok());
+        assert!(vector(&schema(Element::F32), &[f32::MAX, 0.0], at).is_ok());
     }
 
     #[test]

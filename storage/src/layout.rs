@@ -40,7 +40,7 @@ pub enum VarianceLayout {
     Scalar,
     /// One f16 a dimension.
     DiagonalF16,
-    /// One byte a dimension on a logarithmic scale (see `plane::variance`).
+    /// One byte a dimension on a logarithmic scale (see [`crate::variance`]).
     DiagonalLog8,
 }
 
@@ -89,13 +89,8 @@ impl Layout {
     pub fn variance_stride(&self, level: usize) -> usize {
         match self.variance {
             None => 0,
-            Some(VarianceLayout::Scalar) => {
-                if level == 0 {
-                    4
-                } else {
-                    0
-                }
-            }
+            Some(VarianceLayout::Scalar) if level == 0 => 4,
+            Some(VarianceLayout::Scalar) => 0,
             Some(VarianceLayout::DiagonalF16) => (self.dims_of(level).len() * 2).next_multiple_of(ALIGN),
             Some(VarianceLayout::DiagonalLog8) => self.dims_of(level).len().next_multiple_of(ALIGN),
         }

@@ -7,6 +7,8 @@ pub mod append;
 pub mod block;
 pub mod bytes;
 pub mod codec;
+pub mod current;
+pub mod directory;
 pub mod element;
 pub mod error;
 pub mod key;

@@ -5,7 +5,6 @@
 //! except the log's own append lock.
 
 #[cfg(not(foretaste_loom))]
-#[expect(clippy::disallowed_types, reason = "this is the seam the rule points to")]
 mod chosen {
     pub use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
     pub use std::sync::Arc;

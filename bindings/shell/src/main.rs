@@ -1,2 +1,51 @@
-//! (being written)
-fn main() {}
+//! The command line `foretaste`: arguments to a command, its outcome to an exit code. All work is the engine's.
+
+mod args;
+mod command;
+mod interrupt;
+mod output;
+mod progress;
+mod sink;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use clap::{CommandFactory, Parser};
+use output::{Outcome, Output};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match interrupt::listen().and_then(|()| run(cli)) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(cli: Cli) -> Outcome<ExitCode> {
+    let mut out = Output::new(cli.json);
+    let code = match (cli.command, cli.path) {
+        (Some(command), _) => dispatch(command, &mut out)?,
+        (None, Some(path)) => command::stats::instead_of_shell(&path, &mut out)?,
+        (None, None) => {
+            Cli::command().print_help()?;
+            ExitCode::SUCCESS
+        }
+    };
+    out.flush()?;
+    Ok(code)
+}
+
+fn dispatch(command: Command, out: &mut Output) -> Outcome<ExitCode> {
+    match command {
+        Command::Demo { dir } => command::demo::run(&dir, out)?,
+        Command::Import(args) => command::import::run(&args, out)?,
+        Command::Search(args) => command::search::run(&args, out)?,
+        Command::Get { of, id } => command::get::run(&of, &id, out)?,
+        Command::Check { db } => return command::check::run(&db, out),
+        Command::Repair { db } => command::repair::run(&db, out)?,
+        Command::Compact { db } => command::compact::run(&db, out)?,
+        Command::Stats { db } => command::stats::run(&db, out)?,
+        Command::Export(args) => command::export::run(&args, out)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

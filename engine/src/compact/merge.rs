@@ -19,6 +19,11 @@ pub(crate) fn compact_due(core: &Core, upkeep: &mut Upkeep, collection: &Collect
     }
 }
 
+/// Whether a segment has so many dead rows that it is due; cheap enough to ask after every commit.
+pub(crate) fn is_wasteful(state: &State) -> bool {
+    state.segments.iter().any(|s| pick::is_wasteful(u64::from(s.segment.rows()), s.dead.most()))
+}
+
 /// Makes as few segments as possible and drops every dead row. `progress` is told (rows done, rows in all) and cancels
 /// by returning false: what was published stays, the rest is left as it was.
 pub(crate) fn compact_all(

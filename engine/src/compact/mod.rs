@@ -8,4 +8,4 @@
 mod merge;
 mod pick;
 
-pub(crate) use merge::{compact_all, compact_due};
+pub(crate) use merge::{compact_all, compact_due, is_wasteful};

@@ -32,9 +32,14 @@ impl Size {
     }
 }
 
+/// Whether so many rows are dead that the segment is rewritten for that alone.
+pub(crate) fn is_wasteful(rows: u64, dead: u64) -> bool {
+    dead * 100 > rows * DEAD_PERCENT
+}
+
 /// The positions of the segments to rewrite next, if any are due.
 pub(crate) fn due(segments: &[Size]) -> Option<Vec<usize>> {
-    let wasteful = segments.iter().position(|s| s.dead * 100 > s.rows * DEAD_PERCENT);
+    let wasteful = segments.iter().position(|s| is_wasteful(s.rows, s.dead));
     if let Some(i) = wasteful {
         return Some(vec![i]);
     }

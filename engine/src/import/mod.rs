@@ -12,6 +12,7 @@
 )]
 
 mod error;
+mod load;
 mod rows;
 mod source;
 
@@ -39,6 +40,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 pub use error::{ErrorKind, ImportError, Position};
+pub use load::{BATCH_ROWS, LoadOptions, Loaded, Progress, load, mark_name};
 pub use rows::{Id, Rows};
 
 use source::Source;

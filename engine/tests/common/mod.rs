@@ -3,6 +3,10 @@
 
 #![expect(dead_code, reason = "each test binary uses a part")]
 
+pub mod process;
+pub mod random;
+pub mod subject;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;

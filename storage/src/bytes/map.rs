@@ -23,13 +23,6 @@ impl Map {
         // that is to be expected there is `Access::Read`, which does not map.
         unsafe { memmap2::Mmap::map(file) }.map(Map)
     }
-
-    /// Tells the kernel that reads will jump around, so it does not read ahead.
-    pub fn advise_random(&self) {
-        // Advice only: a kernel that does not know it changes nothing but speed.
-        #[cfg(unix)]
-        let _ = self.0.advise(memmap2::Advice::Random);
-    }
 }
 
 impl Deref for Map {

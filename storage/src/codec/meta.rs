@@ -64,6 +64,16 @@ mod tests {
     }
 
     #[test]
+    fn a_record_beyond_the_limit_is_refused() {
+        let record = vec![0u8; limits::RECORD_BYTES as usize - 7];
+        assert!(matches!(
+            encode(&record),
+            Err(Error::LimitExceeded { what: "metadata record in bytes", limit: limits::RECORD_BYTES, found })
+                if found == limits::RECORD_BYTES + 1
+        ));
+    }
+
+    #[test]
     fn a_short_input_cannot_ask_for_a_large_allocation() {
         let mut bytes = u64::MAX.to_le_bytes().to_vec();
         assert!(decode::<Vec<u64>>(&bytes, Path::new("f"), 0).is_err());

@@ -24,7 +24,7 @@ use crate::names;
 use crate::vfs::Vfs;
 
 pub use frame::Prepared;
-pub use replay::{Frame, ReplayEnd, Tail, Torn, replay, replay_closed};
+pub use replay::{Frame, ReplayEnd, Tail, Torn, replay, salvage};
 pub use write::{Durability, Log, Ticket};
 
 /// The numbers of the log files of the database in the folder `root`, ascending; none when there is no `log/` folder.
@@ -36,14 +36,6 @@ pub fn list(vfs: &dyn Vfs, root: &Path) -> Result<Vec<u64>> {
     let mut ids: Vec<u64> = names.iter().filter_map(|name| names::parse_log(name)).collect();
     ids.sort_unstable();
     Ok(ids)
-}
-
-/// Makes log `id` durable as it is: what a killed process wrote may be in the page cache alone.
-///
-/// A recovery calls it before it puts the length it has replayed into the manifest.
-pub fn persist(vfs: &dyn Vfs, root: &Path, id: u64) -> Result<()> {
-    vfs.open_write(&root.join(names::log_file(id)))?.sync()?;
-    vfs.sync_dir(&root.join(names::LOGS))
 }
 
 #[cfg(test)]

@@ -123,6 +123,19 @@ impl Reader {
         }
     }
 
+    /// The next whole frame at the position or behind it; `None` at the end.
+    pub fn seek(&mut self, end: u64) -> Result<Option<Frame>> {
+        while self.offset < end {
+            if let Ok((header, payload)) = self.frame(end)?
+                && let Ok(frame) = self.accept(header, payload)
+            {
+                return Ok(Some(frame));
+            }
+            self.offset += FRAME_BYTES;
+        }
+        Ok(None)
+    }
+
     /// The log's header. Only what a creation cut short can leave is "not begun"; anything else is an error.
     fn header(&self, uuid: &Uuid, id: u64, end: u64) -> Result<Found<Header>> {
         if end < HEADER_BYTES {

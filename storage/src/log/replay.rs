@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::block::Block;
 use crate::codec::check::Uuid;
+use crate::codec::header::HEADER_BYTES;
 use crate::error::{Error, Result};
 use crate::log::read::{Next, Reader};
 use crate::vfs::File;
@@ -70,25 +71,6 @@ pub fn replay(
     run(file, name, (uuid, id), len, known_synced, visit)
 }
 
-/// Visits the frames in the first `len` bytes of a log that is not the newest any more.
-///
-/// All of them were durable before the next log was begun, and what lies behind them was cut off by an earlier
-/// recovery: it is not looked at, so that a second recovery sees exactly what the first did.
-///
-/// # Errors
-/// As [`replay`]; also `Corrupt` when `len` is not the end of a frame.
-pub fn replay_closed(
-    file: Arc<dyn File>,
-    name: &Path,
-    uuid: &Uuid,
-    id: u64,
-    len: u64,
-    visit: &mut dyn FnMut(Frame) -> Result<()>,
-) -> Result<ReplayEnd> {
-    let end = file.len()?.min(len);
-    run(file, name, (uuid, id), end, len, visit)
-}
-
 fn run(
     file: Arc<dyn File>,
     name: &Path,
@@ -114,6 +96,27 @@ fn run(
         frames += 1;
     };
     Ok(ReplayEnd { valid_len: reader.offset, first_seq, next_seq: reader.next_seq, frames, torn })
+}
+
+/// Visits every whole frame of a log, damaged or not, and returns how many bytes belong to none. For repair.
+///
+/// # Errors
+/// `Io`; whatever `visit` returns. Damage is no error.
+pub fn salvage(
+    file: Arc<dyn File>,
+    name: &Path,
+    uuid: &Uuid,
+    id: u64,
+    visit: &mut dyn FnMut(Frame) -> Result<()>,
+) -> Result<u64> {
+    let end = file.len()?;
+    let mut reader = Reader::resume(file, name, uuid, id, HEADER_BYTES, 0);
+    let mut whole = HEADER_BYTES.min(end);
+    while let Some(frame) = reader.seek(end)? {
+        whole += reader.offset - frame.offset;
+        visit(frame)?;
+    }
+    Ok(end - whole)
 }
 
 /// Follows a log that another process appends to.

@@ -175,29 +175,6 @@ fn a_log_that_was_never_begun_is_empty_and_one_of_another_database_is_not() {
 }
 
 #[test]
-fn a_closed_log_is_read_up_to_its_length_and_no_further() {
-    let (bytes, frames, offsets) = small_log(Durability::None);
-    let vfs = MemVfs::new();
-    vfs.write_file(path(), &bytes).unwrap();
-    let closed = |len| {
-        let mut seen = 0;
-        let file = vfs.open(&path()).unwrap();
-        let visit = &mut |_| {
-            seen += 1;
-            Ok(())
-        };
-        replay_closed(file, Path::new("l"), &UUID, ID, len, visit).map(|end| (end.valid_len, seen))
-    };
-    for (whole, len) in offsets.iter().enumerate() {
-        assert_eq!(closed(*len).unwrap(), (*len, whole.min(frames.len())));
-    }
-    assert_eq!(closed(0).unwrap(), (0, 0));
-    for bad in [1, 127, offsets[1] + 1, offsets[4] + 64] {
-        assert!(matches!(closed(bad), Err(Error::Corrupt { .. })), "{bad}");
-    }
-}
-
-#[test]
 fn a_tail_sees_each_frame_once_when_it_is_whole() {
     let (bytes, frames, offsets) = small_log(Durability::Sync);
     let vfs = MemVfs::new();

@@ -13,6 +13,7 @@
 
 pub mod record;
 pub mod recover;
+pub mod salvage;
 pub mod slots;
 
 use std::path::Path;

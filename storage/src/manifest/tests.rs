@@ -326,6 +326,18 @@ fn a_record_that_breaks_a_rule_is_refused_in_both_directions() {
     }
 }
 
+#[test]
+fn more_segments_or_logs_than_the_limit_are_no_record() {
+    let mut many = record(2);
+    let mut segment = many.collections[0].segments[0].clone();
+    segment.segment.files.clear();
+    many.collections[0].segments = vec![segment; limits::SEGMENTS as usize + 1];
+    assert!(many.validate().unwrap_err().contains("segments"));
+    let mut many = record(2);
+    many.logs = vec![many.logs[0].clone(); limits::SEGMENTS as usize + 1];
+    assert!(many.validate().unwrap_err().contains("logs"));
+}
+
 /// A database of generation 4 with files that are live, orphans and strangers.
 fn littered(vfs: &MemVfs) -> (BTreeSet<PathBuf>, Vec<&'static str>) {
     database(vfs);

@@ -29,6 +29,7 @@ pub enum Access {
 pub struct SealedFile {
     name: PathBuf,
     header: Header,
+    header_sum: u64,
     seed: u64,
     data: Data,
     sums: Sums,
@@ -67,7 +68,7 @@ impl SealedFile {
             return Err(Error::corrupt(&name, len.min(expected.len), why));
         }
         SealedFile::open_unnamed(file, name, (kind, uuid, id), access).and_then(|sealed| {
-            if sealed.header.encode().1 == expected.sum {
+            if sealed.header_sum == expected.sum {
                 Ok(sealed)
             } else {
                 Err(Error::corrupt(&sealed.name, 120, "the header is not the one the manifest names"))
@@ -115,7 +116,8 @@ impl SealedFile {
             }
         };
         let verified = (0..blocks.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        Ok(SealedFile { name, header, seed, data, sums, verified })
+        let header_sum = u64::from_le_bytes(head[120..].try_into().unwrap_or_default());
+        Ok(SealedFile { name, header, header_sum, seed, data, sums, verified })
     }
 
     /// Path within the database folder.

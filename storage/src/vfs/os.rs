@@ -46,10 +46,12 @@ struct OsFile {
     path: PathBuf,
 }
 
-/// The lock belongs to the open file, so closing it gives the lock up.
+/// The lock belongs to the open file, which a forked process shares.
 #[derive(Debug)]
 struct OsLock {
-    _file: fs::File,
+    file: fs::File,
+    /// The process that took it.
+    pid: u32,
 }
 
 impl OsVfs {
@@ -120,10 +122,10 @@ impl Vfs for OsVfs {
             LockMode::Exclusive => file.try_lock(),
         };
         match taken {
-            Ok(()) => Ok(Some(Box::new(OsLock { _file: file }))),
+            Ok(()) => Ok(Some(Box::new(OsLock { file, pid: std::process::id() }))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported && mode == LockMode::Shared => {
-                Ok(Some(Box::new(OsLock { _file: file })))
+                Ok(Some(Box::new(OsLock { file, pid: std::process::id() })))
             }
             Err(TryLockError::Error(e)) => Err(Error::io("lock", path, e)),
         }
@@ -131,6 +133,16 @@ impl Vfs for OsVfs {
 }
 
 impl LockGuard for OsLock {}
+
+impl Drop for OsLock {
+    /// Closing alone would leave the lock with a process being spawned, which has a copy of the file until it runs its
+    /// program; a forked process that ends must not give up its parent's lock.
+    fn drop(&mut self) {
+        if self.pid == std::process::id() {
+            let _ = self.file.unlock();
+        }
+    }
+}
 
 impl File for OsFile {
     fn path(&self) -> &Path {

@@ -1,0 +1,216 @@
+//! The arguments of the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use foretaste::import::Format;
+use foretaste::lang::ColumnType;
+use foretaste::{Element, MAX_K, Metric};
+
+/// foretaste: an embedded vector database.
+#[derive(Debug, Parser)]
+#[command(name = "foretaste", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(after_help = "Begin with `foretaste demo`. Exit codes: 0 done, 1 failed (check: damage found), \
+                        2 called wrongly, 130 interrupted.")]
+pub struct Cli {
+    /// Results as JSON: one document, or one a line.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// A database to look at.
+    #[arg(value_name = "PATH")]
+    pub path: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build a small database of sentences and ask it questions.
+    Demo {
+        /// The database folder to build.
+        #[arg(default_value = "demo.ft")]
+        dir: PathBuf,
+    },
+    /// Import a file of vectors; given again after an interruption, it goes on where it was.
+    Import(Import),
+    /// Find the rows nearest to a vector.
+    Search(Search),
+    /// Show one row.
+    Get {
+        #[command(flatten)]
+        of: Target,
+        /// The row's id. An integer is looked for as an integer first; "17" in double quotes is always text.
+        #[arg(allow_hyphen_values = true)]
+        id: String,
+    },
+    /// Read every byte of a database and compare it with its checksums.
+    Check {
+        /// The database folder.
+        db: PathBuf,
+    },
+    /// Save what is whole of a damaged database.
+    Repair {
+        /// The database folder.
+        db: PathBuf,
+    },
+    /// Give the space of deleted and replaced rows back.
+    Compact {
+        /// The database folder.
+        db: PathBuf,
+    },
+    /// Show what a database holds and what it takes on disk.
+    Stats {
+        /// The database folder.
+        db: PathBuf,
+    },
+    /// Write all rows of a collection to a file.
+    Export(Export),
+}
+
+/// A collection of a database.
+#[derive(Debug, Args)]
+pub struct Target {
+    /// The database folder.
+    pub db: PathBuf,
+    /// The collection's name.
+    pub collection: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    #[command(flatten)]
+    pub into: Target,
+    /// The file: hdf5 (ANN-benchmarks), npy, npz, fvecs, bvecs, ivecs, parquet, jsonl, csv; the last two also as .gz.
+    pub file: PathBuf,
+    /// The file's format, when its name does not say it.
+    #[arg(long)]
+    pub format: Option<Format>,
+    /// How vectors are compared: cosine, dot or l2 [default: what the file says, else cosine].
+    #[arg(long)]
+    pub metric: Option<Metric>,
+    /// Nested lengths at which the vectors may be searched, such as 64,128,384.
+    #[arg(long, value_delimiter = ',', value_name = "DIMS")]
+    pub levels: Option<Vec<usize>>,
+    /// How numbers are stored [default: f32].
+    #[arg(long)]
+    pub dtype: Option<Dtype>,
+    /// The field, column or array that holds the ids [default: id].
+    #[arg(long, value_name = "FIELD")]
+    pub id: Option<String>,
+    /// The field, column, array or dataset that holds the vectors [default: vector, embedding or values].
+    #[arg(long, value_name = "FIELD")]
+    pub vector: Option<String>,
+    /// Rows of one durable commit [default: 4096 rows or about 8 MiB].
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: Option<u32>,
+    /// A typed column over a payload field, for fast and checked filters; types are bool, int, float, str.
+    #[arg(long, value_name = "NAME:TYPE", value_parser = column)]
+    pub column: Vec<(String, ColumnType)>,
+    /// Only the first rows of the file, this many.
+    #[arg(long, value_name = "ROWS")]
+    pub limit: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct Search {
+    #[command(flatten)]
+    pub of: Target,
+    #[command(flatten)]
+    pub query: Query,
+    /// How many hits.
+    #[arg(short, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=MAX_K as i64))]
+    pub k: u32,
+    /// Only rows that pass, such as "lang = 'en' AND year >= 2020".
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filter: Option<String>,
+    /// Compare only the first dimensions, this many; the length of a level.
+    #[arg(long)]
+    pub dims: Option<usize>,
+}
+
+/// Where the vector to look for comes from.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Query {
+    /// A file of query vectors, in any format that can be imported; each of them is answered.
+    #[arg(long, value_name = "FILE")]
+    pub query_file: Option<PathBuf>,
+    /// A vector as a JSON list: '[0.1, 0.2]'.
+    #[arg(long, value_name = "[...]")]
+    pub vector: Option<String>,
+    /// The vector of the row with this id.
+    #[arg(long, allow_hyphen_values = true)]
+    pub id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    #[command(flatten)]
+    pub of: Target,
+    /// The file: .jsonl, .jsonl.gz, .csv, .csv.gz, or .npy (vectors only). An existing one is replaced when all is
+    /// written.
+    pub file: PathBuf,
+    /// The field or column to put the ids in.
+    #[arg(long, value_name = "FIELD", default_value = "id")]
+    pub id: String,
+    /// The field or column to put the vectors in.
+    #[arg(long, value_name = "FIELD", default_value = "vector")]
+    pub vector: String,
+}
+
+/// How numbers are stored.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Dtype {
+    /// 4 bytes.
+    F32,
+    /// 2 bytes, about 3 digits.
+    F16,
+    /// 2 bytes, about 2 digits and the range of f32.
+    Bf16,
+    /// 1 byte.
+    I8,
+}
+
+impl From<Dtype> for Element {
+    fn from(dtype: Dtype) -> Element {
+        match dtype {
+            Dtype::F32 => Element::F32,
+            Dtype::F16 => Element::F16,
+            Dtype::Bf16 => Element::BF16,
+            Dtype::I8 => Element::I8,
+        }
+    }
+}
+
+fn column(text: &str) -> Result<(String, ColumnType), String> {
+    let (name, kind) = text.rsplit_once(':').ok_or("write NAME:TYPE, for example year:int")?;
+    let kind = match kind {
+        "bool" => ColumnType::Bool,
+        "int" => ColumnType::Int,
+        "float" => ColumnType::Float,
+        "str" => ColumnType::Str,
+        other => return Err(format!("`{other}` is no column type; the types are bool, int, float, str")),
+    };
+    Ok((name.to_string(), kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_path_alone_is_no_command() {
+        let cli = Cli::try_parse_from(["foretaste", "notes.ft"]).unwrap();
+        assert!(cli.command.is_none() && cli.path.is_some());
+        let cli = Cli::try_parse_from(["foretaste", "stats", "notes.ft", "--json"]).unwrap();
+        assert!(cli.json && matches!(cli.command, Some(Command::Stats { .. })));
+        assert!(Cli::try_parse_from(["foretaste", "notes.ft", "more"]).is_err());
+    }
+}

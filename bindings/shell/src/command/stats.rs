@@ -1,0 +1,58 @@
+//! `foretaste stats`: what a database holds and what it takes on disk.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use foretaste::Stats;
+
+use crate::output::{Failure, Outcome, Output, bytes, count, say};
+
+/// Shows the figures of a database.
+pub fn run(db: &Path, out: &mut Output) -> Outcome {
+    let stats = super::read(db)?.stats()?;
+    if out.json {
+        return out.json(&stats);
+    }
+    show(&stats, out)
+}
+
+/// What `foretaste PATH` does as long as there is no interactive shell.
+pub fn instead_of_shell(db: &Path, out: &mut Output) -> Outcome<ExitCode> {
+    if !db.exists() {
+        let message = format!("`{}` is neither a command nor a database", db.display());
+        return Err(Failure::usage(message).hint("`foretaste --help` lists the commands"));
+    }
+    say("the interactive shell is not part of this version; these are the database's figures:");
+    run(db, out)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(stats: &Stats, out: &mut Output) -> Outcome {
+    let header =
+        ["collection", "rows", "dim", "levels", "metric", "dtype", "segments", "fresh", "live", "dead"];
+    let rows = stats.collections.iter().map(|c| {
+        let levels: Vec<String> = c.levels.iter().map(usize::to_string).collect();
+        vec![
+            c.name.clone(),
+            count(c.rows),
+            c.dim.to_string(),
+            levels.join(","),
+            c.metric.clone(),
+            c.element.clone(),
+            c.segments.to_string(),
+            count(c.rows_fresh),
+            bytes(c.bytes_live),
+            bytes(c.bytes_dead),
+        ]
+    });
+    if stats.collections.is_empty() {
+        out.line("no collections")?;
+    } else {
+        out.table(&header, rows.collect())?;
+    }
+    out.line(format!("log {}, retired {}", bytes(stats.bytes_log), bytes(stats.bytes_retired)))?;
+    if let Some(why) = &stats.upkeep_failure {
+        out.line(format!("the last upkeep failed: {}", crate::output::clean(why)))?;
+    }
+    Ok(())
+}
