@@ -92,7 +92,8 @@ fuzz: ## run every fuzz target for SECONDS (nightly toolchain)
 	    echo "== $$target"; \
 	    mkdir -p "fuzz/corpus/$$target"; \
 	    seeds=""; [ ! -d "fuzz/seeds/$$target" ] || seeds="fuzz/seeds/$$target"; \
-	    $(CARGO) +nightly fuzz run "$$target" "fuzz/corpus/$$target" $$seeds -- -max_total_time=$(SECONDS); \
+	    $(CARGO) +nightly fuzz run "$$target" "fuzz/corpus/$$target" $$seeds -- \
+	        -max_total_time=$(SECONDS) -rss_limit_mb=2048 -timeout=20; \
 	done
 
 .PHONY: crash

@@ -34,6 +34,8 @@ pub const RECORD_BYTES: u64 = 256 << 20;
 pub const NUMBER: u64 = 1 << 62;
 /// Largest number of a collection that is read from a file, for the same reason.
 pub const COLLECTION_NUMBER: u32 = 1 << 31;
+/// Most bytes that a record may say the database's files have together, so that sums of their lengths do not overflow.
+pub const DATABASE_BYTES: u64 = 1 << 60;
 
 /// Refuses `found` when it is beyond `limit`.
 pub fn check(what: &'static str, found: u64, limit: u64) -> Result<()> {

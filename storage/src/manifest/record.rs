@@ -112,6 +112,14 @@ impl Record {
         self.collections.iter().find(|collection| collection.name == name)
     }
 
+    /// Length in bytes of all files that it names but the directory's, as far as 64 bits hold it.
+    fn bytes(&self) -> u64 {
+        let segments = self.segments().flat_map(|s| s.segment.files.iter().map(|file| file.len));
+        let tombstones = self.segments().filter_map(|s| s.tombstones.as_ref()).map(|t| t.file.len);
+        let logs = self.logs.iter().map(|log| log.synced_len);
+        segments.chain(tombstones).chain(logs).fold(0, u64::saturating_add)
+    }
+
     /// Why it cannot be a record: a name that is empty, too long or used twice, a number used twice, not given out yet
     /// or beyond all counting, levels that are none, or more of anything than the limits allow.
     pub fn validate(&self) -> Result<(), String> {
@@ -127,6 +135,7 @@ impl Record {
             counted(what, found, limits::NUMBER)?;
         }
         counted("next collection", self.next_collection.into(), limits::COLLECTION_NUMBER.into())?;
+        counted("length of all files", self.bytes(), limits::DATABASE_BYTES)?;
         unique("collection name", self.collections.iter().map(|c| c.name.as_str()))?;
         unique("collection", self.collections.iter().map(|c| c.id))?;
         unique("segment", self.segments().map(|s| s.segment.id))?;

@@ -277,7 +277,7 @@ fn a_failure_at_any_step_of_a_publication_is_reported_and_leaves_one_of_the_two(
 #[test]
 fn a_record_that_breaks_a_rule_is_refused_in_both_directions() {
     type Breakage = (&'static str, fn(&mut Record));
-    let breakages: [Breakage; 19] = [
+    let breakages: [Breakage; 20] = [
         ("an empty name", |r| r.collections[0].name.clear()),
         ("a long name", |r| r.collections[0].name = "n".repeat(256)),
         ("a name twice", |r| r.collections[0].name = "b".into()),
@@ -300,6 +300,10 @@ fn a_record_that_breaks_a_rule_is_refused_in_both_directions() {
         ("a next number beyond all counting", |r| r.next_id = limits::NUMBER + 1),
         ("a next sequence number beyond all counting", |r| r.next_seq = limits::NUMBER + 1),
         ("a next collection beyond all counting", |r| r.next_collection = limits::COLLECTION_NUMBER + 1),
+        ("files longer than any disk", |r| {
+            r.logs[0].synced_len = limits::DATABASE_BYTES;
+            r.logs[1].synced_len = limits::DATABASE_BYTES;
+        }),
         ("too many collections", |r| {
             let one = collection(1, "x", vec![]);
             r.collections = vec![one; limits::COLLECTIONS as usize + 1];

@@ -48,7 +48,7 @@ fn main() {
 /// Scripts of operations; what the bytes mean stands in the body.
 fn scripts() -> Seeds {
     let commit = |ops: &[u8]| [&[0u8][..], ops].concat();
-    let two = commit(&[1, 9, 3, 0x9a, 0x57, 0x3c, 200, 14, 0x21, 0x84, 0x09, 5, 8]);
+    let two = commit(&[1, 9, 3, 0x9a, 0x57, 0x3c, 202, 14, 0x21, 0x84, 0x09, 5, 8]);
     let delete = commit(&[0, 4, 3]);
     let seed = |setup: u8, steps: &[&[u8]]| [&[setup][..], &steps.concat()].concat();
     let search: &[u8] = &[7, 2, 0x12, 0x34, 0x56, 5, 3];
