@@ -135,6 +135,10 @@ pub(crate) fn replaced(
 /// A batch that was put together before a change of levels may not fit any more.
 pub(crate) fn check_layout(state: &State, block: &Block) -> Result<()> {
     let layout = state.layout();
+    if block.rows() > 0 && (block.element(), block.variance_layout()) != (layout.element, layout.variance) {
+        let why = "a batch of another element type or variance storage than the collection's".to_string();
+        return Err(Error::Corrupt { file: "log".into(), offset: 0, why });
+    }
     let stale = (0..block.rows()).find(|row| layout.levels_for(block.width_of(*row)).is_none());
     match stale {
         None => Ok(()),

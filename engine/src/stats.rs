@@ -116,5 +116,6 @@ fn variance_name(schema: &crate::Schema) -> &'static str {
 }
 
 fn dead_bytes(source: &Arc<Source>, seq: u64) -> u64 {
-    source.segment.bytes() * source.dead.at(seq).len() / u64::from(source.segment.rows()).max(1)
+    let dead = u128::from(source.segment.bytes()) * u128::from(source.dead.at(seq).len());
+    (dead / u128::from(source.segment.rows()).max(1)) as u64
 }

@@ -24,7 +24,8 @@ pub(crate) struct Size {
 
 impl Size {
     fn live_bytes(&self) -> u64 {
-        self.bytes - self.bytes * self.dead / self.rows.max(1)
+        let dead = u128::from(self.bytes) * u128::from(self.dead) / u128::from(self.rows.max(1));
+        self.bytes.saturating_sub(dead as u64)
     }
 
     fn class(&self) -> u32 {
