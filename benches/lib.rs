@@ -23,13 +23,26 @@ pub struct DataSet {
 }
 
 impl DataSet {
-    /// Reads an HDF5 file in the ANN-benchmarks layout.
+    /// Reads an HDF5 file in the ANN-benchmarks layout. `random:ROWSxDIM` in place of a file makes that many random rows,
+    /// without neighbours.
     pub fn read(file: &Path) -> anyhow::Result<DataSet> {
+        if let Some(size) = file.to_str().and_then(|f| f.strip_prefix("random:")) {
+            let (rows, dim) = size.split_once('x').context("random:ROWSxDIM")?;
+            return Ok(DataSet::random(rows.parse()?, dim.parse()?));
+        }
         let (dim, metric, train) = array(file, "train")?;
         let (_, _, test) = array(file, "test")?;
         let (neighbor_width, _, neighbors) = array(file, "neighbors")?;
         let name = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(DataSet { name, dim, metric, train, test, neighbors, neighbor_width })
+    }
+
+    fn random(rows: usize, dim: usize) -> DataSet {
+        let mut random = Random::new(7);
+        let mut numbers = |n: usize| (0..n * dim).map(|_| random.next()).collect();
+        let (train, test) = (numbers(rows), numbers(100));
+        let (name, metric) = (format!("random-{rows}-{dim}"), "l2".to_string());
+        DataSet { name, dim, metric, train, test, neighbors: Vec::new(), neighbor_width: 0 }
     }
 
     /// Rows of `train`.
@@ -55,7 +68,7 @@ impl DataSet {
     /// The true `k` nearest rows of a query.
     pub fn neighbors(&self, query: usize, k: usize) -> Vec<i32> {
         let start = query * self.neighbor_width;
-        self.neighbors[start..start + k].iter().map(|n| *n as i32).collect()
+        self.neighbors.get(start..start + k).unwrap_or_default().iter().map(|n| *n as i32).collect()
     }
 }
 
