@@ -25,7 +25,7 @@ fn kernels(criterion: &mut Criterion) {
             let (mut plane, mut scales, mut row) =
                 (AlignedBuf::with_capacity(n * stride), Vec::new(), Vec::new());
             for i in 0..n {
-                row.clear();
+                row.resize(dims * element.size(), 0);
                 let values: Vec<f32> = query.iter().map(|q| q + ((i % 97) as f32 - 48.0) * 0.01).collect();
                 scales.push(element::encode(element, &values, &mut row));
                 plane.extend_from_slice(&row);

@@ -16,7 +16,7 @@ use foretaste_storage::pin::{GenerationPin, Pins, oldest_pinned};
 use foretaste_storage::section::tombstones::read_tombstones;
 use foretaste_storage::segment::Segment;
 use foretaste_storage::sync::{AtomicU64, Mutex, Ordering, RwLock};
-use foretaste_storage::vfs::lock::DatabaseLock;
+use foretaste_storage::vfs::lock::{self, DatabaseLock};
 use foretaste_storage::vfs::{self, Vfs};
 use roaring::RoaringBitmap;
 
@@ -49,6 +49,7 @@ fn open_writer(root: &Path, options: Options) -> Result<Arc<Core>> {
         return Err(Error::NotFound { what: format!("database {}", root.display()) });
     }
     if presence == Presence::Missing {
+        refuse_foreign(&*vfs, root)?;
         vfs.create_dir(root)?;
         if let Some(parent) = root.parent() {
             vfs.sync_dir(parent)?;
@@ -76,6 +77,26 @@ fn open_writer(root: &Path, options: Options) -> Result<Arc<Core>> {
     }
     Work::start(&core);
     Ok(core)
+}
+
+/// A database is made in a new or an empty folder, not among somebody's files.
+fn refuse_foreign(vfs: &dyn Vfs, root: &Path) -> Result<()> {
+    let ours =
+        [lock::LOCK_FILE, names::GENERATIONS, names::LOGS, names::SEGMENTS, names::TOMBSTONES, DIRECTORY];
+    let present = match vfs.read_dir(root) {
+        Err(e) if e.is_not_found() => return Ok(()),
+        names => names?,
+    };
+    match present.iter().find(|name| !ours.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => {
+            let why = format!(
+                "{} is no database and holds other files (`{name}`); name a new or an empty folder",
+                root.display()
+            );
+            Err(Error::BadRequest { what: "open", why })
+        }
+    }
 }
 
 fn open_reader(root: &Path, options: Options) -> Result<Arc<Core>> {

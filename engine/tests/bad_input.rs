@@ -360,3 +360,20 @@ fn a_batch_of_a_dropped_collection_is_refused_even_when_another_has_its_name() {
     it.take_a_good_batch();
     it.end();
 }
+
+#[test]
+fn a_database_is_not_made_among_other_peoples_files() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("letter.txt"), "dear").unwrap();
+    let e = foretaste::Database::open(dir.path()).unwrap_err();
+    assert!(matches!(e, Error::BadRequest { what: "open", .. }));
+    assert!(
+        e.to_string().ends_with("holds other files (`letter.txt`); name a new or an empty folder"),
+        "{e}"
+    );
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing was made");
+    let empty = dir.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    foretaste::Database::open(&empty).unwrap().close().unwrap();
+    foretaste::Database::open(&empty).unwrap();
+}

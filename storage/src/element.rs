@@ -15,6 +15,7 @@ use crate::layout::Element;
 ///
 /// `I8` keeps values that are whole numbers within ±127 as they are; others are scaled by their largest magnitude / 127.
 pub fn encode(element: Element, values: &[f32], out: &mut [u8]) -> f32 {
+    debug_assert_eq!(out.len(), values.len() * element.size());
     match element {
         Element::F32 => {
             for (o, v) in out.chunks_exact_mut(4).zip(values) {

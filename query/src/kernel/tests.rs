@@ -41,7 +41,9 @@ impl Plane {
         for i in 0..n {
             let magnitude = [1.0, 30.0, 0.01][i % 3];
             let row: Vec<f32> = numbers.take(width).iter().map(|x| x * magnitude).collect();
-            scales.push(element::encode(element, &row, &mut buffer));
+            let start = buffer.len();
+            buffer.resize(start + width * element.size(), 0);
+            scales.push(element::encode(element, &row, &mut buffer[start..]));
             if i + 1 < n {
                 buffer.resize(buffer.len() + padding, 0xff);
             }
@@ -146,7 +148,7 @@ fn a_query_shorter_than_the_rows_meets_only_their_beginning() {
 fn planes_add_up_to_the_whole_row() {
     let mut numbers = Numbers(3);
     let (query, row) = (numbers.take(200), numbers.take(200));
-    let mut bytes = Vec::new();
+    let mut bytes = vec![0; row.len() * 4];
     element::encode(Element::F32, &row, &mut bytes);
     for kernels in Kernels::available() {
         for op in OPS {
@@ -173,7 +175,7 @@ fn near_neighbours_keep_their_relative_accuracy_under_l2() {
     // Far from the origin, and nearer to each other than f32 could tell from norms and products.
     let query: Vec<f32> = (0..96).map(|i| 1000.0 + i as f32).collect();
     let row: Vec<f32> = query.iter().map(|q| q + 0.0078125).collect();
-    let mut bytes = Vec::new();
+    let mut bytes = vec![0; row.len() * 4];
     element::encode(Element::F32, &row, &mut bytes);
     let rows = Rows { element: Element::F32, bytes: &bytes, stride: 384, scales: &[] };
     for kernels in Kernels::available() {
@@ -190,7 +192,7 @@ fn infinity_and_nan_are_passed_on() {
             for at in [0, dims / 2, dims - 1] {
                 let mut row = vec![1.0; dims];
                 row[at] = bad;
-                let mut bytes = Vec::new();
+                let mut bytes = vec![0; row.len() * 4];
                 element::encode(Element::F32, &row, &mut bytes);
                 let rows = Rows { element: Element::F32, bytes: &bytes, stride: dims * 4, scales: &[] };
                 for kernels in Kernels::available() {

@@ -96,9 +96,8 @@ fn show(hits: &Hits, query: Option<u64>, out: &mut Output) -> Outcome {
     out.table(&["#", "id", "distance", "score", "payload"], rows.collect())?;
     out.flush()?;
     say(format!(
-        "{} of {} rows compared, {}, {} µs",
+        "{} rows compared, {}, {} µs",
         count(cost.rows_exact),
-        count(cost.rows_exact + cost.rows_refused),
         bytes(cost.bytes_read),
         count(cost.elapsed.as_micros() as u64)
     ));

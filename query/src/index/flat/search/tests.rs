@@ -28,7 +28,7 @@ impl Table {
 
     /// Adds a row of as many levels as `values` fills; what it has not is padded with 0xff.
     fn push(&mut self, values: &[f32]) {
-        let mut bytes = Vec::new();
+        let mut bytes = vec![0; values.len() * self.layout.element.size()];
         self.scales.push(element::encode(self.layout.element, values, &mut bytes));
         self.widths.push(values.len());
         for (level, plane) in self.planes.iter_mut().enumerate() {
