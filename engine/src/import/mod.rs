@@ -3,7 +3,7 @@
 //! [`open`] picks the reader by the file's extension; each format sits behind the cargo feature of its name
 //! (`npz` belongs to `npy`, `bvecs` and `ivecs` to `fvecs`).
 //!
-//! Reads from: foreign files, through [`source`]. Writes to: [`Rows`].
+//! Reads from: foreign files, through `source`. Writes to: [`Rows`].
 //! Never: a collection, a file opened for writing, a whole file in memory, a change to a value (NaN is passed on).
 
 #![cfg_attr(

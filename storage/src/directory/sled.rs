@@ -3,7 +3,7 @@
 //! An entry is the collection (4 bytes, big endian) and the encoded key → the segment (u64) and the row (u32), little
 //! endian. sled writes to its files when it likes, its `flush` does not sync, and it answers damage with a shortened log
 //! or a panic. So nothing is left to it: while the directory is in use nothing on disk says that it may be trusted, and
-//! [`stamp`] accepts only files that are byte for byte those of the last close. Another tree of the same sled has room for
+//! `stamp` accepts only files that are byte for byte those of the last close. Another tree of the same sled has room for
 //! what else is derived and worth keeping.
 //!
 //! Reads from: the folder `directory`. Writes to: the same.
