@@ -197,7 +197,8 @@ fn check_logs(root: &Path, options: &Options, loaded: &Loaded, report: &mut Repo
         match replayed {
             Ok(end) => {
                 report.bytes += end.valid_len;
-                if let Some(torn) = end.torn {
+                // A recovery that was recorded has cut the end off: there is nothing left to say of it.
+                if let Some(torn) = end.torn.filter(|_| end.valid_len != known) {
                     report.notes.push(format!(
                         "{}: {} bytes at the end are no whole batch and not known to have been durable ({})",
                         name.display(),

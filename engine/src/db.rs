@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use foretaste_storage::limits;
-use foretaste_storage::manifest::CollectionRecord;
+use foretaste_storage::manifest::{CollectionRecord, LogRef};
 use foretaste_storage::sync::Ordering;
 
 use crate::collection::Collection;
@@ -16,6 +16,7 @@ use crate::compact;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::head::Head;
+use crate::ingest::LogSpan;
 use crate::options::Options;
 use crate::publish::{collect, keep_for_snapshots, publish};
 use crate::reader::{self, Refresh};
@@ -288,7 +289,12 @@ impl Core {
                     true
                 }
             };
-            changed || !upkeep.record.clean
+            // Logs of a killed process are named too, with as much of them as was replayed.
+            let named = |span: &LogSpan| {
+                let same = |l: &LogRef| l.id == span.id && Some(l.synced_len) == span.closed_len;
+                upkeep.record.logs.iter().any(same)
+            };
+            changed || !upkeep.record.clean || !ingest.logs.iter().all(named)
         };
         // The number of the generation about to be published: no state of segments had it before.
         let stamp = upkeep.record.generation + 1;
