@@ -135,3 +135,21 @@ fn lost_deletions_do_not_bring_an_older_version_beside_a_newer() {
         assert_eq!(found.rows.get(key), Some(row), "key {key}");
     }
 }
+
+#[test]
+fn batches_of_a_killed_process_survive_the_repair_of_something_else() {
+    let (files, folders, model) = database();
+    let vfs = MemVfs::from_snapshot(files, folders.iter().cloned());
+    let disk: Arc<dyn Vfs> = Arc::new(vfs.clone());
+    let mut running = Running::default();
+    running.step(&Step::Open, &disk).unwrap();
+    let commit = Step::Commit(vec![(200, 7, 2)], vec![]);
+    running.step(&commit, &disk).unwrap();
+    // As a kill leaves it: the log of this process is in no record.
+    let (mut killed, folders) = (vfs.snapshot(), vfs.folders().into_iter().collect::<Vec<_>>());
+    let plane = killed.keys().find(|p| p.ends_with("plane.1")).cloned().unwrap();
+    killed.get_mut(&plane).unwrap()[200] ^= 1;
+    let (repaired, _, found) = mend(&killed, &folders);
+    assert!(!repaired.actions.is_empty());
+    assert_eq!(found.rows.get(&200), model.after(&commit).rows.get(&200), "{repaired:#?}");
+}
