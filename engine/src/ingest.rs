@@ -21,7 +21,7 @@ use crate::state::{CollectionCore, Place, State};
 pub(crate) struct Ingest {
     /// Sequence number of the next operation.
     pub next_seq: u64,
-    /// The log that takes frames; made by the first commit, so that opening writes nothing.
+    /// The log that takes frames; made by the first commit, so that opening makes none.
     pub log: Option<Arc<Log>>,
     /// Live logs, oldest first, the open one too.
     pub logs: Vec<LogSpan>,
