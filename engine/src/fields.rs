@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use foretaste_query::lang::{ColumnType, Fields, Path, Segment as PathSegment, Value};
+use foretaste_query::lang::{ColumnType, Fields, Path, Value, lookup, value_at};
 use foretaste_storage::rows::Rows;
 use foretaste_storage::section::columns::{Column as Written, ColumnValue, ColumnValues, ColumnView};
 use foretaste_storage::segment::{Pick, Segment};
@@ -20,14 +20,6 @@ pub(crate) fn column_path(path: &str) -> Result<Path> {
     Path::parse(path).map_err(|e| Error::BadRequest {
         what: "schema",
         why: format!("column `{path}` is not a path: {e}; quote odd names with double quotes"),
-    })
-}
-
-/// The value at `path` in a document.
-pub(crate) fn lookup<'a>(document: &'a Json, path: &Path) -> Option<&'a Json> {
-    path.segments().iter().try_fold(document, |value, segment| match segment {
-        PathSegment::Field(name) => value.as_object()?.get(name),
-        PathSegment::Index(index) => value.as_array()?.get(usize::try_from(*index).ok()?),
     })
 }
 
@@ -151,27 +143,5 @@ impl Fields for SegmentFields<'_> {
                 Value::Missing
             }
         }
-    }
-}
-
-/// The value at `path` as the language sees it; `JsonFields` would borrow it from itself and not from the document.
-fn value_at<'a>(document: &'a Json, path: &Path) -> Value<'a> {
-    match lookup(document, path) {
-        None => Value::Missing,
-        Some(Json::Array(elements)) => Value::Array(elements.iter().map(scalar).collect()),
-        Some(value) => scalar(value),
-    }
-}
-
-fn scalar(json: &Json) -> Value<'_> {
-    match json {
-        Json::Null => Value::Null,
-        Json::Bool(b) => Value::Bool(*b),
-        Json::Number(n) => match n.as_i64() {
-            Some(i) => Value::Int(i),
-            None => n.as_f64().map_or(Value::Object, Value::Float),
-        },
-        Json::String(s) => Value::Str(Cow::Borrowed(s)),
-        Json::Array(_) | Json::Object(_) => Value::Object,
     }
 }

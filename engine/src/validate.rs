@@ -3,7 +3,7 @@
 //! Reads from: the caller's vectors, variances and payloads. Writes to: nothing.
 //! Never: a value changed, or one let in that the element type would store as an infinity.
 
-use foretaste_query::lang::ColumnType;
+use foretaste_query::lang::{ColumnType, lookup};
 use foretaste_query::metric::Metric;
 use foretaste_storage::key::Key;
 use foretaste_storage::layout::{Element, VarianceLayout};
@@ -82,7 +82,7 @@ pub(crate) fn payload(schema: &Schema, payload: &Value, at: At<'_>) -> Result<()
         return bad("the payload must be a JSON object".into());
     }
     for column in &schema.columns {
-        let value = fields::lookup(payload, &fields::column_path(&column.path)?);
+        let value = lookup(payload, &fields::column_path(&column.path)?);
         let fits = match (value, column.kind) {
             (None | Some(Value::Null), _) => true,
             (Some(v), ColumnType::Bool) => v.is_boolean(),

@@ -73,19 +73,28 @@ impl<'a> JsonFields<'a> {
 
 impl Fields for JsonFields<'_> {
     fn get(&self, path: &Path) -> Value<'_> {
-        let found = path.segments().iter().try_fold(self.document, |value, segment| match segment {
-            Segment::Field(name) => value.as_object()?.get(name),
-            Segment::Index(index) => value.as_array()?.get(usize::try_from(*index).ok()?),
-        });
-        match found {
-            None => Value::Missing,
-            Some(serde_json::Value::Array(elements)) => Value::Array(elements.iter().map(flat).collect()),
-            Some(value) => flat(value),
-        }
+        value_at(self.document, path)
     }
 
     fn key(&self) -> Value<'_> {
         self.key.clone()
+    }
+}
+
+/// What stands at `path` in a document.
+pub fn lookup<'a>(document: &'a serde_json::Value, path: &Path) -> Option<&'a serde_json::Value> {
+    path.segments().iter().try_fold(document, |value, segment| match segment {
+        Segment::Field(name) => value.as_object()?.get(name),
+        Segment::Index(index) => value.as_array()?.get(usize::try_from(*index).ok()?),
+    })
+}
+
+/// What stands at `path` in a document, as a filter sees it.
+pub fn value_at<'a>(document: &'a serde_json::Value, path: &Path) -> Value<'a> {
+    match lookup(document, path) {
+        None => Value::Missing,
+        Some(serde_json::Value::Array(elements)) => Value::Array(elements.iter().map(flat).collect()),
+        Some(value) => flat(value),
     }
 }
 

@@ -103,7 +103,7 @@ mod token;
 pub use ast::{At, Condition, Expr, Literal, Op, Path, Scalar, Segment, Subject, Test};
 pub use check::ColumnType;
 pub use error::FilterError;
-pub use eval::{Fields, JsonFields, Value, fields_of};
+pub use eval::{Fields, JsonFields, Value, fields_of, lookup, value_at};
 
 /// Longest filter, in bytes, both as written and in canonical form.
 pub const MAX_TEXT_BYTES: usize = 64 << 10;
