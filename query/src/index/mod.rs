@@ -5,6 +5,7 @@
 
 pub mod flat;
 mod query;
+mod spec;
 
 use std::ops::Range;
 
@@ -13,6 +14,7 @@ use foretaste_storage::bytes::Span;
 use foretaste_storage::layout::Element;
 
 pub use query::Query;
+pub use spec::{HnswParams, IvfParams, RotationKind, Spec, Stage, Task};
 
 /// One thing that can be scanned: a block of fresh rows, or a sealed segment.
 pub trait Source: Sync {

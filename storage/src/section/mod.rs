@@ -24,6 +24,7 @@
 //! | 8 | traces | one f32 a row and level, row-major; only with variances |
 //! | 9 | payload offsets | one u64 a row and one more; absent when no row has a document |
 //! | 10 | column | see [`columns`]; one section a column, ordinals from 0 |
+//! | 32 to 38 | search index | in an `ann.N` file; their meaning is the query crate's |
 //!
 //! Reads from: a sealed `index` file. Writes to: the same, once.
 //! Never: a section of a kind that needs to grow or change; those are files of their own.
@@ -64,6 +65,20 @@ pub enum SectionKind {
     PayloadOffsets = 9,
     /// One typed column.
     Column = 10,
+    /// What a search index is, and its sizes.
+    AnnHead = 32,
+    /// The rotation and the scales of its codes.
+    AnnCodec = 33,
+    /// The centroids of its cells.
+    AnnCentroids = 34,
+    /// The contents of its cells.
+    AnnCells = 35,
+    /// The nodes of its graph.
+    AnnNodes = 36,
+    /// The upper layers of its graph.
+    AnnLayers = 37,
+    /// The codes of single rows.
+    AnnRows = 38,
 }
 
 /// Most sections of an index file: every column, and ample room for kinds to come.
