@@ -4,6 +4,7 @@
 //! Never: a file's name, a collection's rules.
 
 pub mod flat;
+pub mod kmeans;
 mod query;
 mod spec;
 

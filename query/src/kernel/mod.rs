@@ -38,8 +38,11 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 pub mod exact;
+pub mod gemm;
+pub mod matvec;
 mod scalar;
 mod simsimd;
+pub mod sweep;
 #[cfg(test)]
 mod tests;
 
