@@ -179,7 +179,10 @@ mod tests {
                 let values = unit_rows(rows, dims, (dims * 1000 + rows) as u64);
                 let x: Vec<f32> = numbers(dims, dims as u64).iter().map(|x| x * 300.0).collect();
                 let norm = x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-                let matrix = Matrix16::new(&values, dims).unwrap();
+                let Some(matrix) = Matrix16::new(&values, dims) else {
+                    assert!(rows > dims, "only more rows than dimensions can be off by too much together");
+                    continue;
+                };
                 let expected = products(&values, &x);
                 let mut first = None;
                 for kernels in Kernels::available() {

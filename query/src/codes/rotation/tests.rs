@@ -243,7 +243,9 @@ fn a_shorter_rotation_is_the_beginning_of_the_longer_one_and_shares_are_counted(
     let short = rotation.clone().truncated(half);
     assert_eq!((short.prefix(), short.dims(), short.total()), (half, 60, rotation.total()));
     assert_eq!(short.matrix(), &rotation.matrix()[..half * 60]);
-    assert_eq!(Rotation::pca(&sample, 60, half, 1).matrix(), short.matrix());
+    // The same but for the last digits: rows are made orthonormal together.
+    let direct = Rotation::pca(&sample, 60, half, 1);
+    assert!(direct.matrix().iter().zip(short.matrix()).all(|(a, b)| (a - b).abs() < 1e-6));
 }
 
 #[test]
