@@ -59,6 +59,8 @@ pub enum Command {
         /// The database folder.
         db: PathBuf,
     },
+    /// Make a collection's searches fast: merge its segments and build their indexes.
+    Optimize(Optimize),
     /// Show what a database holds and what it takes on disk.
     Stats {
         /// The database folder.
@@ -145,6 +147,37 @@ pub struct Query {
 }
 
 #[derive(Debug, Args)]
+pub struct Optimize {
+    #[command(flatten)]
+    pub of: Target,
+    /// The kind of index [default: what the collection has been asked for before, at first auto].
+    #[arg(long)]
+    pub index: Option<IndexKind>,
+    /// hnsw: links of a node in an upper layer; the base layer has twice as many [default: 16].
+    #[arg(long)]
+    pub m: Option<u32>,
+    /// hnsw: candidates for a node's links that are looked for [default: 200].
+    #[arg(long, value_name = "EF")]
+    pub ef_construction: Option<u32>,
+    /// hnsw: bits a dimension that a node keeps of its neighbours: 0, 1, 2 or 4 [default: 2].
+    #[arg(long, value_name = "BITS")]
+    pub edge_bits: Option<u8>,
+    /// ivf: how many cells [default: about four times the square root of the rows].
+    #[arg(long, value_name = "CELLS")]
+    pub nlist: Option<u32>,
+    /// What codes are made of [default: what the collection has been asked for before, at first pca].
+    #[arg(long)]
+    pub rotation: Option<Rotation>,
+}
+
+impl Optimize {
+    /// Whether a parameter of a graph is given.
+    pub fn of_graph(&self) -> bool {
+        self.m.is_some() || self.ef_construction.is_some() || self.edge_bits.is_some()
+    }
+}
+
+#[derive(Debug, Args)]
 pub struct Export {
     #[command(flatten)]
     pub of: Target,
@@ -157,6 +190,28 @@ pub struct Export {
     /// The field or column to put the vectors in.
     #[arg(long, value_name = "FIELD", default_value = "vector")]
     pub vector: String,
+}
+
+/// A kind of index.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum IndexKind {
+    /// None for few rows, else hnsw.
+    Auto,
+    /// None: every row is compared.
+    Flat,
+    /// Cells around centroids.
+    Ivf,
+    /// A navigable graph.
+    Hnsw,
+}
+
+/// What codes are made of.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Rotation {
+    /// The vectors as they are.
+    None,
+    /// Their principal components.
+    Pca,
 }
 
 /// How numbers are stored.
