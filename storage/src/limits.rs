@@ -27,6 +27,10 @@ pub const COLLECTIONS: u64 = 1 << 16;
 pub const NAME_BYTES: u64 = 255;
 /// Most typed columns of a collection.
 pub const COLUMNS: u64 = 256;
+/// Most columns of a segment that were derived from its documents without being declared.
+pub const DERIVED_COLUMNS: u64 = 16;
+/// Most values of a column whose rows are also kept as bits.
+pub const DENSE_VALUES: u64 = 32;
 /// Largest metadata record (bincode), in bytes.
 pub const RECORD_BYTES: u64 = 256 << 20;
 /// Largest number of a generation, segment, log or operation that is read from a file. Counting to it takes longer than
