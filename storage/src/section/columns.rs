@@ -390,3 +390,6 @@ fn bit(section: &Section, base: u64, row: u64) -> Result<bool> {
     let [byte] = section.array(base + row / 8)?;
     Ok(byte >> (row % 8) & 1 == 1)
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ fn open(vfs: &MemVfs, file: &FileRef, access: Access) -> Result<SectionFile> {
     SectionFile::new(sealed, access)
 }
 
-fn written(sections: SectionWriter, access: Access) -> SectionFile {
+pub(super) fn written(sections: SectionWriter, access: Access) -> SectionFile {
     let vfs = MemVfs::new();
     let file = sections.finish(writer(&vfs), [0; 4]).unwrap();
     open(&vfs, &file, access).unwrap()

@@ -360,6 +360,18 @@ fn columns_are_found_by_name() {
     assert!(refused(twice), "two columns of one name");
     let many = (0..257).map(|i| Column::new(i.to_string(), ColumnValues::Int(vec![None; 70])));
     assert!(refused(many.collect()), "too many columns");
+    let derived = |i: u64| Column {
+        derived: true,
+        nulls: vec![3],
+        ..Column::new(i.to_string(), ColumnValues::Int(vec![None; 70]))
+    };
+    assert!(refused((0..=crate::limits::DERIVED_COLUMNS).map(derived).collect()), "too many derived columns");
+    let with = |nulls, others| vec![Column { nulls, others, ..example_columns(70).remove(1) }];
+    assert!(seal(&vfs, 3, &layout, &[&rows], &all(0, 70), &with(vec![0, 3], vec![6])).is_ok());
+    assert!(refused(with(vec![1], vec![])), "a row with a value that says null");
+    assert!(refused(with(vec![0], vec![0])), "a row that is null and something else");
+    assert!(refused(with(vec![3, 0], vec![])), "not ascending");
+    assert!(refused(with(vec![], vec![72])), "no such row");
     assert!(vfs.read_dir(&Path::new(ROOT).join(names::segment_dir(2))).is_err(), "nothing was left behind");
 }
 
