@@ -2,7 +2,7 @@
 //!
 //! Reads from: numpy's arrays. Writes to: the facade's batch, or two arrays. Never: a part of a batch committed.
 
-use foretaste::{Collection, Error, Hits, Key, Search};
+use foretaste::{Collection, Error, Hits, Key, RowVariance, Search};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -22,6 +22,7 @@ pub struct Rows<'py> {
     keys: Vec<Key>,
     vectors: PyReadonlyArray2<'py, f32>,
     payloads: Option<Vec<Option<Value>>>,
+    variances: Option<PyReadonlyArray2<'py, f32>>,
 }
 
 impl<'py> Rows<'py> {
@@ -30,6 +31,7 @@ impl<'py> Rows<'py> {
         ids: &Bound<'py, PyAny>,
         vectors: &Bound<'py, PyAny>,
         payloads: Option<&Bound<'py, PyAny>>,
+        variances: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Rows<'py>> {
         let keys = input::keys(ids)?;
         let vectors = input::matrix(vectors, "vectors")?;
@@ -43,7 +45,8 @@ impl<'py> Rows<'py> {
             let why = format!("{rows} ids and {} payloads; one an id, or None", payloads.len());
             return Err(PyValueError::new_err(why));
         }
-        Ok(Rows { keys, vectors, payloads })
+        let variances = variances.filter(|v| !v.is_none()).map(|v| input::columns(v, rows)).transpose()?;
+        Ok(Rows { keys, vectors, payloads, variances })
     }
 }
 
@@ -61,10 +64,15 @@ pub fn write(py: Python<'_>, collection: &Collection, rows: &Rows<'_>, mut progr
     let (total, dim) = (rows.keys.len(), rows.vectors.shape().get(1).copied().unwrap_or(0));
     let (keys, payloads) = (&rows.keys, &rows.payloads);
     let numbers = rows.vectors.as_slice().unwrap_or_default();
+    let variances = rows.variances.as_ref().and_then(|v| Some((v.as_slice().ok()?, *v.shape().get(1)?)));
     let done = py.detach(|| {
         let mut batch = collection.batch();
         for (i, key) in keys.iter().enumerate() {
-            let row = batch.upsert(key.clone(), numbers.get(i * dim..(i + 1) * dim).unwrap_or_default());
+            let mut row = batch.upsert(key.clone(), numbers.get(i * dim..(i + 1) * dim).unwrap_or_default());
+            if let Some((variances, width)) = variances {
+                let own = variances.get(i * width..(i + 1) * width).unwrap_or_default();
+                row = row.variance(&RowVariance::Variance(own.to_vec()));
+            }
             if let Some(Some(payload)) = payloads.as_ref().and_then(|payloads| payloads.get(i)) {
                 row.payload(payload.clone());
             }

@@ -71,21 +71,24 @@ impl Collection {
     ///
     /// `ids` is an int64 array, or a list of ints and strs, each once; a row whose id is there already is replaced.
     /// `vectors` has the shape (rows, dimensions); a float32 array in C order is not copied. `payloads` is None, or a list
-    /// of a dict or None for each row. `progress` is True, a function of (done, total) that cancels by returning False, or
+    /// of a dict or None for each row. `variances` are one number a row, or one a number of the vectors, as the collection
+    /// was created with. `progress` is True, a function of (done, total) that cancels by returning False, or
     /// a bar with `update`.
     ///
     /// Raises `DimensionMismatch`, `NonFinite`, `ZeroVector`, `OutOfRange`, `BadPayload`, `DuplicateId`, `LimitExceeded`,
     /// `ReadOnly`, `Poisoned`, `IoError`.
-    #[pyo3(signature = (ids, vectors, payloads = None, progress = None))]
+    #[pyo3(signature = (ids, vectors, payloads = None, variances = None, progress = None))]
+    #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     fn upsert(
         &self,
         py: Python<'_>,
         ids: &Bound<'_, PyAny>,
         vectors: &Bound<'_, PyAny>,
         payloads: Option<&Bound<'_, PyAny>>,
+        variances: Option<&Bound<'_, PyAny>>,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let rows = batch::Rows::new(ids, vectors, payloads)?;
+        let rows = batch::Rows::new(ids, vectors, payloads, variances)?;
         let progress = Progress::new(progress, "writing")?;
         batch::write(py, &self.handle(py)?, &rows, progress)
     }

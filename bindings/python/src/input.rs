@@ -43,6 +43,18 @@ pub fn matrix<'py>(object: &Bound<'py, PyAny>, what: &str) -> PyResult<PyReadonl
     Ok(array.readonly())
 }
 
+/// As many rows as given of float32 numbers, of an array of one dimension (one number a row) or two.
+pub fn columns<'py>(object: &Bound<'py, PyAny>, rows: usize) -> PyResult<PyReadonlyArray2<'py, f32>> {
+    let array = contiguous(object)?;
+    let given: Vec<usize> = array.getattr("shape")?.extract()?;
+    if given.first() != Some(&rows) || given.len() > 2 {
+        let shape = shape(&array);
+        return Err(PyValueError::new_err(format!("{rows} ids, and variances of shape {shape}; one row an id")));
+    }
+    let width = given.get(1).copied().unwrap_or(1);
+    matrix(&array.call_method1("reshape", (rows, width))?, "variances")
+}
+
 fn contiguous<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = object.py();
     let function = CONTIGUOUS
