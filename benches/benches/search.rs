@@ -7,9 +7,10 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::Duration;
 
-use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 use foretaste::import::{self, Options, Rows};
-use foretaste::{Collection, Database, Metric, Schema};
+use foretaste::{Collection, Database, Metric, Schema, Spec};
 
 const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bindings/shell/demo");
 const LEVELS: [usize; 3] = [64, 128, 384];
@@ -44,7 +45,7 @@ fn search(criterion: &mut Criterion) {
     let (rows, questions) = (vectors("sentences.npy"), vectors("questions.npy"));
     let dir = tempfile::tempdir().unwrap();
     let collection = collection(dir.path(), &rows);
-    collection.compact(|_, _| true).unwrap();
+    collection.optimize(Spec::Flat, |_| true).unwrap();
     let mut group = criterion.benchmark_group("search/flat");
     group.sample_size(20).measurement_time(Duration::from_secs(2));
     let mut next = questions.iter().cycle();
@@ -72,22 +73,28 @@ fn build(criterion: &mut Criterion) {
         let collection = collection(dir.path(), &rows);
         bencher.iter(|| write(&collection, &rows));
     });
-    group.bench_function("flat", |bencher| {
+    for (name, spec) in [("flat", Spec::Flat), ("hnsw", Spec::Hnsw(Default::default()))] {
+        build_index(&mut group, name, spec, &rows);
+    }
+    group.finish();
+}
+
+fn build_index(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, spec: Spec, rows: &[Vec<f32>]) {
+    group.bench_function(name, |bencher| {
         let fresh = || {
             let dir = tempfile::tempdir().unwrap();
-            let collection = collection(dir.path(), &rows);
+            let collection = collection(dir.path(), rows);
             (dir, collection)
         };
         bencher.iter_batched(
             fresh,
             |(dir, collection)| {
-                collection.compact(|_, _| true).unwrap();
+                collection.optimize(spec, |_| true).unwrap();
                 (dir, collection)
             },
             BatchSize::PerIteration,
         );
     });
-    group.finish();
 }
 
 criterion_group!(benches, search, build);

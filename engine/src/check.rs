@@ -14,6 +14,7 @@ use foretaste_storage::segment::Segment;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::index;
 use crate::options::Options;
 use crate::schema::Schema;
 
@@ -129,6 +130,7 @@ fn check_segments(
     report: &mut Report,
     progress: &mut dyn FnMut(u64) -> bool,
 ) -> Result<()> {
+    let schema = Schema::decode(&collection.schema, collection.layout.clone()).ok();
     for entry in &collection.segments {
         let vfs = Arc::clone(&options.vfs);
         let opened =
@@ -136,7 +138,13 @@ fn check_segments(
         match opened {
             Err(e) => report.add(root, e),
             Ok(segment) => {
+                let before = report.damage.len();
                 let unnamed = segment.verify(&mut |e| report.add(root, e));
+                if let (Some(schema), true) = (&schema, report.damage.len() == before) {
+                    // Every block is whole; the index may contradict itself all the same.
+                    let (_, health) = index::open(&segment, schema.metric);
+                    health.damage.get().into_iter().for_each(|e| report.add(root, e.clone()));
+                }
                 report.notes.extend(unnamed.into_iter().map(|n| format!("{n} is named by nobody")));
                 report.segments += 1;
                 report.rows += u64::from(segment.rows());

@@ -1,23 +1,25 @@
 //! The collection handle: write batches, read rows, take snapshots, change the levels.
 //!
-//! Reads from: `state`, `snapshot`. Writes to: `ingest`, `levels`.
+//! Reads from: `state`, `snapshot`. Writes to: `ingest`, `levels`, `optimize`.
 //! Never: work of its own; it names what the rooms behind it do.
 
 use std::sync::Arc;
 
+use foretaste_query::index::{RotationKind, Spec};
 use foretaste_storage::block::Block;
 use foretaste_storage::key::Key;
 
 use crate::batch::Batch;
 use crate::db::Handle;
 use crate::error::Result;
+use crate::optimize::Progress;
 use crate::publish::collect;
 use crate::schema::Schema;
 use crate::seal::seal;
 use crate::search::Search;
 use crate::snapshot::{Record, Snapshot};
 use crate::state::CollectionCore;
-use crate::{compact, ingest, levels, work};
+use crate::{compact, ingest, levels, optimize, work};
 
 /// A collection of an open database. Cloning is cheap, and clones may be used from any thread.
 #[derive(Debug, Clone)]
@@ -134,6 +136,52 @@ impl Collection {
         let mut upkeep = core.upkeep.lock();
         compact::compact_all(core, &mut upkeep, &self.core, &mut progress)?;
         collect(core, &mut upkeep);
+        core.work.request_build();
+        Ok(())
+    }
+
+    /// Makes its searches fast, now: seals its rows, makes as few segments as possible of them, and builds the index of
+    /// every segment that `spec` says should have one. `spec` also takes the place of the schema's [`Schema::index`].
+    ///
+    /// All rows that were there when it was called are indexed when this returns. Commits and searches go on meanwhile.
+    /// `progress` is told on the calling thread how far it is, and cancels by returning false. While an index is built it
+    /// may read and write; a second `optimize` from within it would wait for itself.
+    ///
+    /// ```
+    /// # use foretaste::{Database, Metric, Schema, Spec};
+    /// # fn run(path: &std::path::Path) -> foretaste::Result<()> {
+    /// # let db = Database::open(path.join("notes.ft"))?;
+    /// # let docs = db.create_collection("docs", Schema::new(4, Metric::L2))?;
+    /// # let mut batch = docs.batch();
+    /// # for i in 0..100 {
+    /// #     batch.upsert(i, &[i as f32, 1.0, (i % 7) as f32, (i % 5) as f32]);
+    /// # }
+    /// # batch.commit()?;
+    /// docs.optimize(Spec::Hnsw(Default::default()), |progress| progress.part <= 1.0)?;
+    /// assert_eq!(db.stats()?.collections[0].rows_unindexed, 0);
+    /// # Ok(()) }
+    /// # run(tempfile::tempdir().unwrap().path()).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// `Cancelled`: what was done stays done, and so does the new `spec`. `BadRequest` and `LimitExceeded` for parameters
+    /// that cannot be; `Corrupt` when a segment's vectors are; `ReadOnly`, `Io`.
+    pub fn optimize(&self, spec: Spec, mut progress: impl FnMut(Progress) -> bool) -> Result<()> {
+        let core = &self.handle.core;
+        let done = optimize::optimize(core, &self.core, spec, &mut progress);
+        core.work.request();
+        done
+    }
+
+    /// Changes what indexes its segments should have; they are built in the background, or by
+    /// [`Collection::optimize`].
+    ///
+    /// # Errors
+    /// `BadRequest` and `LimitExceeded` for parameters that cannot be; `ReadOnly`, `Io`.
+    pub fn set_index(&self, spec: Spec, rotation: RotationKind) -> Result<()> {
+        let core = &self.handle.core;
+        optimize::set_index(core, &self.core, spec, rotation)?;
+        core.work.request();
         Ok(())
     }
 
@@ -143,7 +191,9 @@ impl Collection {
     /// # Errors
     /// `BadRequest` when `dims` is no level; `ReadOnly`, `Io`.
     pub fn truncate(&self, dims: usize) -> Result<()> {
-        levels::truncate(&self.handle.core, &self.core, dims)
+        levels::truncate(&self.handle.core, &self.core, dims)?;
+        self.handle.core.work.request();
+        Ok(())
     }
 
     /// Adds levels beyond the present dimension. The rows there are keep the levels they have and are compared on
@@ -153,7 +203,9 @@ impl Collection {
     /// `BadRequest` when the levels do not ascend beyond the dimension; `LimitExceeded`, `ReadOnly`, `Io`.
     pub fn extend(&self, levels: impl IntoIterator<Item = usize>) -> Result<()> {
         let levels: Vec<usize> = levels.into_iter().collect();
-        levels::extend(&self.handle.core, &self.core, &levels)
+        levels::extend(&self.handle.core, &self.core, &levels)?;
+        self.handle.core.work.request();
+        Ok(())
     }
 
     pub(crate) fn commit(&self, block: Block) -> Result<()> {

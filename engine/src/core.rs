@@ -1,6 +1,7 @@
 //! What all handles of one open database share.
 //!
-//! Locks, in the order they may be taken: `upkeep`, a collection's `gate`, `ingest`, a collection's state.
+//! Locks, in the order they may be taken: the turn to build, `upkeep`, a collection's `gate`, `ingest`, a collection's
+//! state.
 //!
 //! Reads from: `recover`, which makes it. Writes to: nothing itself.
 //! Never: a reference to a handle, so that the last handle dropped closes the database.
@@ -18,6 +19,7 @@ use foretaste_storage::sync::{AtomicU64, Mutex, Ordering, RwLock};
 use foretaste_storage::vfs::Vfs;
 use foretaste_storage::vfs::lock::DatabaseLock;
 
+use crate::build::Builds;
 use crate::directory::KeyDirectory;
 use crate::error::{Error, Result};
 use crate::ingest::{Ingest, LogSpan, Writer};
@@ -44,6 +46,7 @@ pub(crate) struct Core {
     /// Every segment that was opened and is still in use, by a state or by snapshots alone.
     pub segments: Mutex<Vec<Weak<Segment>>>,
     pub work: Work,
+    pub builds: Builds,
     pub directory: KeyDirectory,
     pub _lock: Option<DatabaseLock>,
 }

@@ -215,6 +215,7 @@ impl Database {
             compact::compact_all(core, &mut upkeep, &collection, &mut progress)?;
             collect(core, &mut upkeep);
         }
+        core.work.request_build();
         Ok(())
     }
 

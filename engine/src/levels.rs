@@ -8,17 +8,16 @@
 use std::sync::Arc;
 
 use foretaste_storage::layout::Layout;
-use foretaste_storage::names::{self, Part};
-use foretaste_storage::segment::SegmentRef;
+use foretaste_storage::names::Part;
 
 use crate::core::{Core, Upkeep};
 use crate::error::{Error, Result};
-use crate::publish::{Files, Retired, collect, publish};
-use crate::rewrite::open_segment;
+use crate::index::Health;
+use crate::publish::{collect, publish};
+use crate::rewrite::{open_segment, retire_files};
 use crate::schema::Schema;
 use crate::seal::seal;
 use crate::state::{CollectionCore, Source, State};
-use crate::tombs::Tombs;
 
 /// Keeps the levels up to `dims`.
 pub(crate) fn truncate(core: &Core, collection: &CollectionCore, dims: usize) -> Result<()> {
@@ -68,15 +67,9 @@ fn relayout(core: &Core, upkeep: &mut Upkeep, collection: &CollectionCore, schem
     let mut reopened = Vec::new();
     for source in &before.segments {
         let old = source.segment.reference();
-        let reference = SegmentRef {
-            files: old
-                .files
-                .iter()
-                .filter(|f| level_of(&f.name) < schema.layout.levels.len())
-                .cloned()
-                .collect(),
-            ..old.clone()
-        };
+        // A search index is of the levels it was built over; the upkeep builds another.
+        let mut reference = old.with_ann(None);
+        reference.files.retain(|f| level_of(&f.name) < schema.layout.levels.len());
         let segment = open_segment(core, &reference, &schema.layout)?;
         reopened.push((Arc::clone(source), reference, segment));
     }
@@ -96,25 +89,10 @@ fn relayout(core: &Core, upkeep: &mut Upkeep, collection: &CollectionCore, schem
     let floor = collection.next_floor();
     let mut segments = Vec::new();
     for (old, reference, segment) in reopened {
-        let dropped: Vec<_> =
-            old.segment.reference().files.iter().filter(|f| !reference.files.contains(f)).cloned().collect();
-        let pin = if dropped.is_empty() { old.pin.clone() } else { core.pins.pin(core.take_pin()) };
-        if !dropped.is_empty() {
-            // Snapshots taken before may still read the cut planes.
-            core.pins.retire(old.pin.id());
-        }
-        for file in dropped {
-            let path = core.root.join(names::segment_dir(old.segment.id())).join(&file.name);
-            upkeep.retired.push(Retired {
-                generation,
-                pin: Some(old.pin.id()),
-                what: Files::One(path),
-                bytes: file.len,
-            });
-        }
-        let dead = Tombs::new((*old.dead.at(floor)).clone(), old.dead.after(floor));
-        let tombstones = old.tombstones.clone();
-        segments.push(Arc::new(Source { segment, dead, tombstones, pin, generation: None }));
+        let pin = retire_files(core, upkeep, &old, &reference, generation);
+        let (index, health) = (None, Health::default());
+        let kept = old.at(floor, old.tombstones.clone());
+        segments.push(Arc::new(Source { segment, index, health, pin, ..kept }));
     }
     collection.install(State { floor, schema, segments, heads: state.heads.clone() });
     drop((ingest, state, before));

@@ -41,6 +41,8 @@ pub struct Options {
     pub(crate) access: Access,
     pub(crate) seal_bytes: u64,
     pub(crate) background: bool,
+    pub(crate) build_threads: Option<usize>,
+    pub(crate) build_seed: u64,
     pub(crate) directory_from: usize,
     /// Whether the disk is one that sled can write to.
     pub(crate) sled: bool,
@@ -56,6 +58,8 @@ impl Default for Options {
             access: Access::Map,
             seal_bytes: 64 << 20,
             background: true,
+            build_threads: None,
+            build_seed: 0,
             directory_from: 8,
             sled: true,
             vfs: Arc::new(OsVfs::new()),
@@ -94,10 +98,23 @@ impl Options {
         self
     }
 
-    /// Whether sealing and compaction run on a thread of their own (the default), or within the commits that make them
-    /// due.
+    /// Whether sealing and compaction run on a thread of their own and search indexes are built on another (the default),
+    /// or sealing and compaction within the commits that make them due, and indexes only by
+    /// [`crate::Collection::optimize`].
     pub fn background(mut self, yes: bool) -> Self {
         self.background = yes;
+        self
+    }
+
+    /// How many threads build a search index (all cores; at least 1).
+    pub fn build_threads(mut self, threads: usize) -> Self {
+        self.build_threads = Some(threads.max(1));
+        self
+    }
+
+    /// Where the random choices of a search index begin (0). The same seed over the same segment gives the same index.
+    pub fn build_seed(mut self, seed: u64) -> Self {
+        self.build_seed = seed;
         self
     }
 
@@ -122,6 +139,10 @@ impl Options {
     /// `FormatTooNew` name the file.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Database> {
         Database::open_with(path.as_ref(), self)
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.build_threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()))
     }
 
     pub(crate) fn log_durability(&self) -> LogDurability {

@@ -20,10 +20,12 @@ use foretaste_storage::vfs::lock::{self, DatabaseLock};
 use foretaste_storage::vfs::{self, Vfs};
 use roaring::RoaringBitmap;
 
+use crate::build::Builds;
 use crate::core::{Core, Upkeep};
 use crate::directory::KeyDirectory;
 use crate::error::{Error, Result};
 use crate::head::Head;
+use crate::index;
 use crate::ingest::{self, Ingest, LogSpan, Writer};
 use crate::options::Options;
 use crate::reader::Follower;
@@ -171,9 +173,10 @@ fn build(
         for (segment, dead, tombstones) in open_segments(root, &options, &uuid, entry, &schema.layout)? {
             let pin = pins.pin(next_pin.fetch_add(1, Ordering::Relaxed));
             let (dead, generation) = (Tombs::new(dead, []), keep.generation.clone());
+            let (index, health) = index::open(&segment, schema.metric);
             let segment = Arc::new(segment);
             opened.push(Arc::downgrade(&segment));
-            segments.push(Arc::new(Source { segment, dead, tombstones, pin, generation }));
+            segments.push(Arc::new(Source { segment, dead, tombstones, index, health, pin, generation }));
         }
         let state =
             State { floor: entry.sealed_seq, schema, segments, heads: vec![Arc::new(Head::default())] };
@@ -202,6 +205,7 @@ fn build(
         next_pin,
         segments: Mutex::new(opened),
         work: Work::default(),
+        builds: Builds::default(),
         _lock: keep.lock,
     }))
 }

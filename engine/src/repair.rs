@@ -14,7 +14,7 @@ use foretaste_storage::codec::check::Uuid;
 use foretaste_storage::log::{self, Durability, Frame, Log};
 use foretaste_storage::manifest::salvage::{restore, salvage};
 use foretaste_storage::manifest::{self, CollectionRecord, LogRef, Record, SegmentEntry};
-use foretaste_storage::names;
+use foretaste_storage::names::{self, Part};
 use foretaste_storage::rows::Rows;
 use foretaste_storage::sealed::Access;
 use foretaste_storage::section::tombstones::read_tombstones;
@@ -26,6 +26,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::fields;
+use crate::index;
 use crate::options::Options;
 use crate::schema::Schema;
 
@@ -131,6 +132,7 @@ impl Repair<'_> {
                 self.superseded(collection, schema, id)
             }
         };
+        self.index(collection, schema, &mut entry)?;
         let segment = match self.open(&entry.segment, schema) {
             Ok(segment) => segment,
             Err(e) => {
@@ -175,6 +177,28 @@ impl Repair<'_> {
             &mut |_| true,
         )?;
         Ok(written.map(|segment| SegmentEntry { segment, tombstones: None }))
+    }
+
+    /// Takes a search index that is damaged out of the segment's reference: it is built again from the rows.
+    fn index(
+        &mut self,
+        collection: &CollectionRecord,
+        schema: &Schema,
+        entry: &mut SegmentEntry,
+    ) -> Result<()> {
+        let Ok(segment) = self.open(&entry.segment, schema) else { return Ok(()) };
+        let mut damage: Vec<Error> = Vec::new();
+        segment.verify_ann(&mut |e| damage.push(e.into()));
+        damage.extend(index::open(&segment, schema.metric).1.damage.get().cloned());
+        let Some(first) = damage.first() else { return Ok(()) };
+        let (id, name) = (entry.segment.id, &collection.name);
+        let what = format!("{first}: collection {name}: dropped the search index of segment {id}");
+        for (number, _) in entry.segment.anns() {
+            self.keep_copy(&names::segment_dir(id).join(Part::Ann(number).name()))?;
+        }
+        entry.segment = entry.segment.with_ann(None);
+        self.act(what);
+        Ok(())
     }
 
     fn deaths(&self, entry: &SegmentEntry) -> foretaste_storage::Result<RoaringBitmap> {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use foretaste_storage::manifest::{CollectionRecord, SegmentEntry, TombRef};
+use foretaste_storage::pin::Pin;
 use foretaste_storage::rows::Rows;
 use foretaste_storage::section::tombstones::write_tombstones;
 use foretaste_storage::segment::{self, Pick, Segment, SegmentRef};
@@ -16,6 +17,7 @@ use crate::core::{Core, Upkeep};
 use crate::error::{Error, Result};
 use crate::fields;
 use crate::head::HeadHandle;
+use crate::index::Health;
 use crate::publish::{Files, Retired, publish};
 use crate::schema::Schema;
 use crate::state::{CollectionCore, Source, State};
@@ -169,19 +171,21 @@ pub(crate) fn replace(
             continue;
         }
         retire_tombstones(core, upkeep, &source, generation);
-        let dead = Tombs::new((*source.dead.at(floor)).clone(), source.dead.after(floor));
-        segments.push(Arc::new(Source {
-            segment: Arc::clone(&source.segment),
-            dead,
-            tombstones,
-            pin: source.pin.clone(),
-            generation: None,
-        }));
+        segments.push(Arc::new(source.at(floor, tombstones)));
     }
     if let Some(segment) = fresh {
         let pin = core.pins.pin(core.take_pin());
         let dead = rewritten.deaths(floor);
-        segments.push(Arc::new(Source { segment, dead, tombstones: None, pin, generation: None }));
+        let (index, health) = (None, Health::default());
+        segments.push(Arc::new(Source {
+            segment,
+            dead,
+            tombstones: None,
+            index,
+            health,
+            pin,
+            generation: None,
+        }));
     }
     let sealed = |head: &HeadHandle| {
         rewritten.units.iter().any(|u| matches!(u, Unit::Head(h) if Arc::ptr_eq(h, head)))
@@ -218,6 +222,33 @@ pub(crate) fn retire_segment(core: &Core, upkeep: &mut Upkeep, source: &Source, 
         bytes: source.segment.bytes(),
     });
     retire_tombstones(core, upkeep, source, generation);
+}
+
+/// Puts the files of a segment that its new reference does not name on the list of what to remove. Returns the pin that
+/// the segment has from now on: snapshots taken before may still read those files.
+pub(crate) fn retire_files(
+    core: &Core,
+    upkeep: &mut Upkeep,
+    source: &Source,
+    reference: &SegmentRef,
+    generation: u64,
+) -> Pin {
+    let old = &source.segment.reference().files;
+    let dropped: Vec<_> = old.iter().filter(|f| !reference.files.contains(f)).collect();
+    if dropped.is_empty() {
+        return source.pin.clone();
+    }
+    core.pins.retire(source.pin.id());
+    for file in dropped {
+        let path = core.root.join(names::segment_dir(reference.id)).join(&file.name);
+        upkeep.retired.push(Retired {
+            generation,
+            pin: Some(source.pin.id()),
+            what: Files::One(path),
+            bytes: file.len,
+        });
+    }
+    core.pins.pin(core.take_pin())
 }
 
 fn retire_tombstones(core: &Core, upkeep: &mut Upkeep, source: &Source, generation: u64) {

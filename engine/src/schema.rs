@@ -1,10 +1,12 @@
-//! What a collection holds: dimension and levels, metric, element type, variance, typed columns.
+//! What a collection holds: dimension and levels, metric, element type, variance, typed columns; and how its searches
+//! are made fast.
 //!
 //! Reads from: the caller, or the manifest's opaque record. Writes to: the same record.
-//! Never: a change of metric or element type after creation; levels may be cut or added at the end.
+//! Never: a change of metric or element type after creation; levels may be cut or added at the end, the index changed.
 
 use std::path::Path;
 
+use foretaste_query::index::{RotationKind, Spec};
 use foretaste_query::lang::ColumnType;
 use foretaste_query::metric::Metric;
 use foretaste_storage::codec::meta;
@@ -51,6 +53,8 @@ pub struct Schema {
     pub(crate) metric: Metric,
     pub(crate) layout: Layout,
     pub(crate) columns: Vec<Column>,
+    pub(crate) index: Spec,
+    pub(crate) rotation: RotationKind,
 }
 
 impl Schema {
@@ -61,6 +65,8 @@ impl Schema {
             metric,
             layout: Layout { levels, element: Element::F32, variance: None },
             columns: Vec::new(),
+            index: Spec::default(),
+            rotation: RotationKind::default(),
         }
     }
 
@@ -99,6 +105,19 @@ impl Schema {
         self
     }
 
+    /// The index that its segments have: unless said otherwise [`Spec::Auto`], none below 20,000 rows of a segment and
+    /// HNSW from there on. Rows are found before there is an index, and by every kind of it.
+    pub fn index(mut self, spec: Spec) -> Self {
+        self.index = spec;
+        self
+    }
+
+    /// What the codes of an index are made of: unless said otherwise [`RotationKind::Pca`].
+    pub fn rotation(mut self, rotation: RotationKind) -> Self {
+        self.rotation = rotation;
+        self
+    }
+
     /// The full dimension.
     pub fn dim(&self) -> usize {
         self.layout.dim()
@@ -134,6 +153,16 @@ impl Schema {
         &self.columns
     }
 
+    /// The index wanted.
+    pub fn index_spec(&self) -> Spec {
+        self.index
+    }
+
+    /// What codes are made of.
+    pub fn rotation_kind(&self) -> RotationKind {
+        self.rotation
+    }
+
     pub(crate) fn validate(&self) -> Result<()> {
         let levels = &self.layout.levels;
         limits::check("number of levels", levels.len() as u64, limits::LEVELS)?;
@@ -152,40 +181,101 @@ impl Schema {
             }
             crate::fields::column_path(&column.path)?;
         }
-        Ok(())
+        self.validate_index()
+    }
+
+    fn validate_index(&self) -> Result<()> {
+        let bad = |why: &str| Err(Error::BadRequest { what: "index", why: why.to_string() });
+        match self.index {
+            Spec::Auto | Spec::Flat => Ok(()),
+            Spec::Ivf(ivf) => match ivf.nlist {
+                Some(0) => bad("nlist is 0; an inverted file has at least one cell"),
+                cells => Ok(limits::check("nlist", cells.unwrap_or(1).into(), limits::CELLS)?),
+            },
+            Spec::Hnsw(graph) => {
+                limits::check("m", graph.m.into(), limits::GRAPH_LINKS)?;
+                limits::check("ef_construction", graph.ef_construction.into(), limits::GRAPH_CANDIDATES)?;
+                if graph.m < 2 || graph.ef_construction == 0 {
+                    return bad("m is at least 2 and ef_construction at least 1");
+                }
+                match graph.edge_bits {
+                    0 | 1 | 2 | 4 => Ok(()),
+                    _ => bad("edge_bits is 0, 1, 2 or 4"),
+                }
+            }
+        }
     }
 
     /// What the manifest keeps beside the layout.
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
-        let record = SchemaRecord {
-            metric: self.metric.to_string(),
-            columns: self.columns.iter().map(|c| (c.path.clone(), column_tag(c.kind))).collect(),
-        };
+        let more = meta::encode(&IndexRecord { index: self.index, rotation: self.rotation })?;
+        let columns = self.columns.iter().map(|c| (c.path.clone(), column_tag(c.kind))).collect();
+        let record = SchemaRecord { metric: self.metric.to_string(), columns, version: VERSION, more };
         Ok(meta::encode(&record)?)
     }
 
     pub(crate) fn decode(record: &[u8], layout: Layout) -> Result<Schema> {
         let file = Path::new("manifest");
         let corrupt = |why: String| Error::Corrupt { file: file.to_path_buf(), offset: 0, why };
-        let record: SchemaRecord = meta::decode(record, file, 0)?;
-        let metric =
-            record.metric.parse().map_err(|_| corrupt(format!("unknown metric `{}`", record.metric)))?;
+        // A first record ends where the version of a later one begins: no bytes are both.
+        let (SchemaRecord { metric, columns: tagged, version, more }, index) =
+            match meta::decode::<FirstRecord>(record, file, 0) {
+                Ok(FirstRecord { metric, columns }) => {
+                    let record = SchemaRecord { metric, columns, version: 1, more: Vec::new() };
+                    (record, IndexRecord::default())
+                }
+                Err(_) => {
+                    let record: SchemaRecord = meta::decode(record, file, 0)?;
+                    let index = match record.version {
+                        VERSION => meta::decode(&record.more, file, 0)?,
+                        _ => IndexRecord::default(),
+                    };
+                    (record, index)
+                }
+            };
+        if version > VERSION {
+            let (file, found) = (file.to_path_buf(), u32::from(version));
+            return Err(Error::FormatTooNew { file, found, supported: VERSION.into() });
+        }
+        if version < VERSION && !more.is_empty() {
+            return Err(corrupt(format!("a schema of version {version} holds more than it can")));
+        }
+        let metric = metric.parse().map_err(|_| corrupt(format!("unknown metric `{metric}`")))?;
         let mut columns = Vec::new();
-        for (path, tag) in record.columns {
+        for (path, tag) in tagged {
             let kind =
                 column_of(tag).ok_or_else(|| corrupt(format!("column `{path}` has unknown type {tag}")))?;
             columns.push(Column { path, kind });
         }
-        let schema = Schema { metric, layout, columns };
+        let schema = Schema { metric, layout, columns, index: index.index, rotation: index.rotation };
         schema.validate()?;
         Ok(schema)
     }
+}
+
+/// The version of the schema's record that this build writes.
+const VERSION: u16 = 2;
+
+/// As databases have it that were made before there were indexes: version 1, which does not say so.
+#[derive(bincode::Encode, bincode::Decode)]
+struct FirstRecord {
+    metric: String,
+    columns: Vec<(String, u8)>,
 }
 
 #[derive(bincode::Encode, bincode::Decode)]
 struct SchemaRecord {
     metric: String,
     columns: Vec<(String, u8)>,
+    version: u16,
+    /// What the version adds: an [`IndexRecord`].
+    more: Vec<u8>,
+}
+
+#[derive(Default, bincode::Encode, bincode::Decode)]
+struct IndexRecord {
+    index: Spec,
+    rotation: RotationKind,
 }
 
 const COLUMN_TYPES: [ColumnType; 4] = [ColumnType::Bool, ColumnType::Int, ColumnType::Float, ColumnType::Str];
@@ -200,6 +290,8 @@ fn column_of(tag: u8) -> Option<ColumnType> {
 
 #[cfg(test)]
 mod tests {
+    use foretaste_query::index::{HnswParams, IvfParams};
+
     use super::*;
 
     #[test]
@@ -211,8 +303,57 @@ mod tests {
             .column("year", ColumnType::Int)
             .column("meta.lang", ColumnType::Str);
         assert_eq!(schema.level_dims(), [2, 4, 8]);
-        let back = Schema::decode(&schema.encode().unwrap(), schema.layout.clone()).unwrap();
-        assert_eq!(back, schema);
+        let hnsw = HnswParams { m: 32, ef_construction: 7, edge_bits: 4 };
+        for spec in [Spec::Auto, Spec::Flat, Spec::Ivf(IvfParams { nlist: Some(9) }), Spec::Hnsw(hnsw)] {
+            let schema = schema.clone().index(spec).rotation(RotationKind::None);
+            let back = Schema::decode(&schema.encode().unwrap(), schema.layout.clone()).unwrap();
+            assert_eq!(back, schema);
+        }
+    }
+
+    #[test]
+    fn a_record_from_before_there_were_indexes_opens_with_the_defaults_and_a_newer_one_is_refused() {
+        let schema = Schema::new(8, Metric::Dot).column("year", ColumnType::Int);
+        let (metric, columns) = ("dot".to_string(), vec![("year".to_string(), 1)]);
+        let first = meta::encode(&FirstRecord { metric: metric.clone(), columns: columns.clone() }).unwrap();
+        assert_eq!(Schema::decode(&first, schema.layout.clone()).unwrap(), schema);
+        let with = |version: u16, more: &[u8]| {
+            let (metric, columns, more) = (metric.clone(), columns.clone(), more.to_vec());
+            let record = meta::encode(&SchemaRecord { metric, columns, version, more }).unwrap();
+            Schema::decode(&record, schema.layout.clone())
+        };
+        assert!(matches!(with(3, b"new"), Err(Error::FormatTooNew { found: 3, supported: 2, .. })));
+        for (version, more) in [(1, &b"x"[..]), (2, b""), (2, &[9; 8])] {
+            assert!(matches!(with(version, more), Err(Error::Corrupt { .. })), "{version} {more:?}");
+        }
+        let whole = schema.encode().unwrap();
+        for len in 0..whole.len() {
+            let cut = Schema::decode(&whole[..len], schema.layout.clone());
+            assert!(cut.is_err() || len == first.len(), "{len} of {} bytes", whole.len());
+        }
+    }
+
+    #[test]
+    fn parameters_of_an_index_have_limits() {
+        let hnsw = |change: fn(&mut HnswParams)| {
+            let mut params = HnswParams::default();
+            change(&mut params);
+            Schema::new(8, Metric::L2).index(Spec::Hnsw(params)).validate()
+        };
+        let ivf = |nlist| Schema::new(8, Metric::L2).index(Spec::Ivf(IvfParams { nlist })).validate();
+        let over = |refused: Result<()>, most: u64| match refused {
+            Err(Error::LimitExceeded { limit, found, .. }) => assert_eq!((limit, found), (most, most + 1)),
+            other => panic!("{other:?}"),
+        };
+        over(hnsw(|p| p.m = limits::GRAPH_LINKS as u32 + 1), limits::GRAPH_LINKS);
+        over(hnsw(|p| p.ef_construction = limits::GRAPH_CANDIDATES as u32 + 1), limits::GRAPH_CANDIDATES);
+        over(ivf(Some(limits::CELLS as u32 + 1)), limits::CELLS);
+        for bad in
+            [hnsw(|p| p.m = 1), hnsw(|p| p.ef_construction = 0), hnsw(|p| p.edge_bits = 3), ivf(Some(0))]
+        {
+            assert!(matches!(bad, Err(Error::BadRequest { what: "index", .. })), "{bad:?}");
+        }
+        assert!(hnsw(|_| ()).is_ok() && ivf(None).is_ok() && ivf(Some(limits::CELLS as u32)).is_ok());
     }
 
     #[test]

@@ -4,27 +4,22 @@
 //! Never: an answer short of k while k matching rows exist.
 
 use std::cell::OnceCell;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use foretaste_query::answer::TopK;
 use foretaste_query::index::flat::{self, Scan};
-use foretaste_query::index::{Query, RowRef, ScanStats, Source, Strip};
+use foretaste_query::index::{Query, RowRef, ScanStats, Source};
 use foretaste_query::lang::{Filter, JsonFields};
-use foretaste_storage::block::Block;
-use foretaste_storage::bytes::Span;
 use foretaste_storage::key::Key;
-use foretaste_storage::layout::{Element, Layout};
 use foretaste_storage::limits;
-use foretaste_storage::rows::Rows;
-use foretaste_storage::segment::Segment;
 use roaring::RoaringBitmap;
 
 use crate::error::{Error, Result};
 use crate::fields::{self, SegmentColumns, SegmentFields};
 use crate::recover::to_storage;
 use crate::snapshot::Snapshot;
+use crate::source::ScanRows;
 use crate::state::Place;
 use crate::validate;
 
@@ -156,7 +151,7 @@ impl Search {
         let mut stats = ScanStats::default();
         for (number, scan) in scans.iter().enumerate() {
             let accept = |row: u32| scan.accepts(row, filter.as_ref());
-            let accept: Option<&flat::Accept<'_>> =
+            let accept: Option<&foretaste_query::index::Accept<'_>> =
                 if scan.takes_all(filter.as_ref()) { None } else { Some(&accept) };
             let end = flat::search(&scan.rows, number as u32, &query, accept, cancel, &mut top, &mut stats)?;
             if end != Scan::Complete {
@@ -241,11 +236,6 @@ enum Whole<'a> {
     Head(&'a crate::head::HeadHandle),
 }
 
-enum ScanRows<'a> {
-    Segment(&'a Segment, &'a Layout),
-    Block(&'a Block, &'a Layout),
-}
-
 fn scans<'a>(snapshot: &'a Snapshot, filter: Option<&Filter>) -> Result<Vec<Scanned<'a>>> {
     let state = &snapshot.state;
     let mut scans = Vec::new();
@@ -306,79 +296,6 @@ impl Scanned<'_> {
         match &self.whole {
             Whole::Segment(source) => Place::Segment(Arc::clone(source), row),
             Whole::Head(head) => Place::Head(Arc::clone(head), self.first_row + row),
-        }
-    }
-}
-
-impl Source for ScanRows<'_> {
-    fn rows(&self) -> u32 {
-        match self {
-            ScanRows::Segment(segment, _) => segment.rows(),
-            ScanRows::Block(block, _) => block.rows(),
-        }
-    }
-
-    fn element(&self) -> Element {
-        match self {
-            ScanRows::Segment(_, layout) | ScanRows::Block(_, layout) => layout.element,
-        }
-    }
-
-    fn levels(&self) -> &[u32] {
-        match self {
-            ScanRows::Segment(_, layout) | ScanRows::Block(_, layout) => &layout.levels,
-        }
-    }
-
-    fn strips<'a>(
-        &'a self,
-        range: Range<u32>,
-        dims: usize,
-        out: &mut Vec<Strip<'a>>,
-    ) -> foretaste_storage::Result<()> {
-        match self {
-            ScanRows::Segment(segment, layout) => {
-                for level in 0..layout.planes_for(dims) {
-                    if let Some(plane) = segment.plane(level)? {
-                        let bytes = plane.rows(range.clone())?;
-                        out.push(Strip { dims: layout.dims_of(level), bytes, stride: plane.stride() });
-                    }
-                }
-            }
-            ScanRows::Block(block, _) => {
-                let stride = block.stride();
-                let bytes = block.vectors().get(range.start as usize * stride..range.end as usize * stride);
-                let bytes = Span::Borrowed(bytes.unwrap_or_default());
-                out.push(Strip { dims: 0..block.width(), bytes, stride });
-            }
-        }
-        Ok(())
-    }
-
-    fn width(&self, row: u32) -> usize {
-        match self {
-            ScanRows::Segment(segment, layout) => {
-                let levels = Rows::levels(*segment, row).unwrap_or(1);
-                layout.levels.get(usize::from(levels).saturating_sub(1)).map_or(0, |l| *l as usize)
-            }
-            ScanRows::Block(block, _) => block.width_of(row),
-        }
-    }
-
-    fn uniform_width(&self) -> Option<usize> {
-        match self {
-            ScanRows::Segment(segment, layout) => {
-                let levels = segment.uniform_levels()?;
-                layout.levels.get(usize::from(levels).checked_sub(1)?).map(|l| *l as usize)
-            }
-            ScanRows::Block(block, _) => block.uniform().then(|| block.width()),
-        }
-    }
-
-    fn scale(&self, row: u32) -> f32 {
-        match self {
-            ScanRows::Segment(segment, _) => Rows::scale(*segment, row).unwrap_or(1.0),
-            ScanRows::Block(block, _) => block.scale_of(row),
         }
     }
 }

@@ -17,7 +17,9 @@ use foretaste_storage::sync::{AtomicBool, Mutex, Ordering, RwLock};
 
 use crate::error::Result;
 use crate::head::{Head, HeadHandle};
+use crate::index::Health;
 use crate::schema::Schema;
+use crate::standin::Index;
 use crate::tombs::Tombs;
 
 /// A segment as one state of its collection shows it.
@@ -27,6 +29,10 @@ pub(crate) struct Source {
     pub dead: Tombs,
     /// The deletions that are on disk, if there are any.
     pub tombstones: Option<TombRef>,
+    /// Its search index, when it has one that opened.
+    pub index: Option<Arc<Index>>,
+    /// What is known of that index, or what is wrong with it; shared by all sources of one file.
+    pub health: Health,
     /// Keeps the segment's files while any snapshot of this process shows it.
     pub pin: Pin,
     /// Keeps the segment's files from a writer in another process, in a read-only database.
@@ -62,6 +68,21 @@ pub(crate) struct CollectionCore {
 pub(crate) enum Place {
     Head(HeadHandle, u32),
     Segment(Arc<Source>, u32),
+}
+
+impl Source {
+    /// The same segment as a state with this floor shows it, with these deletions on disk.
+    pub fn at(&self, floor: u64, tombstones: Option<TombRef>) -> Source {
+        Source {
+            segment: Arc::clone(&self.segment),
+            dead: Tombs::new((*self.dead.at(floor)).clone(), self.dead.after(floor)),
+            tombstones,
+            index: self.index.clone(),
+            health: self.health.clone(),
+            pin: self.pin.clone(),
+            generation: None,
+        }
+    }
 }
 
 impl current::State for State {

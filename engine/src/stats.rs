@@ -3,12 +3,15 @@
 //! Reads from: `state`, the file sizes the manifest knows. Writes to: nothing.
 //! Never: a file opened; the figures come from what is in memory.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use foretaste_query::index::Spec;
 use serde::Serialize;
 
 use crate::core::Core;
 use crate::error::Result;
+use crate::standin::Index;
 use crate::state::{CollectionCore, Source};
 
 /// What a database holds; see [`crate::Database::stats`].
@@ -25,6 +28,9 @@ pub struct Stats {
     /// Why the last background upkeep failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upkeep_failure: Option<String>,
+    /// Why the last building of search indexes in the background failed, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_failure: Option<String>,
 }
 
 /// What a collection holds.
@@ -56,6 +62,17 @@ pub struct CollectionStats {
     pub bytes_dead: u64,
     /// Memory that fresh rows take.
     pub bytes_fresh: u64,
+    /// The index its segments should have: `auto`, `flat`, `ivf`, `hnsw`.
+    pub index_wanted: String,
+    /// The kinds of index its segments have: `none`, `ivf`, `hnsw`, or both with a comma.
+    pub index: String,
+    /// Bytes of the files of these indexes; part of the segments' bytes.
+    pub bytes_index: u64,
+    /// Live rows that no index covers, the fresh ones among them: they are searched one by one.
+    pub rows_unindexed: u64,
+    /// Indexes that could not be opened or read; their segments are searched row by row.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub index_damage: Vec<String>,
 }
 
 pub(crate) fn stats(core: &Core) -> Result<Stats> {
@@ -67,6 +84,7 @@ pub(crate) fn stats(core: &Core) -> Result<Stats> {
         bytes_log,
         bytes_retired: upkeep.retired.iter().map(|r| r.bytes).sum(),
         upkeep_failure: core.work.failure(),
+        build_failure: core.work.build_failure(),
     })
 }
 
@@ -89,6 +107,11 @@ fn collection_stats(collection: &CollectionCore) -> CollectionStats {
     let bytes: u64 = state.segments.iter().map(|s| s.segment.bytes()).sum();
     let bytes_dead: u64 = state.segments.iter().map(|s| dead_bytes(s, seq)).sum();
     let rows = state.len(seq);
+    let indexed = || state.segments.iter().filter_map(|s| Some((s, usable(s)?)));
+    let covered: u64 = indexed().map(|(s, _)| u64::from(s.segment.rows()) - s.dead.at(seq).len()).sum();
+    let kinds: BTreeSet<&str> = indexed().map(|(_, index)| spec_name(index.spec())).collect();
+    let named = state.segments.iter().filter_map(|s| s.segment.reference().ann());
+    let damage = state.segments.iter().filter_map(|s| s.health.damage.get());
     CollectionStats {
         name: collection.name.clone(),
         rows,
@@ -103,6 +126,28 @@ fn collection_stats(collection: &CollectionCore) -> CollectionStats {
         bytes_live: bytes - bytes_dead,
         bytes_dead,
         bytes_fresh: state.heads.iter().map(|h| h.bytes()).sum(),
+        index_wanted: spec_name(schema.index).to_string(),
+        index: match kinds.is_empty() {
+            true => "none".to_string(),
+            false => kinds.into_iter().collect::<Vec<_>>().join(", "),
+        },
+        bytes_index: named.map(|(_, file)| file.len).sum(),
+        rows_unindexed: rows - covered,
+        index_damage: damage.map(|e| e.to_string()).collect(),
+    }
+}
+
+/// The segment's index, if it is as good as its rows.
+fn usable(source: &Source) -> Option<&Index> {
+    source.index.as_deref().filter(|_| source.health.damage.get().is_none())
+}
+
+fn spec_name(spec: Spec) -> &'static str {
+    match spec {
+        Spec::Auto => "auto",
+        Spec::Flat => "flat",
+        Spec::Ivf(_) => "ivf",
+        Spec::Hnsw(_) => "hnsw",
     }
 }
 

@@ -1,6 +1,6 @@
-//! Upkeep in the background: sealing, compaction, removal of retired files.
+//! Work in the background: sealing, compaction and removal of retired files on one thread, search indexes on another.
 //!
-//! Reads from: nothing but a wake-up. Writes to: `seal`, `compact`, `publish`.
+//! Reads from: nothing but a wake-up. Writes to: `seal`, `compact`, `publish`, `build`.
 //! Never: a strong reference kept while it waits, so that the last handle closes the database.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,6 +11,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use foretaste_storage::sync::{AtomicBool, Mutex, Ordering};
 
+use crate::build::build_due;
 use crate::compact;
 use crate::core::{Core, Upkeep};
 use crate::error::Result;
@@ -24,40 +25,99 @@ const BACKLOG: u64 = 3;
 /// Live logs beyond this make collections seal although they are small.
 const LOGS: usize = 8;
 
-/// The background thread of a database opened for writing.
+/// The background threads of a database opened for writing.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
+    upkeep: Lane,
+    /// Of its own, so that sealing is not held up by the building of a search index.
+    builds: Lane,
+    stopping: AtomicBool,
+}
+
+/// A thread that does one kind of work when it is woken.
+#[derive(Debug, Default)]
+struct Lane {
     wake: Mutex<Option<Sender<()>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    stopping: AtomicBool,
-    /// Why the last upkeep failed, if it did; the next one tries again.
+    /// Why the work failed the last time, if it did; the next wake-up tries again.
     failed: Mutex<Option<String>>,
 }
 
+/// What a lane's thread is.
+#[derive(Clone, Copy)]
+struct Job {
+    name: &'static str,
+    lane: fn(&Work) -> &Lane,
+    work: fn(&Core) -> Result<()>,
+    /// How often the log is synced while nobody wakes it.
+    interval: Option<Duration>,
+}
+
 impl Work {
-    /// Starts the thread, unless the options say that commits do the work themselves.
+    /// Starts the threads, unless the options say that commits do the work themselves.
     pub fn start(core: &Arc<Core>) {
         if !core.options.background {
             return;
         }
-        let (wake, woken) = bounded(1);
-        let weak = Arc::downgrade(core);
         let interval = match core.options.durability {
             Durability::Interval(ms) => Some(Duration::from_millis(ms.max(1))),
             Durability::Sync | Durability::None => None,
         };
-        let thread = std::thread::Builder::new()
-            .name("foretaste-upkeep".into())
-            .spawn(move || run(&weak, &woken, interval));
-        // Without a thread the commits do the work: `after_commit` finds no sender.
-        if let Ok(thread) = thread {
-            *core.work.wake.lock() = Some(wake);
-            *core.work.thread.lock() = Some(thread);
-        }
+        let upkeep = |core: &Core| pass(core, &mut core.upkeep.lock());
+        Lane::start(core, Job { name: "foretaste-upkeep", lane: |w| &w.upkeep, work: upkeep, interval });
+        let interval = None;
+        Lane::start(core, Job { name: "foretaste-build", lane: |w| &w.builds, work: build_due, interval });
+        // Segments may be there that an earlier process left without an index.
+        core.work.request_build();
     }
 
     /// Asks for upkeep; returns at once. False when there is nobody to ask.
     pub fn request(&self) -> bool {
+        self.upkeep.request()
+    }
+
+    /// Asks for the indexes that are due; returns at once, and does nothing where only callers build.
+    pub fn request_build(&self) {
+        self.builds.request();
+    }
+
+    /// Whether the database is being closed.
+    pub fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Ends the threads and waits for them.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.upkeep.stop();
+        self.builds.stop();
+    }
+
+    /// Why the last upkeep failed, if it did.
+    pub fn failure(&self) -> Option<String> {
+        self.upkeep.failed.lock().clone()
+    }
+
+    /// Why the last building of indexes failed, if it did.
+    pub fn build_failure(&self) -> Option<String> {
+        self.builds.failed.lock().clone()
+    }
+}
+
+impl Lane {
+    fn start(core: &Arc<Core>, job: Job) {
+        let (wake, woken) = bounded(1);
+        let weak = Arc::downgrade(core);
+        let thread = std::thread::Builder::new().name(job.name.into()).spawn(move || run(&weak, &woken, job));
+        // Without a thread the commits do the upkeep: `after_commit` finds no sender.
+        if let Ok(thread) = thread {
+            let lane = (job.lane)(&core.work);
+            *lane.wake.lock() = Some(wake);
+            *lane.thread.lock() = Some(thread);
+        }
+    }
+
+    fn request(&self) -> bool {
         match self.wake.lock().as_ref() {
             Some(wake) => {
                 // A full channel means that a wake-up is on its way already.
@@ -68,14 +128,7 @@ impl Work {
         }
     }
 
-    /// Whether the database is being closed.
-    pub fn stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
-    }
-
-    /// Ends the thread and waits for it.
-    pub fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
+    fn stop(&self) {
         drop(self.wake.lock().take());
         if let Some(thread) = self.thread.lock().take()
             && thread.thread().id() != std::thread::current().id()
@@ -83,11 +136,6 @@ impl Work {
             // A panic in it has poisoned the writer already.
             let _ = thread.join();
         }
-    }
-
-    /// Why the last upkeep failed, if it did.
-    pub fn failure(&self) -> Option<String> {
-        self.failed.lock().clone()
     }
 }
 
@@ -109,7 +157,7 @@ pub(crate) fn after_commit(core: &Core, collection: &CollectionCore) {
         // Whoever has the lock does upkeep already; it may be this thread, committing from a progress callback.
         let Some(mut upkeep) = core.upkeep.try_lock() else { return };
         let failed = pass(core, &mut upkeep).err().map(|e| e.to_string());
-        *core.work.failed.lock() = failed;
+        *core.work.upkeep.failed.lock() = failed;
     }
 }
 
@@ -117,9 +165,9 @@ fn fresh_bytes(collection: &CollectionCore) -> u64 {
     collection.state().heads.iter().map(|h| h.bytes()).sum()
 }
 
-fn run(core: &Weak<Core>, woken: &Receiver<()>, interval: Option<Duration>) {
+fn run(core: &Weak<Core>, woken: &Receiver<()>, job: Job) {
     loop {
-        let wake = match interval {
+        let wake = match job.interval {
             None => woken.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(interval) => woken.recv_timeout(interval),
         };
@@ -132,22 +180,18 @@ fn run(core: &Weak<Core>, woken: &Receiver<()>, interval: Option<Duration>) {
             }
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            let mut upkeep = core.upkeep.lock();
-            pass(&core, &mut upkeep)
-        }));
-        let failed = match result {
+        let failed = match catch_unwind(AssertUnwindSafe(|| (job.work)(&core))) {
             Ok(Ok(())) => None,
             Ok(Err(e)) => Some(e.to_string()),
             Err(_) => {
-                let why = "the upkeep thread panicked; this is a defect of foretaste".to_string();
+                let why = format!("the thread {} panicked; this is a defect of foretaste", job.name);
                 if let Some(writer) = &core.writer {
                     writer.poison(&why);
                 }
                 Some(why)
             }
         };
-        *core.work.failed.lock() = failed;
+        *(job.lane)(&core.work).failed.lock() = failed;
     }
 }
 
@@ -176,5 +220,6 @@ pub(crate) fn pass(core: &Core, upkeep: &mut Upkeep) -> Result<()> {
         core.directory.fill(core, &collection);
     }
     collect(core, upkeep);
+    core.work.request_build();
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Crash simulation on the disk that lies: a power loss after every step of three workloads, and again after every step
+//! Crash simulation on the disk that lies: a power loss after every step of four workloads, and again after every step
 //! of the recovery; an I/O error and a full disk at every step.
 //!
 //! After each the database must hold exactly what was acknowledged, with or without the one operation that was under way.
@@ -149,6 +149,11 @@ fn a_power_loss_anywhere_in_truncate_and_extend_loses_nothing_acknowledged() {
     crash_everywhere("truncate and extend", &common::truncate_and_extend());
 }
 
+#[test]
+fn a_power_loss_anywhere_in_optimize_loses_nothing_acknowledged() {
+    crash_everywhere("optimize", &common::optimize());
+}
+
 /// Runs the workload with a fault planned; operations that fail may or may not have happened, later ones go on.
 fn fail_everywhere(name: &str, workload: &[Step], fault: Fault) {
     let steps = {
@@ -211,7 +216,7 @@ fn applies(model: &Model, step: &Step) -> bool {
         Step::Commit(upserts, _) => model.exists && upserts.iter().all(|(_, _, l)| *l < model.levels.len()),
         Step::Truncate(dims) => model.exists && model.levels.contains(dims),
         Step::Extend(dims) => model.exists && model.levels.last().is_some_and(|l| l < dims),
-        Step::Drop => model.exists,
+        Step::Drop | Step::Optimize(_) => model.exists,
         _ => true,
     }
 }
@@ -221,6 +226,7 @@ fn an_io_error_at_any_step_loses_nothing_acknowledged() {
     fail_everywhere("ingest and seal", &common::ingest_and_seal(), Fault::IoError);
     fail_everywhere("update, delete and compact", &common::update_delete_and_compact(), Fault::IoError);
     fail_everywhere("truncate and extend", &common::truncate_and_extend(), Fault::IoError);
+    fail_everywhere("optimize", &common::optimize(), Fault::IoError);
 }
 
 #[test]
@@ -228,4 +234,5 @@ fn a_full_disk_at_any_step_loses_nothing_acknowledged() {
     fail_everywhere("ingest and seal", &common::ingest_and_seal(), Fault::DiskFull);
     fail_everywhere("update, delete and compact", &common::update_delete_and_compact(), Fault::DiskFull);
     fail_everywhere("truncate and extend", &common::truncate_and_extend(), Fault::DiskFull);
+    fail_everywhere("optimize", &common::optimize(), Fault::DiskFull);
 }

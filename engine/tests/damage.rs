@@ -11,11 +11,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use common::{Model, Running, Step, contents};
-use foretaste::Error;
+use foretaste::{Error, HnswParams, Spec};
 use foretaste_storage::vfs::Vfs;
 use foretaste_storage::vfs::mem::MemVfs;
 
-/// A database with two segments, tombstones, short rows, variances, documents, and batches left in the log.
+/// A database with two segments, one of them indexed, tombstones, short rows, variances, documents, and batches left in
+/// the log.
 fn small() -> (BTreeMap<PathBuf, Vec<u8>>, Vec<PathBuf>, Model) {
     let vfs = MemVfs::new();
     let disk: Arc<dyn Vfs> = Arc::new(vfs.clone());
@@ -26,7 +27,7 @@ fn small() -> (BTreeMap<PathBuf, Vec<u8>>, Vec<PathBuf>, Model) {
         Step::Create,
         // Ten rows, so that two dead ones are no reason to compact.
         Step::Commit((1..=10).map(|i| (i, 1, if i == 3 { 0 } else { 2 })).collect(), vec![]),
-        Step::Flush,
+        Step::Optimize(Spec::Hnsw(HnswParams { m: 4, ef_construction: 10, edge_bits: 1 })),
         Step::Commit((11..=17).map(|i| (i, 1, 2)).chain([(2, 2, 1)]).collect(), vec![]),
         Step::Flush,
         Step::Commit(vec![(25, 1, 2)], vec![1]),

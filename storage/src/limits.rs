@@ -25,11 +25,25 @@ pub const SEGMENTS: u64 = 1 << 20;
 pub const COLLECTIONS: u64 = 1 << 16;
 /// Longest collection or column name, in bytes.
 pub const NAME_BYTES: u64 = 255;
+/// Most links of a node in an upper layer of a search graph.
+pub const GRAPH_LINKS: u64 = 256;
+/// Most candidates for a node's links that the construction of a search graph looks for.
+pub const GRAPH_CANDIDATES: u64 = 1 << 16;
+/// Most cells of an inverted file.
+pub const CELLS: u64 = 1 << 24;
 /// Most typed columns of a collection.
 pub const COLUMNS: u64 = 256;
+/// Most links of a node in an upper layer of a graph (`m`).
+pub const LINKS: u64 = 512;
+/// Most candidates of a graph's construction or search (`ef`).
+pub const EF: u64 = 1 << 20;
+/// Most nodes of a graph, whose highest bit a search uses.
+pub const GRAPH_NODES: u64 = (1 << 31) - 1;
 /// Largest metadata record (bincode), in bytes.
 pub const RECORD_BYTES: u64 = 256 << 20;
-/// Largest number of a generation, segment, log or operation that is read from a file. Counting to it takes longer than
+/// Longest section that is written, in bytes: as many as a file may have are less than [`DATABASE_BYTES`].
+pub const SECTION_BYTES: u64 = 1 << 50;
+/// Largest number of a generation, segment, log, search index or operation that is read from a file. Counting to it takes longer than
 /// any database lives; what is beyond was made up, and adding to it could overflow.
 pub const NUMBER: u64 = 1 << 62;
 /// Largest number of a collection that is read from a file, for the same reason.

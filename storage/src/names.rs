@@ -23,6 +23,7 @@ pub const PAYLOAD: &str = "payload";
 
 const PLANE: &str = "plane.";
 const VARIANCE: &str = "variance.";
+const ANN: &str = "ann.";
 
 /// What a file in a segment's folder is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub enum Part {
     Variance(usize),
     /// `payload`.
     Payload,
+    /// `ann.N`: search index number N.
+    Ann(u64),
 }
 
 impl Part {
@@ -45,6 +48,7 @@ impl Part {
             Part::Plane(level) => format!("{PLANE}{level}"),
             Part::Variance(level) => format!("{VARIANCE}{level}"),
             Part::Payload => PAYLOAD.to_string(),
+            Part::Ann(number) => format!("{ANN}{number}"),
         }
     }
 
@@ -53,9 +57,11 @@ impl Part {
         let part = match name {
             INDEX => Part::Index,
             PAYLOAD => Part::Payload,
-            _ => match name.strip_prefix(PLANE) {
-                Some(level) => Part::Plane(level.parse().ok()?),
-                None => Part::Variance(name.strip_prefix(VARIANCE)?.parse().ok()?),
+            _ => match name.split_at_checked(name.find('.')? + 1)? {
+                (PLANE, level) => Part::Plane(level.parse().ok()?),
+                (VARIANCE, level) => Part::Variance(level.parse().ok()?),
+                (ANN, number) => Part::Ann(number.parse().ok().filter(|n| *n <= limits::NUMBER)?),
+                _ => return None,
             },
         };
         (part.name() == name).then_some(part)
@@ -133,6 +139,11 @@ mod tests {
         for part in [Part::Index, Part::Payload, Part::Plane(0), Part::Plane(15), Part::Variance(3)] {
             assert_eq!(Part::parse(&part.name()), Some(part));
         }
+        for number in [0, 7, 1_000_000, limits::NUMBER] {
+            assert_eq!(Part::parse(&Part::Ann(number).name()), Some(Part::Ann(number)));
+        }
+        assert_eq!(Part::Ann(17).name(), "ann.17");
+        assert_eq!(Part::parse(&Part::Ann(limits::NUMBER + 1).name()), None);
         assert_eq!(segment_dir(42), Path::new("seg/000042"));
         assert_eq!(log_file(17), Path::new("log/000017.log"));
         assert_eq!(tombstone_file(42, 7), Path::new("tomb/000042-000007"));
@@ -160,6 +171,10 @@ mod tests {
             assert_eq!(parse_log(bad), None, "{bad}");
         }
         for bad in ["plane.", "plane.01", "plane.+1", "plane.-1", "variance", "Index", "index/", "plane.1.2"]
+        {
+            assert_eq!(Part::parse(bad), None, "{bad}");
+        }
+        for bad in ["ann", "ann.", "ann.01", "ann.000017", "ann.+1", "ann.x", "Ann.1", "ann.1.2", ".1", "é.1"]
         {
             assert_eq!(Part::parse(bad), None, "{bad}");
         }

@@ -129,7 +129,9 @@ impl Answer {
     fn __getitem__(&self, index: isize) -> PyResult<Hit> {
         let at = if index < 0 { index.checked_add_unsigned(self.hits.len()) } else { Some(index) };
         let hit = at.and_then(|at| usize::try_from(at).ok()).and_then(|at| self.hits.get(at));
-        hit.cloned().map(Hit).ok_or_else(|| PyIndexError::new_err(format!("there are {} hits", self.hits.len())))
+        hit.cloned()
+            .map(Hit)
+            .ok_or_else(|| PyIndexError::new_err(format!("there are {} hits", self.hits.len())))
     }
 
     fn __iter__(answer: Py<Self>) -> HitIterator {

@@ -54,13 +54,19 @@ fn documents(payloads: &Bound<'_, PyAny>) -> PyResult<Vec<Option<Value>>> {
     let document = |(row, payload): (usize, PyResult<Bound<'_, PyAny>>)| {
         let payload = payload?;
         let document = (!payload.is_none()).then(|| json::from_python(&payload)).transpose();
-        document.map_err(|why| errors::new(payload.py(), "BadPayload", &format!("payload of row {row}: {why}")))
+        document
+            .map_err(|why| errors::new(payload.py(), "BadPayload", &format!("payload of row {row}: {why}")))
     };
     payloads.try_iter()?.enumerate().map(document).collect()
 }
 
 /// Writes the rows in one batch.
-pub fn write(py: Python<'_>, collection: &Collection, rows: &Rows<'_>, mut progress: Progress) -> PyResult<()> {
+pub fn write(
+    py: Python<'_>,
+    collection: &Collection,
+    rows: &Rows<'_>,
+    mut progress: Progress,
+) -> PyResult<()> {
     let (total, dim) = (rows.keys.len(), rows.vectors.shape().get(1).copied().unwrap_or(0));
     let (keys, payloads) = (&rows.keys, &rows.payloads);
     let numbers = rows.vectors.as_slice().unwrap_or_default();

@@ -115,7 +115,8 @@ impl Collection {
             return found.map(Record).into_pyobject(py);
         }
         let keys = input::keys(ids)?;
-        let found = py.detach(|| keys.into_iter().map(|key| snapshot.get(key)).collect::<Result<Vec<_>, _>>());
+        let found =
+            py.detach(|| keys.into_iter().map(|key| snapshot.get(key)).collect::<Result<Vec<_>, _>>());
         let records: Vec<_> = errors::result(py, found)?.into_iter().map(|r| r.map(Record)).collect();
         Ok(records.into_pyobject(py)?.into_any())
     }
@@ -176,10 +177,10 @@ impl Collection {
         batch::search(py, &self.handle(py)?, &queries, k, threads, |search| asked.of(search))
     }
 
-    /// Puts the rows in as few segments as possible and builds the index.
+    /// Makes searches fast, now: puts the rows in as few segments as possible and builds their index. All rows that were there
+    /// when it was called are indexed when it returns; writes and searches go on meanwhile.
     ///
-    /// `index` is "auto", "hnsw" (with `m`, `ef_construction`, `edge_bits`), "ivf" (with `nlist`) or "flat"; all take
-    /// `threads` and `seed`.
+    /// `index` is "auto", "hnsw" (with `m`, `ef_construction`, `edge_bits`), "ivf" (with `nlist`) or "flat".
     #[pyo3(signature = (index = "auto", progress = None, **build_parameters))]
     fn optimize(
         &self,

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use foretaste::lang::ColumnType;
-use foretaste::{Element, Metric, Schema, Variance};
+use foretaste::{Element, Metric, RotationKind, Schema, Variance};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -79,14 +79,27 @@ pub struct Database {
 /// Raises `Locked` when another process writes to it, `NotFound` when it is missing and mode is "r", `Corrupt`,
 /// `FormatTooNew` and `IoError`.
 #[pyfunction]
-#[pyo3(signature = (path, mode = "rw"))]
-pub fn open(py: Python<'_>, path: PathBuf, mode: &str) -> PyResult<Database> {
+#[pyo3(signature = (path, mode = "rw", *, build_threads = None, build_seed = None))]
+pub fn open(
+    py: Python<'_>,
+    path: PathBuf,
+    mode: &str,
+    build_threads: Option<usize>,
+    build_seed: Option<u64>,
+) -> PyResult<Database> {
     let read_only = match mode {
         "rw" => false,
         "r" => true,
         other => return Err(PyValueError::new_err(format!("mode is \"rw\" or \"r\", not {other:?}"))),
     };
-    let database = py.detach(|| foretaste::Database::options().read_only(read_only).open(path));
+    let mut options = foretaste::Database::options().read_only(read_only);
+    if let Some(threads) = build_threads {
+        options = options.build_threads(threads);
+    }
+    if let Some(seed) = build_seed {
+        options = options.build_seed(seed);
+    }
+    let database = py.detach(|| options.open(path));
     let handles = Handles { database: errors::result(py, database)?, collections: Vec::new() };
     Ok(Database { open: Arc::new(Open(RwLock::new(Some(handles)))) })
 }
@@ -97,7 +110,8 @@ impl Database {
     ///
     /// `metric` is "cosine", "dot" or "l2"; `levels` are the nested lengths at which the vectors may be searched;
     /// `variance` is None, "scalar", "diagonal" or "diagonal-compact"; `dtype` is "f32", "f16", "bf16" or "i8"; `columns`
-    /// maps payload paths to "bool", "int", "float" or "str", for fast and checked filters.
+    /// maps payload paths to "bool", "int", "float" or "str", for fast and checked filters. `rotation` says what the codes of
+    /// an index are made of: "pca" (the default), the principal components, or "none", the vectors as they are.
     ///
     /// Raises `Exists`, `BadRequest`, `LimitExceeded`, `ReadOnly`.
     #[pyo3(signature = (name, dim, metric = "cosine", levels = None, variance = None, dtype = "f32", rotation = None, columns = None))]
@@ -125,10 +139,15 @@ impl Database {
             ("diagonal", Variance::Diagonal),
             ("diagonal-compact", Variance::DiagonalCompact),
         ];
-        let mut schema = Schema::new(dim, metric)
-            .element(one_of("dtype", dtype, &dtypes)?)
-            .variance(one_of("variance", variance.unwrap_or("none"), &variances)?);
-        one_of("rotation", rotation.unwrap_or("none"), &[("none", ()), ("pca", ())])?;
+        let mut schema = Schema::new(dim, metric).element(one_of("dtype", dtype, &dtypes)?).variance(one_of(
+            "variance",
+            variance.unwrap_or("none"),
+            &variances,
+        )?);
+        if let Some(rotation) = rotation {
+            let rotations = [("none", RotationKind::None), ("pca", RotationKind::Pca)];
+            schema = schema.rotation(one_of("rotation", rotation, &rotations)?);
+        }
         if let Some(levels) = levels {
             schema = schema.levels(levels);
         }

@@ -24,7 +24,9 @@ pub fn query<'py>(object: &Bound<'py, PyAny>) -> PyResult<PyReadonlyArray1<'py, 
     }
     let array = contiguous(object)?.cast_into::<PyArray1<f32>>().map_err(|e| {
         let shape = shape(&e.into_inner());
-        PyValueError::new_err(format!("a query is one vector, an array of one dimension, not of shape {shape}"))
+        PyValueError::new_err(format!(
+            "a query is one vector, an array of one dimension, not of shape {shape}"
+        ))
     })?;
     Ok(array.readonly())
 }
@@ -49,7 +51,9 @@ pub fn columns<'py>(object: &Bound<'py, PyAny>, rows: usize) -> PyResult<PyReado
     let given: Vec<usize> = array.getattr("shape")?.extract()?;
     if given.first() != Some(&rows) || given.len() > 2 {
         let shape = shape(&array);
-        return Err(PyValueError::new_err(format!("{rows} ids, and variances of shape {shape}; one row an id")));
+        return Err(PyValueError::new_err(format!(
+            "{rows} ids, and variances of shape {shape}; one row an id"
+        )));
     }
     let width = given.get(1).copied().unwrap_or(1);
     matrix(&array.call_method1("reshape", (rows, width))?, "variances")

@@ -41,7 +41,13 @@ impl Progress {
             None => To::Nobody,
             Some(object) if object.is_none() => To::Nobody,
             Some(object) => match object.cast::<PyBool>() {
-                Ok(flag) => if flag.is_true() { To::Line } else { To::Nobody },
+                Ok(flag) => {
+                    if flag.is_true() {
+                        To::Line
+                    } else {
+                        To::Nobody
+                    }
+                }
                 Err(_) if object.hasattr("update")? => To::Bar(object.clone().unbind(), 0),
                 Err(_) if object.is_callable() => To::Function(object.clone().unbind()),
                 Err(_) => {
@@ -91,7 +97,11 @@ impl Progress {
             To::Bar(bar, told) => {
                 let bar = bar.bind(py);
                 bar.setattr("total", total)?;
-                bar.call_method1("update", (done.saturating_sub(*told),))?;
+                // A next step begins again.
+                if done < *told && bar.hasattr("reset")? {
+                    bar.call_method1("reset", (total,))?;
+                }
+                bar.call_method1("update", (if done < *told { done } else { done - *told },))?;
                 *told = done;
                 Ok(true)
             }

@@ -141,9 +141,10 @@ def test_a_batch_answers_as_single_searches_do(col, rows):
     "index, parameters",
     [
         ("auto", {}),
-        ("flat", {"threads": 1}),
-        ("ivf", {"nlist": 8, "seed": 7}),
-        ("hnsw", {"m": 8, "ef_construction": 60, "edge_bits": 2, "threads": 2}),
+        ("flat", {}),
+        ("ivf", {"nlist": 8}),
+        ("hnsw", {}),
+        ("hnsw", {"m": 8, "ef_construction": 60, "edge_bits": 1}),
     ],
 )
 def test_after_optimize_the_answers_are_as_good(col, rows, index, parameters):
@@ -160,7 +161,9 @@ def test_what_optimize_cannot_build(col):
         col.optimize(index="annoy")
     with pytest.raises(TypeError, match="nlist"):
         col.optimize(index="hnsw", nlist=3)
-    with pytest.raises(ValueError, match="edge_bits"):
+    with pytest.raises(TypeError, match="build_threads"):
+        col.optimize(index="hnsw", threads=9)
+    with pytest.raises(ft.BadRequest, match="bits"):
         col.optimize(index="hnsw", edge_bits=9)
 
 

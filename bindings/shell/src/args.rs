@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use foretaste::import::Format;
 use foretaste::lang::ColumnType;
 use foretaste::{Element, MAX_K, Metric};
+use serde::Serialize;
 
 /// foretaste: an embedded vector database.
 #[derive(Debug, Parser)]
@@ -59,6 +60,8 @@ pub enum Command {
         /// The database folder.
         db: PathBuf,
     },
+    /// Make a collection's searches fast: merge its segments and build their indexes.
+    Optimize(Optimize),
     /// Show what a database holds and what it takes on disk.
     Stats {
         /// The database folder.
@@ -147,6 +150,37 @@ pub struct Query {
 }
 
 #[derive(Debug, Args)]
+pub struct Optimize {
+    #[command(flatten)]
+    pub of: Target,
+    /// The kind of index [default: what the collection has been asked for before, at first auto].
+    #[arg(long)]
+    pub index: Option<IndexKind>,
+    /// hnsw: links of a node in an upper layer; the base layer has twice as many [default: 16].
+    #[arg(long)]
+    pub m: Option<u32>,
+    /// hnsw: candidates for a node's links that are looked for [default: 200].
+    #[arg(long, value_name = "EF")]
+    pub ef_construction: Option<u32>,
+    /// hnsw: bits a dimension that a node keeps of its neighbours: 0, 1, 2 or 4 [default: 2].
+    #[arg(long, value_name = "BITS")]
+    pub edge_bits: Option<u8>,
+    /// ivf: how many cells [default: about four times the square root of the rows].
+    #[arg(long, value_name = "CELLS")]
+    pub nlist: Option<u32>,
+    /// What codes are made of [default: what the collection has been asked for before, at first pca].
+    #[arg(long)]
+    pub rotation: Option<Rotation>,
+}
+
+impl Optimize {
+    /// Whether a parameter of a graph is given.
+    pub fn of_graph(&self) -> bool {
+        self.m.is_some() || self.ef_construction.is_some() || self.edge_bits.is_some()
+    }
+}
+
+#[derive(Debug, Args)]
 pub struct Export {
     #[command(flatten)]
     pub of: Target,
@@ -170,7 +204,7 @@ pub struct Bench {
     pub db: Option<PathBuf>,
     /// The indexes to measure.
     #[arg(long, value_delimiter = ',', default_value = "hnsw,ivf,flat")]
-    pub index: Vec<Index>,
+    pub index: Vec<IndexKind>,
     /// How many hits are asked for; the recall is that of as many.
     #[arg(short, long, value_delimiter = ',', default_value = "10,100", value_parser = clap::value_parser!(u32).range(1..=MAX_K as i64))]
     pub k: Vec<u32>,
@@ -178,8 +212,8 @@ pub struct Bench {
     #[arg(long, default_value_t = 3)]
     pub runs: usize,
     /// Most queries of a run, from the file's first on.
-    #[arg(long, default_value_t = 1000)]
-    pub queries: usize,
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub queries: u32,
     /// A run ends after about so many seconds.
     #[arg(long, default_value_t = 5.0)]
     pub seconds: f64,
@@ -203,28 +237,39 @@ pub struct Bench {
     pub plot: Option<PathBuf>,
 }
 
-/// An index to build.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, serde::Serialize)]
+/// A kind of index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Index {
-    /// A graph.
-    Hnsw,
+pub enum IndexKind {
+    /// None for few rows, else hnsw.
+    Auto,
+    /// None: every row is compared.
+    Flat,
     /// Cells around centroids.
     Ivf,
-    /// None: every row is compared.
-    #[default]
-    Flat,
+    /// A navigable graph.
+    Hnsw,
 }
 
-impl Index {
+impl IndexKind {
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
-            Index::Hnsw => "hnsw",
-            Index::Ivf => "ivf",
-            Index::Flat => "flat",
+            IndexKind::Auto => "auto",
+            IndexKind::Flat => "flat",
+            IndexKind::Ivf => "ivf",
+            IndexKind::Hnsw => "hnsw",
         }
     }
+}
+
+/// What codes are made of.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Rotation {
+    /// The vectors as they are.
+    None,
+    /// Their principal components.
+    Pca,
 }
 
 /// How numbers are stored.

@@ -44,6 +44,7 @@ fn dispatch(command: Command, out: &mut Output) -> Outcome<ExitCode> {
         Command::Check { db } => return command::check::run(&db, out),
         Command::Repair { db } => command::repair::run(&db, out)?,
         Command::Compact { db } => command::compact::run(&db, out)?,
+        Command::Optimize(args) => command::optimize::run(&args, out)?,
         Command::Stats { db } => command::stats::run(&db, out)?,
         Command::Export(args) => command::export::run(&args, out)?,
         Command::Bench(args) => command::bench::run(&args, out)?,

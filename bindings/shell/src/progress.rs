@@ -29,6 +29,11 @@ impl Progress {
         Progress { bar, started: Instant::now(), unit }
     }
 
+    /// Says what it is about now.
+    pub fn name(&self, what: &'static str) {
+        self.bar.set_prefix(what);
+    }
+
     /// Shows how far it is: `done` of `total` units, `read` bytes.
     pub fn show(&self, done: u64, total: Option<u64>, read: Option<u64>) {
         let seconds = self.seconds();

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use foretaste_storage::names::Part;
+
 use crate::compact::pick::{self, Size};
 use crate::core::{Core, Upkeep};
 use crate::error::Result;
@@ -69,7 +71,8 @@ fn sizes(state: &State, seq: u64) -> Vec<Size> {
     let size = |s: &Arc<crate::state::Source>| Size {
         rows: u64::from(s.segment.rows()),
         dead: s.dead.at(seq).len(),
-        bytes: s.segment.bytes(),
+        // A search index is not merged but built anew.
+        bytes: s.segment.reference().bytes(|part| !matches!(part, Part::Ann(_))),
     };
     state.segments.iter().map(size).collect()
 }

@@ -11,7 +11,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use foretaste::{Collection, Database, Element, Error, Key, Metric, Options, RowVariance, Schema, Variance};
+use foretaste::{
+    Collection, Database, Element, Error, HnswParams, IvfParams, Key, Metric, Options, RowVariance, Schema,
+    Spec, Variance,
+};
 use foretaste_storage::vfs::Vfs;
 use serde_json::json;
 
@@ -26,6 +29,8 @@ pub enum Step {
     Commit(Vec<(i64, u32, usize)>, Vec<i64>),
     Flush,
     Compact,
+    /// Merged, and every segment with such an index.
+    Optimize(Spec),
     Truncate(usize),
     Extend(usize),
     Drop,
@@ -79,7 +84,7 @@ impl Model {
             }
             Step::Extend(dims) => next.levels.push(*dims),
             Step::Drop => next = Model::default(),
-            Step::Open | Step::Flush | Step::Compact | Step::Close => {}
+            Step::Open | Step::Flush | Step::Compact | Step::Optimize(_) | Step::Close => {}
         }
         next
     }
@@ -123,6 +128,7 @@ impl Running {
             }
             Step::Flush => self.db.as_ref().ok_or_else(none)?.flush()?,
             Step::Compact => self.db.as_ref().ok_or_else(none)?.compact(|_, _| true)?,
+            Step::Optimize(spec) => self.col.as_ref().ok_or_else(none)?.optimize(*spec, |_| true)?,
             Step::Truncate(dims) => self.col.as_ref().ok_or_else(none)?.truncate(*dims)?,
             Step::Extend(dims) => self.col.as_ref().ok_or_else(none)?.extend([*dims])?,
             Step::Drop => {
@@ -230,6 +236,28 @@ pub fn truncate_and_extend() -> Vec<Step> {
         Step::Flush,
         Step::Truncate(2),
         Step::Commit(vec![(6, 1, 0)], vec![]),
+        Step::Close,
+    ]
+}
+
+/// Indexes built, dropped with their segments and levels, and built again.
+pub fn optimize() -> Vec<Step> {
+    let hnsw = Spec::Hnsw(HnswParams { m: 4, ef_construction: 10, edge_bits: 1 });
+    vec![
+        Step::Open,
+        Step::Create,
+        Step::Commit((1..=12).map(|i| (i, 1, if i == 5 { 0 } else { 2 })).collect(), vec![]),
+        Step::Optimize(hnsw),
+        Step::Commit(vec![(2, 2, 2), (14, 1, 1)], vec![3]),
+        Step::Flush,
+        Step::Optimize(Spec::Ivf(IvfParams { nlist: Some(2) })),
+        Step::Commit(vec![(15, 1, 2)], vec![1]),
+        Step::Truncate(4),
+        Step::Optimize(hnsw),
+        Step::Close,
+        Step::Open,
+        Step::Commit(vec![(16, 1, 1)], vec![]),
+        Step::Optimize(Spec::Flat),
         Step::Close,
     ]
 }

@@ -39,8 +39,11 @@ mod avx2;
 mod avx512;
 pub mod codes;
 pub mod exact;
+pub mod gemm;
+pub mod matvec;
 mod scalar;
 mod simsimd;
+pub mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -115,21 +118,21 @@ const NAMES: [&str; 4] = ["scalar", "simsimd", "avx2", "avx512"];
 
 const SCALAR_CODES: codes::Table = codes::Table {
     bundle: codes::scalar::bundle,
+    expand: codes::scalar::expand,
     dot_i8: codes::scalar::dot_i8,
     dot_i16: codes::scalar::dot_i16,
 };
 
-static SCALAR: Kernels =
-    Kernels { name: "scalar", accumulate: scalar::accumulate, codes: SCALAR_CODES };
+static SCALAR: Kernels = Kernels { name: "scalar", accumulate: scalar::accumulate, codes: SCALAR_CODES };
 // Simsimd has no kernels for codes.
-static SIMSIMD: Kernels =
-    Kernels { name: "simsimd", accumulate: simsimd::accumulate, codes: SCALAR_CODES };
+static SIMSIMD: Kernels = Kernels { name: "simsimd", accumulate: simsimd::accumulate, codes: SCALAR_CODES };
 #[cfg(target_arch = "x86_64")]
 static AVX2: Kernels = Kernels {
     name: "avx2",
     accumulate: avx2::accumulate,
     codes: codes::Table {
         bundle: codes::avx2::bundle,
+        expand: codes::avx2::expand,
         dot_i8: codes::avx2::dot_i8,
         dot_i16: codes::avx2::dot_i16,
     },
@@ -140,6 +143,7 @@ static AVX512: Kernels = Kernels {
     accumulate: avx512::accumulate,
     codes: codes::Table {
         bundle: codes::avx512::bundle,
+        expand: codes::avx512::expand,
         dot_i8: codes::avx512::dot_i8,
         dot_i16: codes::avx512::dot_i16,
     },

@@ -51,6 +51,8 @@ pub enum Kind {
     Payload = 6,
     /// Deleted rows of a segment.
     Tombstones = 7,
+    /// A search index over a segment's vectors.
+    Ann = 8,
 }
 
 /// The decoded header.

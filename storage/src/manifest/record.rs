@@ -21,7 +21,7 @@ use crate::segment::SegmentRef;
 pub struct Record {
     /// Number of the generation.
     pub generation: u64,
-    /// The next number for a segment or a log; all in use are smaller.
+    /// The next number for a segment, a log or a search index; all in use are smaller.
     pub next_id: u64,
     /// The next number for a collection; all in use are smaller.
     pub next_collection: u32,
@@ -155,6 +155,9 @@ impl Record {
                 ));
             }
             entry.segment.files.iter().try_for_each(|file| plain_file(&file.name))?;
+            if let Some((number, _)) = entry.segment.ann().filter(|(number, _)| *number >= self.next_id) {
+                return Err(format!("search index {number} is beyond the next number {}", self.next_id));
+            }
             if let Some(tombstones) = &entry.tombstones {
                 plain_file(&tombstones.file.name)?;
             }

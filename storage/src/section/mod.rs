@@ -1,4 +1,5 @@
-//! A segment's `index` file: small sections of many kinds in one sealed file, found through a table at its front.
+//! Sections of many kinds in one sealed file, found through a table at its front: a segment's `index` file and its
+//! search indexes, `ann.N`.
 //!
 //! | at (in the body) | bytes | holds |
 //! | --- | --- | --- |
@@ -26,7 +27,7 @@
 //! | 10 | column | see [`columns`]; one section a column, ordinals from 0 |
 //! | 32 to 38 | search index | in an `ann.N` file; their meaning is the query crate's |
 //!
-//! Reads from: a sealed `index` file. Writes to: the same, once.
+//! Reads from: a sealed `index` or `ann.N` file. Writes to: the same, once.
 //! Never: a section of a kind that needs to grow or change; those are files of their own.
 
 pub mod columns;
@@ -37,7 +38,7 @@ mod view;
 mod write;
 
 pub use view::{Section, SectionFile};
-pub use write::SectionWriter;
+pub use write::{Announced, SectionStream, SectionWriter};
 
 use crate::limits;
 

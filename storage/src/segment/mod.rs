@@ -4,6 +4,10 @@
 //! `plane.N` and `variance.N` (one file a level, see [`crate::plane`]) and `payload` (the documents).
 //! A segment is written whole, synced, and then named by a generation through its [`SegmentRef`].
 //!
+//! **A search index** is one more file, `ann.N`, written later than the others and named by a later generation. It is
+//! derived from the vectors: a segment whose `ann.N` is missing or damaged opens and reads as one without, see
+//! [`Segment::ann`].
+//!
 //! **Levels.** A segment keeps the layout it was written with. The collection may have dropped its tail since
 //! (truncated) or grown a new one (extended): a row has the levels that both layouts share, as far as the segment's
 //! reference still names their planes.
@@ -11,12 +15,14 @@
 //! Reads from: the folder's files, or rows of any source. Writes to: a new folder.
 //! Never: a change of a file that a generation may name.
 
+mod ann;
 mod folder;
 mod open;
 mod read;
 mod verify;
 mod write;
 
+pub use ann::{AnnFile, AnnNote, write_ann};
 pub(crate) use folder::Folder;
 pub use open::Segment;
 pub use write::write;

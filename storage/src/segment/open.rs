@@ -162,7 +162,7 @@ impl Segment {
 
     /// Length of all its files in bytes.
     pub fn bytes(&self) -> u64 {
-        self.reference.files.iter().fold(0, |sum, file| sum.saturating_add(file.len))
+        self.reference.bytes(|_| true)
     }
 
     /// The vectors of a level; `None` when no row has it.

@@ -1,3 +1,4 @@
+mod ann;
 mod disk;
 
 use std::cell::Cell;
@@ -609,6 +610,7 @@ fn forge(
         names::Part::Plane(_) => Kind::Plane,
         names::Part::Variance(_) => Kind::Variance,
         names::Part::Payload => Kind::Payload,
+        names::Part::Ann(_) => Kind::Ann,
     };
     let folder = Path::new(ROOT).join(names::segment_dir(reference.id));
     let owner = (kind, &UUID, reference.id);

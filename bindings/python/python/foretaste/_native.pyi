@@ -21,7 +21,13 @@ class Bar(Protocol):
 
 Progress: TypeAlias = bool | Callable[[int, int], Any] | Bar | None
 
-def open(path: str | PathLike[str], mode: Literal["rw", "r"] = "rw") -> Database: ...
+def open(
+    path: str | PathLike[str],
+    mode: Literal["rw", "r"] = "rw",
+    *,
+    build_threads: int | None = None,
+    build_seed: int | None = None,
+) -> Database: ...
 
 class Database:
     @property
@@ -102,8 +108,6 @@ class Collection:
         ef_construction: int = ...,
         edge_bits: int = ...,
         nlist: int = ...,
-        threads: int = ...,
-        seed: int = ...,
     ) -> None: ...
     def flush(self) -> None: ...
     def stats(self) -> dict[str, Any]: ...

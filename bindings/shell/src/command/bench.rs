@@ -12,9 +12,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use foretaste::import::{self, LoadOptions};
-use foretaste::{Collection, Database, Schema};
+use foretaste::{Collection, Database, Schema, Spec};
 
-use crate::args::{Bench, Index};
+use crate::args::{Bench, IndexKind};
 use crate::interrupt;
 use crate::output::{Failure, Outcome, Output, count, say};
 use crate::progress::Progress;
@@ -29,7 +29,7 @@ const NPROBES: [usize; 12] = [1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128];
 
 /// Measures the file.
 pub fn run(args: &Bench, out: &mut Output) -> Outcome {
-    let data = DataSet::read(&args.file, args.queries)?;
+    let data = DataSet::read(&args.file, args.queries as usize)?;
     if let Some(plot) = &args.plot {
         plot::format(plot)?;
     }
@@ -44,7 +44,7 @@ pub fn run(args: &Bench, out: &mut Output) -> Outcome {
         Some(_) => filtered(args, &data, &place)?,
     };
     for index in &args.index {
-        let built = build(args, *index, &place)?;
+        let built = build(*index, &place)?;
         report.indexes.push(built);
         for dims in levels(args, data.dim) {
             for k in &args.k {
@@ -106,10 +106,10 @@ fn fill(args: &Bench, data: &DataSet, place: &Path) -> Outcome<Option<f64>> {
 
 /// The true neighbours among the rows that pass the filter, by comparing each of them.
 fn filtered(args: &Bench, data: &DataSet, place: &Path) -> Outcome<Truth> {
-    build(args, Index::Flat, place)?;
+    build(IndexKind::Flat, place)?;
     let collection = super::read(place)?.collection(COLLECTION)?;
     let k = args.k.iter().copied().max().unwrap_or(1) as usize;
-    let asked = Asked { k, dims: data.dim, filter: args.filter.as_deref(), index: Index::Flat };
+    let asked = Asked { k, dims: data.dim, filter: args.filter.as_deref(), index: IndexKind::Flat };
     let progress = Progress::start("exact answers", "queries");
     let mut truth = Truth::default();
     for query in 0..data.queries() {
@@ -121,33 +121,45 @@ fn filtered(args: &Bench, data: &DataSet, place: &Path) -> Outcome<Truth> {
 }
 
 /// Builds an index and says what it took.
-fn build(args: &Bench, index: Index, place: &Path) -> Outcome<Indexed> {
+fn build(index: IndexKind, place: &Path) -> Outcome<Indexed> {
     let database = Database::options().create(false).open(place)?;
     let collection = database.collection(COLLECTION)?;
     let progress = Progress::start("building", "rows");
-    optimize(&collection, index, args, &progress)?;
+    optimize(&collection, index, &progress)?;
     let build_seconds = progress.end();
     let stats = database.stats()?;
     let own = stats.collections.iter().find(|c| c.name == COLLECTION);
-    let bytes = own.map_or(0, |c| c.bytes_live + c.bytes_dead);
+    let bytes_index = own.map_or(0, |c| c.bytes_index);
+    let bytes_disk = own.map_or(0, |c| c.bytes_live + c.bytes_dead) + bytes_index;
     drop(collection);
     database.close()?;
-    let mut indexed = Indexed { index, build_seconds, bytes_disk: bytes, ..Indexed::default() };
     let before = measure::resident();
     let started = Instant::now();
     let collection = super::read(place)?.collection(COLLECTION)?;
-    indexed.open_ms = started.elapsed().as_secs_f64() * 1e3;
+    let open_ms = started.elapsed().as_secs_f64() * 1e3;
     let query = vec![1.0; collection.schema().dim()];
     collection.search(&query).k(10).run()?;
-    indexed.open_and_first_query_ms = started.elapsed().as_secs_f64() * 1e3;
-    indexed.resident_mb = measure::resident();
-    indexed.resident_before_mb = before;
-    Ok(indexed)
+    Ok(Indexed {
+        index,
+        build_seconds,
+        bytes_disk,
+        bytes_index,
+        open_ms,
+        open_and_first_query_ms: started.elapsed().as_secs_f64() * 1e3,
+        resident_before_mb: before,
+        resident_mb: measure::resident(),
+    })
 }
 
-fn optimize(collection: &Collection, _index: Index, _args: &Bench, progress: &Progress) -> Outcome {
-    collection.compact(|done, total| {
-        progress.show(done, Some(total), None);
+fn optimize(collection: &Collection, index: IndexKind, progress: &Progress) -> Outcome {
+    let spec = match index {
+        IndexKind::Auto => Spec::Auto,
+        IndexKind::Flat => Spec::Flat,
+        IndexKind::Ivf => Spec::Ivf(Default::default()),
+        IndexKind::Hnsw => Spec::Hnsw(Default::default()),
+    };
+    collection.optimize(spec, |now| {
+        progress.show((now.part * now.rows as f64) as u64, Some(now.rows), None);
         !interrupt::wanted()
     })?;
     Ok(())
@@ -157,11 +169,11 @@ fn optimize(collection: &Collection, _index: Index, _args: &Bench, progress: &Pr
 fn sweep(args: &Bench, data: &DataSet, truth: &Truth, asked: Asked<'_>, place: &Path) -> Outcome<Curve> {
     let collection = super::read(place)?.collection(COLLECTION)?;
     let efforts = match asked.index {
-        Index::Flat => vec![0],
-        Index::Hnsw if args.ef.is_empty() => EFS.to_vec(),
-        Index::Hnsw => args.ef.clone(),
-        Index::Ivf if args.nprobe.is_empty() => NPROBES.to_vec(),
-        Index::Ivf => args.nprobe.clone(),
+        IndexKind::Flat => vec![0],
+        IndexKind::Auto | IndexKind::Hnsw if args.ef.is_empty() => EFS.to_vec(),
+        IndexKind::Auto | IndexKind::Hnsw => args.ef.clone(),
+        IndexKind::Ivf if args.nprobe.is_empty() => NPROBES.to_vec(),
+        IndexKind::Ivf => args.nprobe.clone(),
     };
     let title = format!("{} k={} dims={}", asked.index.name(), asked.k, asked.dims);
     let progress = Progress::start(&title, "points");

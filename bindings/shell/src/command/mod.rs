@@ -7,6 +7,7 @@ pub mod demo;
 pub mod export;
 pub mod get;
 pub mod import;
+pub mod optimize;
 pub mod repair;
 pub mod search;
 pub mod stats;

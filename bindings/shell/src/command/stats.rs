@@ -28,8 +28,21 @@ pub fn instead_of_shell(db: &Path, out: &mut Output) -> Outcome<ExitCode> {
 }
 
 fn show(stats: &Stats, out: &mut Output) -> Outcome {
-    let header =
-        ["collection", "rows", "dim", "levels", "metric", "dtype", "segments", "fresh", "live", "dead"];
+    let header = [
+        "collection",
+        "rows",
+        "dim",
+        "levels",
+        "metric",
+        "dtype",
+        "segments",
+        "fresh",
+        "live",
+        "dead",
+        "index",
+        "index size",
+        "unindexed",
+    ];
     let rows = stats.collections.iter().map(|c| {
         let levels: Vec<String> = c.levels.iter().map(usize::to_string).collect();
         vec![
@@ -43,6 +56,9 @@ fn show(stats: &Stats, out: &mut Output) -> Outcome {
             count(c.rows_fresh),
             bytes(c.bytes_live),
             bytes(c.bytes_dead),
+            c.index.clone(),
+            bytes(c.bytes_index),
+            count(c.rows_unindexed),
         ]
     });
     if stats.collections.is_empty() {
@@ -53,6 +69,12 @@ fn show(stats: &Stats, out: &mut Output) -> Outcome {
     out.line(format!("log {}, retired {}", bytes(stats.bytes_log), bytes(stats.bytes_retired)))?;
     if let Some(why) = &stats.upkeep_failure {
         out.line(format!("the last upkeep failed: {}", crate::output::clean(why)))?;
+    }
+    if let Some(why) = &stats.build_failure {
+        out.line(format!("the last building of indexes failed: {}", crate::output::clean(why)))?;
+    }
+    for why in stats.collections.iter().flat_map(|c| &c.index_damage) {
+        out.line(format!("searched without its index: {}", crate::output::clean(why)))?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod damage;
 mod demo;
 mod formats;
 mod import;
+mod optimize;
 mod search;
 
 use std::path::{Path, PathBuf};

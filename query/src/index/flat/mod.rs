@@ -4,4 +4,4 @@
 
 mod search;
 
-pub use search::{Accept, Scan, candidates, finish, search};
+pub use search::{Scan, candidates, finish, search};

@@ -12,11 +12,8 @@ use foretaste_storage::layout::Element;
 use foretaste_storage::{Error, Result, element};
 
 use crate::answer::TopK;
-use crate::index::{Neighbor, Query, RowRef, ScanStats, Source, Strip};
+use crate::index::{Accept, Neighbor, Query, RowRef, ScanStats, Source, Strip};
 use crate::kernel::{Acc, Kernels, Rows};
-
-/// A filter over rows: which of them may be found. Deleted rows are refused here too.
-pub type Accept<'f> = dyn Fn(u32) -> Result<bool> + 'f;
 
 /// Most rows of a run; also how often cancellation is looked at.
 const RUN_ROWS: usize = 256;

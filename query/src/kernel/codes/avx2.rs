@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::BUNDLE;
+use super::{BUNDLE, EdgeQuery};
 
 /// See [`super::Table`].
 ///
@@ -55,6 +55,41 @@ unsafe fn sums<const BITS: i32, const SHIFTS: usize>(query: &[i8], codes: &[u8],
         // SAFETY: `out` has room for 32 numbers.
         unsafe { _mm256_storeu_si256(out.as_mut_ptr().add(lane * 8).cast(), sum) };
     }
+}
+
+/// See [`super::Table`].
+///
+/// # Safety
+/// As [`bundle`], after the addends and factors of `bundle`.
+#[target_feature(enable = "avx2,fma")]
+pub(crate) unsafe fn expand(
+    query: &EdgeQuery<'_>,
+    base: f32,
+    bundle: &[u8],
+    limit: f32,
+    out: &mut [f32; BUNDLE],
+) -> u32 {
+    let mut sums = [0; BUNDLE];
+    let codes = bundle.get(8 * BUNDLE..).unwrap_or_default();
+    // SAFETY: the caller's promise: the codes follow 32 addends and 32 factors.
+    unsafe { self::bundle(query.bits, query.codes, codes, &mut sums) };
+    let (step, shift) = (_mm256_set1_ps(query.step), _mm256_set1_ps(query.shift));
+    let (base, limit) = (_mm256_set1_ps(base), _mm256_set1_ps(limit));
+    let mut mask = 0;
+    for at in (0..BUNDLE).step_by(8) {
+        // SAFETY: 32 sums, addends, factors and estimates, of which 8 from `at` on.
+        unsafe {
+            let sums = _mm256_cvtepi32_ps(_mm256_loadu_si256(sums.as_ptr().add(at).cast()));
+            let addend = _mm256_loadu_ps(bundle.as_ptr().add(4 * at).cast());
+            let factor = _mm256_loadu_ps(bundle.as_ptr().add(4 * BUNDLE + 4 * at).cast());
+            let product = _mm256_fmadd_ps(sums, step, shift);
+            let estimate = _mm256_fmadd_ps(factor, product, _mm256_add_ps(base, addend));
+            _mm256_storeu_ps(out.as_mut_ptr().add(at), estimate);
+            let below = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(estimate, limit));
+            mask |= (below as u32) << at;
+        }
+    }
+    mask
 }
 
 /// See [`super::Table`].

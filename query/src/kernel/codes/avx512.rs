@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::BUNDLE;
+use super::{BUNDLE, EdgeQuery};
 
 /// Whether this processor has what these kernels use beyond the other AVX-512 kernels.
 pub(crate) fn supported() -> bool {
@@ -16,14 +16,78 @@ pub(crate) fn supported() -> bool {
 /// # Safety
 /// [`supported`], with the other AVX-512 features; `bits` is 1, 2 or 4 and `codes` as long as `query` needs.
 pub(crate) unsafe fn bundle(bits: u8, query: &[i8], codes: &[u8], out: &mut [i32; BUNDLE]) {
-    // SAFETY: the caller's promise is the one that `sums` asks for.
+    // SAFETY: the caller's promise is the one that `store` asks for.
     unsafe {
         match bits {
-            1 => sums::<1, 8>(query, codes, out),
-            2 => sums::<2, 4>(query, codes, out),
-            _ => sums::<4, 2>(query, codes, out),
+            1 => store::<1, 8>(query, codes, out),
+            2 => store::<2, 4>(query, codes, out),
+            _ => store::<4, 2>(query, codes, out),
         }
     }
+}
+
+/// # Safety
+/// As [`bundle`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+unsafe fn store<const BITS: u32, const SHIFTS: usize>(query: &[i8], codes: &[u8], out: &mut [i32; BUNDLE]) {
+    // SAFETY: the caller's promise; `out` has room for 32 numbers.
+    unsafe {
+        let (low, high) = sums::<BITS, SHIFTS>(query, codes.as_ptr());
+        _mm512_storeu_si512(out.as_mut_ptr().cast(), low);
+        _mm512_storeu_si512(out.as_mut_ptr().add(16).cast(), high);
+    }
+}
+
+/// See [`super::Table`].
+///
+/// # Safety
+/// As [`bundle`], after the addends and factors of `bundle`.
+pub(crate) unsafe fn expand(
+    query: &EdgeQuery<'_>,
+    base: f32,
+    bundle: &[u8],
+    limit: f32,
+    out: &mut [f32; BUNDLE],
+) -> u32 {
+    // SAFETY: the caller's promise is the one that `estimates` asks for.
+    unsafe {
+        match query.bits {
+            1 => estimates::<1, 8>(query, base, bundle, limit, out),
+            2 => estimates::<2, 4>(query, base, bundle, limit, out),
+            _ => estimates::<4, 2>(query, base, bundle, limit, out),
+        }
+    }
+}
+
+/// # Safety
+/// As [`expand`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+unsafe fn estimates<const BITS: u32, const SHIFTS: usize>(
+    query: &EdgeQuery<'_>,
+    base: f32,
+    bundle: &[u8],
+    limit: f32,
+    out: &mut [f32; BUNDLE],
+) -> u32 {
+    let at = bundle.as_ptr();
+    // SAFETY: the caller's promise: 32 addends, 32 factors, and the codes.
+    let (low, high) = unsafe { sums::<BITS, SHIFTS>(query.codes, at.add(8 * BUNDLE)) };
+    let (step, shift, base) = (_mm512_set1_ps(query.step), _mm512_set1_ps(query.shift), _mm512_set1_ps(base));
+    let limit = _mm512_set1_ps(limit);
+    let mut mask = 0;
+    for (half, sums) in [low, high].into_iter().enumerate() {
+        // SAFETY: as above; `out` has room for 32 numbers.
+        unsafe {
+            let addend = _mm512_loadu_ps(at.add(half * 64).cast());
+            let factor = _mm512_loadu_ps(at.add(4 * BUNDLE + half * 64).cast());
+            let product = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums), step, shift);
+            let estimate = _mm512_fmadd_ps(factor, product, _mm512_add_ps(base, addend));
+            _mm512_storeu_ps(out.as_mut_ptr().add(half * 16), estimate);
+            let below = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(estimate, limit);
+            mask |= u32::from(below) << (half * 16);
+        }
+    }
+    mask
 }
 
 /// `SHIFTS` is 8 / `BITS`.
@@ -31,16 +95,16 @@ pub(crate) unsafe fn bundle(bits: u8, query: &[i8], codes: &[u8], out: &mut [i32
 /// # Safety
 /// As [`bundle`].
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-unsafe fn sums<const BITS: u32, const SHIFTS: usize>(query: &[i8], codes: &[u8], out: &mut [i32; BUNDLE]) {
+#[inline]
+unsafe fn sums<const BITS: u32, const SHIFTS: usize>(query: &[i8], codes: *const u8) -> (__m512i, __m512i) {
     let mask = _mm512_set1_epi8(((1u32 << BITS) - 1) as i8);
     let mut low = [_mm512_setzero_si512(); SHIFTS];
     let mut high = [_mm512_setzero_si512(); SHIFTS];
-    let (mut q, mut c) = (query.as_ptr().cast::<i32>(), codes.as_ptr());
+    let (mut q, mut c) = (query.as_ptr().cast::<i32>(), codes);
     for _ in 0..query.len() / (4 * SHIFTS) {
         // SAFETY: a run of `4 * SHIFTS` dimensions is two vectors of codes and `SHIFTS` words of the query, and there are
         // as many runs as the loop takes.
-        let (mut a, mut b) =
-            unsafe { (_mm512_loadu_si512(c.cast()), _mm512_loadu_si512(c.add(64).cast())) };
+        let (mut a, mut b) = unsafe { (_mm512_loadu_si512(c.cast()), _mm512_loadu_si512(c.add(64).cast())) };
         for s in 0..SHIFTS {
             // SAFETY: as above.
             let four = _mm512_set1_epi32(unsafe { q.add(s).read_unaligned() });
@@ -61,11 +125,7 @@ unsafe fn sums<const BITS: u32, const SHIFTS: usize>(query: &[i8], codes: &[u8],
     let add = |sums: [__m512i; SHIFTS]| {
         sums.into_iter().fold(_mm512_setzero_si512(), |a, b| _mm512_add_epi32(a, b))
     };
-    // SAFETY: `out` has room for 32 numbers.
-    unsafe {
-        _mm512_storeu_si512(out.as_mut_ptr().cast(), add(low));
-        _mm512_storeu_si512(out.as_mut_ptr().add(16).cast(), add(high));
-    }
+    (add(low), add(high))
 }
 
 /// See [`super::Table`].

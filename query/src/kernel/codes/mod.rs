@@ -31,6 +31,14 @@ pub const CODE_ALIGN: usize = 64;
 pub(super) struct Table {
     /// Inner products of `query` (i8) with the 32 codes of a bundle.
     pub bundle: unsafe fn(bits: u8, query: &[i8], codes: &[u8], out: &mut [i32; BUNDLE]),
+    /// What [`Kernels::expand`] says, of a bundle that is long enough.
+    pub expand: unsafe fn(
+        query: &EdgeQuery<'_>,
+        base: f32,
+        bundle: &[u8],
+        limit: f32,
+        out: &mut [f32; BUNDLE],
+    ) -> u32,
     /// Inner product of two 8-bit codes of the same length, a multiple of [`CODE_ALIGN`].
     pub dot_i8: unsafe fn(a: &[i8], b: &[i8]) -> i32,
     /// Inner product of a 16-bit query and an 8-bit code of the same length, a multiple of [`CODE_ALIGN`].
@@ -42,7 +50,39 @@ pub fn bundle_bytes(bits: u8, dims: usize) -> usize {
     dims / 8 * usize::from(bits) * BUNDLE
 }
 
+/// A query as bundles of edges are scored with it: numbers = `step` x `codes`.
+#[derive(Debug, Clone, Copy)]
+pub struct EdgeQuery<'a> {
+    /// Bits a dimension of the edges' codes.
+    pub bits: u8,
+    /// The query's code, a multiple of 32 long.
+    pub codes: &'a [i8],
+    /// What a code is multiplied with.
+    pub step: f32,
+    /// Added to each product: minus the middle of the edges' codes times the sum of the query.
+    pub shift: f32,
+}
+
 impl Kernels {
+    /// Estimates the squared distances of the 32 rows of a bundle of edges (see `codes::edges`: 32 addends, 32 factors, codes):
+    /// `base + addend + factor * (step * <query, code> + shift)`. Returns one bit a row, set when the estimate is below
+    /// `limit`; `None` when the bundle is too short or the query is none.
+    #[inline]
+    pub fn expand(
+        &self,
+        query: &EdgeQuery<'_>,
+        base: f32,
+        bundle: &[u8],
+        limit: f32,
+        out: &mut [f32; BUNDLE],
+    ) -> Option<u32> {
+        let sound = matches!(query.bits, 1 | 2 | 4)
+            && query.codes.len().is_multiple_of(32)
+            && bundle.len() >= 8 * BUNDLE + bundle_bytes(query.bits, query.codes.len());
+        // SAFETY: a table is only handed out where its features are, and the lengths were checked just above.
+        sound.then(|| unsafe { (self.codes.expand)(query, base, bundle, limit, out) })
+    }
+
     /// The inner products of `query` and the 32 codes of a bundle, each code a whole number of 0 to `2^bits - 1`.
     ///
     /// Returns false, and leaves `out` as it is, when `bits` is not 1, 2 or 4, `query` is no multiple of 32 long, or
@@ -58,6 +98,21 @@ impl Kernels {
             unsafe { (self.codes.bundle)(bits, query, codes, out) };
         }
         sound
+    }
+
+    /// Asks the processor to bring `bytes` near; a hint without effect on any result.
+    #[inline]
+    pub fn prefetch(&self, bytes: &[u8]) {
+        #[cfg(target_arch = "x86_64")]
+        for line in bytes.chunks(64) {
+            // SAFETY: every x86-64 has the instruction, and it reads nothing.
+            unsafe {
+                use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+                _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = bytes;
     }
 
     /// The inner product of two 8-bit codes, over the whole multiples of [`CODE_ALIGN`] that both have.
@@ -123,7 +178,12 @@ mod tests {
                         for (v, sum) in out.iter().enumerate() {
                             let expected: i32 =
                                 (0..dims).map(|d| i32::from(query[d]) * value(bits, &codes[1..], v, d)).sum();
-                            assert_eq!(*sum, expected, "{} {bits} bits {dims} dims vector {v}", kernels.name());
+                            assert_eq!(
+                                *sum,
+                                expected,
+                                "{} {bits} bits {dims} dims vector {v}",
+                                kernels.name()
+                            );
                         }
                     }
                 }
@@ -146,6 +206,38 @@ mod tests {
     }
 
     #[test]
+    fn expanding_a_bundle_is_its_formula_on_every_table() {
+        for kernels in Kernels::available() {
+            for (bits, dims) in [(1u8, 64), (2, 256), (2, 32), (4, 96)] {
+                let codes: Vec<i8> = bytes(dims, 5).iter().map(|b| *b as i8).collect();
+                let query = EdgeQuery { bits, codes: &codes, step: 0.125, shift: -3.5 };
+                let mut bundle = vec![0; 8 * BUNDLE];
+                for place in 0..BUNDLE {
+                    let addend = if place == 7 { f32::INFINITY } else { place as f32 * 0.5 };
+                    bundle[place * 4..][..4].copy_from_slice(&addend.to_le_bytes());
+                    bundle[4 * BUNDLE + place * 4..][..4]
+                        .copy_from_slice(&(-0.25 * place as f32).to_le_bytes());
+                }
+                bundle.extend(bytes(bundle_bytes(bits, dims), 6));
+                let mut sums = [0; BUNDLE];
+                assert!(kernels.bundle(bits, &codes, &bundle[8 * BUNDLE..], &mut sums));
+                let mut out = [0.0; BUNDLE];
+                let mask = kernels.expand(&query, 10.0, &bundle, 9.0, &mut out).unwrap();
+                for place in 0..BUNDLE {
+                    let addend = if place == 7 { f32::INFINITY } else { place as f32 * 0.5 };
+                    let expected = 10.0 + addend - 0.25 * place as f32 * (0.125 * sums[place] as f32 - 3.5);
+                    assert!(
+                        out[place] == expected
+                            || (out[place] - expected).abs() <= 1e-5 * expected.abs().max(10.0)
+                    );
+                    assert_eq!(mask >> place & 1 == 1, out[place] < 9.0, "{} {place}", kernels.name());
+                }
+                assert_eq!(kernels.expand(&query, 10.0, &bundle[1..], 9.0, &mut out), None);
+            }
+        }
+    }
+
+    #[test]
     fn inner_products_of_codes_are_exact_on_every_table() {
         for kernels in Kernels::available() {
             for dims in [0, 64, 128, 192, 384, 768, 832, 1536, 8192] {
@@ -154,7 +246,12 @@ mod tests {
                 let wide: Vec<i16> = a.iter().map(|x| i16::from(*x) * 7).collect();
                 let expected: i32 = (0..dims).map(|d| i32::from(a[d + 1]) * i32::from(b[d])).sum();
                 assert_eq!(kernels.dot_i8(&a[1..], &b[..dims]), expected, "{} {dims}", kernels.name());
-                assert_eq!(kernels.dot_i16(&wide[1..], &b[..dims]), 7 * expected, "{} {dims}", kernels.name());
+                assert_eq!(
+                    kernels.dot_i16(&wide[1..], &b[..dims]),
+                    7 * expected,
+                    "{} {dims}",
+                    kernels.name()
+                );
                 let low = vec![-128i8; dims];
                 assert_eq!(kernels.dot_i8(&low, &low), 16384 * dims as i32);
             }

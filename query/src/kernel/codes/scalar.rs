@@ -2,7 +2,7 @@
 //!
 //! Reads from: checked codes. Writes to: integer sums. Never: a feature of the processor.
 
-use super::BUNDLE;
+use super::{BUNDLE, EdgeQuery};
 
 /// See [`super::Table`]. Not unsafe but in its type, which all tables share.
 ///
@@ -21,6 +21,32 @@ pub(crate) unsafe fn bundle(bits: u8, query: &[i8], codes: &[u8], out: &mut [i32
             }
         }
     }
+}
+
+/// See [`super::Table`].
+///
+/// # Safety
+/// None to keep.
+pub(crate) unsafe fn expand(
+    query: &EdgeQuery<'_>,
+    base: f32,
+    bundle: &[u8],
+    limit: f32,
+    out: &mut [f32; BUNDLE],
+) -> u32 {
+    let (addends, rest) = bundle.split_at(4 * BUNDLE);
+    let (factors, codes) = rest.split_at(4 * BUNDLE);
+    let mut sums = [0; BUNDLE];
+    // SAFETY: it has nothing to keep.
+    unsafe { self::bundle(query.bits, query.codes, codes, &mut sums) };
+    let number = |b: &[u8]| f32::from_le_bytes(b.try_into().unwrap_or_default());
+    let mut mask = 0;
+    for (i, estimate) in out.iter_mut().enumerate() {
+        let (addend, factor) = (number(&addends[i * 4..][..4]), number(&factors[i * 4..][..4]));
+        *estimate = base + addend + factor * (query.step * sums[i] as f32 + query.shift);
+        mask |= u32::from(*estimate < limit) << i;
+    }
+    mask
 }
 
 /// See [`super::Table`].

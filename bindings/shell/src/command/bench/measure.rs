@@ -1,13 +1,13 @@
 //! One point of a sweep: recall, queries a second, latency.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use foretaste::{Collection, Hits, Key};
 use serde::Serialize;
 
 use super::data::DataSet;
-use crate::args::Index;
+use crate::args::IndexKind;
 use crate::interrupt;
 use crate::output::{Failure, Outcome};
 
@@ -22,7 +22,7 @@ pub struct Asked<'a> {
     pub k: usize,
     pub dims: usize,
     pub filter: Option<&'a str>,
-    pub index: Index,
+    pub index: IndexKind,
 }
 
 /// The true answers: for each query, rows with their distances, nearest first.
@@ -106,7 +106,7 @@ pub fn point(
             latencies.push(asked_at.elapsed().as_secs_f64() * 1e6);
             if run == 0 {
                 answers.push(hits.iter().map(|hit| (row(&hit.id), hit.distance)).collect());
-                if query + 1 >= FEWEST && started.elapsed() > Duration::from_secs_f64(seconds) {
+                if query + 1 >= FEWEST && started.elapsed().as_secs_f64() > seconds {
                     most = query + 1;
                     break;
                 }
@@ -123,7 +123,8 @@ pub fn point(
         }
     }
     let by_distance = asked.dims == data.dim;
-    let recalls = answers.iter().enumerate().map(|(query, hits)| truth.recall(query, hits, asked.k, by_distance));
+    let recalls =
+        answers.iter().enumerate().map(|(query, hits)| truth.recall(query, hits, asked.k, by_distance));
     let recalls: Vec<f64> = recalls.flatten().collect();
     let recall = recalls.iter().sum::<f64>() / recalls.len().max(1) as f64;
     let best = best.ok_or_else(|| Failure::new("there are no queries"))?;

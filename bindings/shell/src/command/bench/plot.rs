@@ -68,7 +68,10 @@ fn failed(file: &Path, error: &dyn std::fmt::Display) -> Failure {
 
 type Drawing<'a, DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
-fn curves<DB: DrawingBackend>(root: &DrawingArea<DB, plotters::coord::Shift>, report: &Report) -> Drawing<'static, DB> {
+fn curves<DB: DrawingBackend>(
+    root: &DrawingArea<DB, plotters::coord::Shift>,
+    report: &Report,
+) -> Drawing<'static, DB> {
     let points: Vec<(f64, f64)> =
         report.curves.iter().flat_map(|c| c.points.iter().map(|p| (p.recall, p.qps))).collect();
     let least = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).fold(f64::INFINITY, f64::min);
@@ -80,10 +83,7 @@ fn curves<DB: DrawingBackend>(root: &DrawingArea<DB, plotters::coord::Shift>, re
         .margin(16)
         .x_label_area_size(44)
         .y_label_area_size(72)
-        .build_cartesian_2d(
-            (lowest - 0.01).max(0.0)..1.0,
-            (least_qps * 0.8..most_qps * 1.25).log_scale(),
-        )?;
+        .build_cartesian_2d((lowest - 0.01).max(0.0)..1.0, (least_qps * 0.8..most_qps * 1.25).log_scale())?;
     chart
         .configure_mesh()
         .x_desc("recall")

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::data::DataSet;
 use super::measure::{Asked, Point};
-use crate::args::Index;
+use crate::args::IndexKind;
 use crate::output::{Outcome, Output, bytes, count};
 use crate::sink::{self, Sink};
 
@@ -28,14 +28,14 @@ pub struct Report {
 }
 
 /// What an index took.
-#[derive(Default, Serialize)]
+#[derive(Serialize)]
 pub struct Indexed {
-    pub index: Index,
+    pub index: IndexKind,
     pub build_seconds: f64,
     /// Bytes of the collection's files: vectors, ids, documents and index.
     pub bytes_disk: u64,
-    /// What of them the index added to the same rows without one.
-    pub bytes_index: Option<u64>,
+    /// Bytes of the index alone.
+    pub bytes_index: u64,
     /// Opening the database, its files in the page cache.
     pub open_ms: f64,
     pub open_and_first_query_ms: f64,
@@ -47,7 +47,7 @@ pub struct Indexed {
 /// A sweep of one index.
 #[derive(Serialize)]
 pub struct Curve {
-    pub index: Index,
+    pub index: IndexKind,
     pub k: usize,
     pub dims: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,7 +82,13 @@ impl Report {
 
     /// Writes it as tables.
     pub fn show(&self, out: &mut Output) -> Outcome {
-        out.line(format!("{}: {} rows, {} dimensions, {}", self.file, count(self.rows), self.dim, self.metric))?;
+        out.line(format!(
+            "{}: {} rows, {} dimensions, {}",
+            self.file,
+            count(self.rows),
+            self.dim,
+            self.metric
+        ))?;
         let header = ["index", "build s", "on disk", "index", "open ms", "with query ms", "resident MB"];
         let row = |i: &Indexed| {
             let megabytes = i.resident_mb.map_or("–".to_string(), |mb| format!("{mb:.0}"));
@@ -90,7 +96,7 @@ impl Report {
                 i.index.name().to_string(),
                 format!("{:.2}", i.build_seconds),
                 bytes(i.bytes_disk),
-                i.bytes_index.map_or("–".to_string(), bytes),
+                bytes(i.bytes_index),
                 format!("{:.1}", i.open_ms),
                 format!("{:.1}", i.open_and_first_query_ms),
                 megabytes,
