@@ -33,10 +33,6 @@ pub const GRAPH_CANDIDATES: u64 = 1 << 16;
 pub const CELLS: u64 = 1 << 24;
 /// Most typed columns of a collection.
 pub const COLUMNS: u64 = 256;
-/// Most links of a node in an upper layer of a graph (`m`).
-pub const LINKS: u64 = 512;
-/// Most candidates of a graph's construction or search (`ef`).
-pub const EF: u64 = 1 << 20;
 /// Most nodes of a graph, whose highest bit a search uses.
 pub const GRAPH_NODES: u64 = (1 << 31) - 1;
 /// Largest metadata record (bincode), in bytes.

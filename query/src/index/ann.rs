@@ -118,8 +118,8 @@ pub fn build(source: &dyn Source, task: &Task<'_>) -> Result<Option<Built>> {
         Spec::Hnsw(params) => params,
         Spec::Auto | Spec::Flat | Spec::Ivf(_) => HnswParams::default(),
     };
-    limits::check("links of a node (m)", u64::from(params.m), limits::LINKS)?;
-    limits::check("ef_construction", u64::from(params.ef_construction), limits::EF)?;
+    limits::check("links of a node (m)", u64::from(params.m), limits::GRAPH_LINKS)?;
+    limits::check("ef_construction", u64::from(params.ef_construction), limits::GRAPH_CANDIDATES)?;
     limits::check("rows of a graph", u64::from(source.rows()), limits::GRAPH_NODES)?;
     let Some(codec) = Codec::train(source, task, params.edge_bits)? else { return Ok(None) };
     let Some(codes) = codec.encode(source, task)? else { return Ok(None) };
@@ -217,7 +217,7 @@ impl Index {
             return Err(refuse(why));
         }
         let Spec::Hnsw(params) = head.spec else { return Err(refuse(format!("{:?}", head.spec))) };
-        if u64::from(params.m) > limits::LINKS || u64::from(head.dims) > limits::DIMENSION {
+        if u64::from(params.m) > limits::GRAPH_LINKS || u64::from(head.dims) > limits::DIMENSION {
             return Err(refuse("the index is beyond the limits".to_string()));
         }
         let space = Space::new(metric, head.dims as usize, head.radius);

@@ -11,6 +11,7 @@ pub mod kmeans;
 pub(crate) mod parallel;
 mod query;
 mod read;
+pub mod settle;
 mod space;
 mod spec;
 

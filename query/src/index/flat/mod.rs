@@ -5,3 +5,4 @@
 mod search;
 
 pub use search::{Scan, candidates, finish, search};
+pub(crate) use search::{damaged, exact, for_each_plane};

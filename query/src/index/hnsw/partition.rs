@@ -26,8 +26,6 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub const NONE: Link = Link { distance: f32::INFINITY, row: u32::MAX };
-
     /// By distance, then row.
     pub fn order(&self, other: &Link) -> std::cmp::Ordering {
         self.distance.total_cmp(&other.distance).then(self.row.cmp(&other.row))
