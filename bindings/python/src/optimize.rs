@@ -28,7 +28,7 @@ impl Build {
                 Spec::Hnsw(HnswParams {
                     m: given.take("m")?.unwrap_or(usual.m),
                     ef_construction: given.take("ef_construction")?.unwrap_or(usual.ef_construction),
-                    edge_bits: given.take("edge_bits")?.unwrap_or(usual.edge_bits),
+                    edge_bits: given.take("edge_bits")?.or(usual.edge_bits),
                 })
             }
             other => {
