@@ -22,7 +22,7 @@ help: ## list the targets
 # ---------------------------------------------------------------------------------------------------- tests
 
 .PHONY: test
-test: tools fmt-check clippy unit loom docs fuzz-check ## everything a change has to pass (what .ci/run runs)
+test: tools fmt-check clippy unit loom docs fuzz-check python ## everything a change has to pass (what .ci/run runs)
 	@echo "all checks passed"
 
 .PHONY: tools
@@ -74,6 +74,31 @@ fuzz-check: ## compile the fuzz targets with the stable toolchain
 	else \
 	    CARGO_TARGET_DIR="$(TARGET)/fuzz" $(CARGO) check --manifest-path fuzz/Cargo.toml --all-targets; \
 	fi
+
+# The module is built and tested in an environment of its own, so that nothing is installed beside it.
+PYTHON ?= python3
+VENV := $(TARGET)/venv
+VENV_PYTHON := $(abspath $(VENV))/bin/python
+
+.PHONY: python
+python: ## build the Python module as it is released, install it into target/venv, run its tests
+	@if ! command -v $(PYTHON) >/dev/null 2>&1; then \
+	    echo "python: skipped, there is no $(PYTHON)"; exit 0; \
+	elif ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then \
+	    echo "python: skipped, the module needs Python 3.10 or later: make python PYTHON=python3.12"; exit 0; \
+	elif ! $(PYTHON) -c 'import ensurepip, venv' >/dev/null 2>&1; then \
+	    echo "python: skipped, $(PYTHON) has no venv (a package of the system, such as python3-venv)"; exit 0; \
+	fi; \
+	[ -x "$(VENV)/bin/python" ] || $(PYTHON) -m venv "$(VENV)"; \
+	if ! "$(VENV)/bin/python" -m pip install -q --disable-pip-version-check -r bindings/python/requirements-test.txt; then \
+	    [ -n "$${CI:-}" ] && exit 1; \
+	    echo "python: skipped, pip cannot reach the packages it needs (bindings/python/requirements-test.txt)"; exit 0; \
+	fi; \
+	rm -rf "$(TARGET)/wheels"; \
+	CARGO_TARGET_DIR="$(abspath $(TARGET))" "$(VENV)/bin/maturin" build --release --locked \
+	    --manifest-path bindings/python/Cargo.toml --interpreter "$(VENV_PYTHON)" --out "$(abspath $(TARGET))/wheels"; \
+	"$(VENV)/bin/python" -m pip install -q --disable-pip-version-check --force-reinstall --no-deps "$(TARGET)"/wheels/*.whl; \
+	cd bindings/python && "$(VENV_PYTHON)" -m pytest
 
 .PHONY: deny
 deny: ## licences, advisories and sources of the dependencies (cargo-deny)

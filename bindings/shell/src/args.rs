@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use foretaste::import::Format;
 use foretaste::lang::ColumnType;
 use foretaste::{Element, MAX_K, Metric};
+use serde::Serialize;
 
 /// foretaste: an embedded vector database.
 #[derive(Debug, Parser)]
@@ -68,6 +69,8 @@ pub enum Command {
     },
     /// Write all rows of a collection to a file.
     Export(Export),
+    /// Measure recall and speed on a file of the ANN-benchmarks.
+    Bench(Bench),
 }
 
 /// A collection of a database.
@@ -192,8 +195,51 @@ pub struct Export {
     pub vector: String,
 }
 
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// An HDF5 file with `train`, `test`, `neighbors` and `distances`.
+    pub file: PathBuf,
+    /// The database to build and keep; used again if it holds the file's rows [default: a temporary one].
+    #[arg(long)]
+    pub db: Option<PathBuf>,
+    /// The indexes to measure.
+    #[arg(long, value_delimiter = ',', default_value = "hnsw,ivf,flat")]
+    pub index: Vec<IndexKind>,
+    /// How many hits are asked for; the recall is that of as many.
+    #[arg(short, long, value_delimiter = ',', default_value = "10,100", value_parser = clap::value_parser!(u32).range(1..=MAX_K as i64))]
+    pub k: Vec<u32>,
+    /// Runs of each point; the fastest counts.
+    #[arg(long, default_value_t = 3)]
+    pub runs: usize,
+    /// Most queries of a run, from the file's first on.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub queries: u32,
+    /// A run ends after about so many seconds.
+    #[arg(long, default_value_t = 5.0)]
+    pub seconds: f64,
+    /// Efforts of graph searches.
+    #[arg(long, value_delimiter = ',')]
+    pub ef: Vec<usize>,
+    /// Efforts of inverted-file searches: cells to look into.
+    #[arg(long, value_delimiter = ',')]
+    pub nprobe: Vec<usize>,
+    /// Lengths to search at; each is made a level [default: all dimensions].
+    #[arg(long, value_delimiter = ',')]
+    pub dims: Vec<usize>,
+    /// Only rows that pass; the truth is then found by comparing each of them.
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filter: Option<String>,
+    /// Write the results to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Draw speed over recall into this file, .png or .svg.
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+}
+
 /// A kind of index.
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum IndexKind {
     /// None for few rows, else hnsw.
     Auto,
@@ -203,6 +249,18 @@ pub enum IndexKind {
     Ivf,
     /// A navigable graph.
     Hnsw,
+}
+
+impl IndexKind {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            IndexKind::Auto => "auto",
+            IndexKind::Flat => "flat",
+            IndexKind::Ivf => "ivf",
+            IndexKind::Hnsw => "hnsw",
+        }
+    }
 }
 
 /// What codes are made of.

@@ -47,6 +47,7 @@ fn dispatch(command: Command, out: &mut Output) -> Outcome<ExitCode> {
         Command::Optimize(args) => command::optimize::run(&args, out)?,
         Command::Stats { db } => command::stats::run(&db, out)?,
         Command::Export(args) => command::export::run(&args, out)?,
+        Command::Bench(args) => command::bench::run(&args, out)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! The commands, one a file, and what they share: opening a database, reading an id.
 
+pub mod bench;
 pub mod check;
 pub mod compact;
 pub mod demo;

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "files to import and to damage are written directly")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failure fails the test, in its helpers too")]
 
+mod bench;
 mod damage;
 mod demo;
 mod formats;

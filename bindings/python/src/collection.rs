@@ -1,0 +1,270 @@
+//! The collection as a Python class: write, read, search, optimise.
+//!
+//! Reads from: `foretaste::Collection`. Writes to: the same. Never: work with the interpreter's lock held, but for the
+//! taking in of arguments and the making of results.
+
+use std::sync::Arc;
+
+use foretaste::Search;
+use foretaste::lang::Filter;
+use pyo3::exceptions::{PyNotImplementedError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::answer::Answer;
+use crate::batch::{self, Arrays};
+use crate::db::{Open, Slot};
+use crate::progress::Progress;
+use crate::record::Record;
+use crate::{errors, input, json, optimize};
+
+/// A collection of an open database: `db["name"]` gives one. May be used from several threads.
+#[pyclass(frozen, module = "foretaste")]
+pub struct Collection {
+    pub open: Arc<Open>,
+    pub slot: Arc<Slot>,
+    pub name: String,
+}
+
+/// What a search is told besides the vector.
+struct Asked {
+    k: usize,
+    filter: Option<Filter>,
+    dims: Option<usize>,
+}
+
+impl Asked {
+    fn new(
+        k: usize,
+        filter: Option<&Bound<'_, PyAny>>,
+        dims: Option<usize>,
+        ef: Option<usize>,
+        nprobe: Option<usize>,
+    ) -> PyResult<Asked> {
+        if ef == Some(0) || nprobe == Some(0) {
+            return Err(PyValueError::new_err("ef and nprobe are at least 1"));
+        }
+        Ok(Asked { k, filter: filter.map(input::filter).transpose()?, dims })
+    }
+
+    fn of(&self, search: Search) -> Search {
+        let mut search = search.k(self.k);
+        if let Some(dims) = self.dims {
+            search = search.dims(dims);
+        }
+        if let Some(filter) = &self.filter {
+            search = search.where_(filter.clone());
+        }
+        search
+    }
+}
+
+impl Collection {
+    fn handle(&self, py: Python<'_>) -> PyResult<foretaste::Collection> {
+        self.slot.with(py, foretaste::Collection::clone)
+    }
+}
+
+#[pymethods]
+impl Collection {
+    /// Writes rows in one atomic, durable batch: all of them are safe when this returns, or none is there.
+    ///
+    /// `ids` is an int64 array, or a list of ints and strs, each once; a row whose id is there already is replaced.
+    /// `vectors` has the shape (rows, dimensions); a float32 array in C order is not copied. `payloads` is None, or a list
+    /// of a dict or None for each row. `variances` are one number a row, or one a number of the vectors, as the collection
+    /// was created with. `progress` is True, a function of (done, total) that cancels by returning False, or
+    /// a bar with `update`.
+    ///
+    /// Raises `DimensionMismatch`, `NonFinite`, `ZeroVector`, `OutOfRange`, `BadPayload`, `DuplicateId`, `LimitExceeded`,
+    /// `ReadOnly`, `Poisoned`, `IoError`.
+    #[pyo3(signature = (ids, vectors, payloads = None, variances = None, progress = None))]
+    #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
+    fn upsert(
+        &self,
+        py: Python<'_>,
+        ids: &Bound<'_, PyAny>,
+        vectors: &Bound<'_, PyAny>,
+        payloads: Option<&Bound<'_, PyAny>>,
+        variances: Option<&Bound<'_, PyAny>>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let rows = batch::Rows::new(ids, vectors, payloads, variances)?;
+        let progress = Progress::new(progress, "writing")?;
+        batch::write(py, &self.handle(py)?, &rows, progress)
+    }
+
+    /// Removes the rows with these ids, where there are any, in one atomic, durable batch.
+    fn delete(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<()> {
+        let keys = if input::is_one_key(ids) { vec![input::key(ids)?] } else { input::keys(ids)? };
+        let collection = self.handle(py)?;
+        let done = py.detach(|| {
+            let mut batch = collection.batch();
+            for key in keys {
+                batch.delete(key);
+            }
+            batch.commit()
+        });
+        errors::result(py, done)
+    }
+
+    /// The row with an id, or None; of several ids, a list of them.
+    fn get<'py>(&self, py: Python<'py>, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let snapshot = self.handle(py)?.snapshot();
+        if input::is_one_key(ids) {
+            let found = errors::result(py, snapshot.get(input::key(ids)?))?;
+            return found.map(Record).into_pyobject(py);
+        }
+        let keys = input::keys(ids)?;
+        let found =
+            py.detach(|| keys.into_iter().map(|key| snapshot.get(key)).collect::<Result<Vec<_>, _>>());
+        let records: Vec<_> = errors::result(py, found)?.into_iter().map(|r| r.map(Record)).collect();
+        Ok(records.into_pyobject(py)?.into_any())
+    }
+
+    /// The `k` rows nearest to the vector `q`.
+    ///
+    /// A float32 array of one dimension in C order is not copied by Python. `where` is a filter, as a str or as the dict that
+    /// means the same. `dims` compares the first dimensions only, and must be the length of a level. `ef` and `nprobe` are
+    /// the effort for collections with an index; larger is slower and finds more.
+    ///
+    /// An answer with fewer than `k` hits is no error: fewer rows pass. Not there yet, and refused: `progressive`,
+    /// `target_recall`, `deadline_ms`, `rerank`.
+    ///
+    /// Raises `DimensionMismatch`, `NonFinite`, `ZeroVector`, `BadFilter`, `BadRequest`, `LimitExceeded`, `Corrupt`.
+    #[pyo3(signature = (q, k = 10, r#where = None, dims = None, ef = None, nprobe = None, **later))]
+    #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
+    fn search(
+        &self,
+        py: Python<'_>,
+        q: &Bound<'_, PyAny>,
+        k: usize,
+        r#where: Option<&Bound<'_, PyAny>>,
+        dims: Option<usize>,
+        ef: Option<usize>,
+        nprobe: Option<usize>,
+        later: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Answer> {
+        refuse(later)?;
+        let query = input::query(q)?;
+        let asked = Asked::new(k, r#where, dims, ef, nprobe)?;
+        let search = self.slot.with(py, |c| asked.of(c.search(query.as_slice().unwrap_or_default())))?;
+        let hits = py.detach(|| search.run());
+        Ok(Answer::new(errors::result(py, hits)?, k))
+    }
+
+    /// The `k` rows nearest to each row of `Q`, as two arrays of shape (rows, k): ids (int64) and distances (float64).
+    ///
+    /// Where there are fewer than `k` hits, the rest is -1 and inf. All ids found must be integers. `threads` are as many
+    /// as the machine has when None. The other arguments are those of `search`.
+    #[pyo3(signature = (Q, k = 10, threads = None, r#where = None, dims = None, ef = None, nprobe = None, **later))]
+    #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
+    #[expect(non_snake_case, reason = "the argument's name in Python")]
+    fn search_batch<'py>(
+        &self,
+        py: Python<'py>,
+        Q: &Bound<'py, PyAny>,
+        k: usize,
+        threads: Option<usize>,
+        r#where: Option<&Bound<'_, PyAny>>,
+        dims: Option<usize>,
+        ef: Option<usize>,
+        nprobe: Option<usize>,
+        later: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Arrays<'py>> {
+        refuse(later)?;
+        let queries = input::matrix(Q, "queries")?;
+        let asked = Asked::new(k, r#where, dims, ef, nprobe)?;
+        batch::search(py, &self.handle(py)?, &queries, k, threads, |search| asked.of(search))
+    }
+
+    /// Makes searches fast, now: puts the rows in as few segments as possible and builds their index. All rows that were there
+    /// when it was called are indexed when it returns; writes and searches go on meanwhile.
+    ///
+    /// `index` is "auto", "hnsw" (with `m`, `ef_construction`, `edge_bits`), "ivf" (with `nlist`) or "flat".
+    #[pyo3(signature = (index = "auto", progress = None, **build_parameters))]
+    fn optimize(
+        &self,
+        py: Python<'_>,
+        index: &str,
+        progress: Option<&Bound<'_, PyAny>>,
+        build_parameters: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let build = optimize::Build::new(index, build_parameters)?;
+        let progress = Progress::new(progress, "optimizing")?;
+        build.run(py, &self.handle(py)?, progress)
+    }
+
+    /// Seals its fresh rows into a segment, now.
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        let collection = self.handle(py)?;
+        let flushed = py.detach(|| collection.flush());
+        errors::result(py, flushed)
+    }
+
+    /// What it holds and takes on disk, as a dict: `rows`, `dim`, `metric`, `segments`, `bytes_live`, `bytes_dead`, ….
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let stats = self.open.stats(py)?;
+        let own = stats.collections.iter().find(|collection| collection.name == self.name);
+        let own = own.ok_or_else(|| {
+            errors::new(py, "NotFound", &format!("collection `{}` is not there any more", self.name))
+        })?;
+        json::of_report(py, own)
+    }
+
+    /// Its name.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its dimension.
+    #[getter]
+    fn dim(&self, py: Python<'_>) -> PyResult<usize> {
+        self.slot.with(py, |collection| collection.schema().dim())
+    }
+
+    /// Its metric: "cosine", "dot" or "l2".
+    #[getter]
+    fn metric(&self, py: Python<'_>) -> PyResult<String> {
+        self.slot.with(py, |collection| collection.schema().metric().to_string())
+    }
+
+    /// The nested lengths at which it may be searched, ascending; the last one is the dimension.
+    #[getter]
+    fn levels(&self, py: Python<'_>) -> PyResult<Vec<usize>> {
+        self.slot.with(py, |collection| collection.schema().level_dims())
+    }
+
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(usize::try_from(self.handle(py)?.len()).unwrap_or(usize::MAX))
+    }
+
+    fn __contains__(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let (key, collection) = (input::key(id)?, self.handle(py)?);
+        errors::result(py, collection.contains(key))
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let shown = self.slot.with(py, |collection| {
+            let schema = collection.schema();
+            let (rows, dim, metric) = (collection.len(), schema.dim(), schema.metric());
+            format!("<Collection {:?}: {rows} rows of {dim} dimensions, {metric}>", self.name)
+        });
+        shown.unwrap_or_else(|_| format!("<Collection {:?}, closed>", self.name))
+    }
+}
+
+/// Refuses arguments that are not there yet by name, and others as Python does.
+fn refuse(later: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+    for (name, value) in later.into_iter().flatten() {
+        let name: String = name.extract()?;
+        if !matches!(name.as_str(), "progressive" | "target_recall" | "deadline_ms" | "rerank") {
+            return Err(PyTypeError::new_err(format!("search takes no argument {name:?}")));
+        }
+        if value.is_truthy()? {
+            let why = format!("{name} is not there yet in this version; leave it out");
+            return Err(PyNotImplementedError::new_err(why));
+        }
+    }
+    Ok(())
+}

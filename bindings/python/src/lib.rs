@@ -1,0 +1,38 @@
+//! The Python module `foretaste._native`: databases, collections and answers as Python classes over the facade.
+//!
+//! The package in `python/foretaste` re-exports it and holds the exceptions. Each call takes what it needs out of
+//! Python's objects, does the work without the interpreter's lock, and makes Python objects of what is asked for.
+//!
+//! Reads from: Python's and numpy's objects. Writes to: the facade. Never: a search or a commit of its own.
+
+mod answer;
+mod batch;
+mod collection;
+mod db;
+mod errors;
+mod input;
+mod json;
+mod optimize;
+mod progress;
+mod record;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use super::answer::{Answer, Hit, HitIterator};
+    #[pymodule_export]
+    use super::collection::Collection;
+    #[pymodule_export]
+    use super::db::{Database, open};
+    #[pymodule_export]
+    use super::record::Record;
+
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}
