@@ -21,8 +21,8 @@ use crate::index::{self, Due, Wanted};
 use crate::publish::{collect, publish};
 use crate::rewrite::{open_segment, retire_files};
 use crate::source::ScanRows;
-use crate::standin::{self as ann, Built};
 use crate::state::{CollectionCore, Source, State};
+use foretaste_query::index::{self as ann, Built};
 
 /// Whose turn it is to build: one index at a time uses all the cores there are.
 #[derive(Debug, Default)]

@@ -6,14 +6,13 @@
 
 use std::sync::{Arc, OnceLock};
 
-use foretaste_query::index::{HnswParams, RotationKind, Spec};
+use foretaste_query::index::{HnswParams, Index, RotationKind, Spec};
 use foretaste_query::metric::Metric;
 use foretaste_storage::codec::{check, meta};
 use foretaste_storage::segment::Segment;
 
 use crate::error::{Error, Result};
 use crate::schema::Schema;
-use crate::standin::Index;
 use crate::state::Source;
 
 /// Fewer rows than this have no index unless one is asked for: a scan of them is as fast.
@@ -50,7 +49,7 @@ pub(crate) enum Due {
 pub(crate) fn open(segment: &Segment, metric: Metric) -> (Option<Arc<Index>>, Health) {
     let opened = segment.ann().and_then(|ann| match ann {
         None => Ok(None),
-        Some(ann) => Index::open(ann.sections, segment.rows(), metric).map(|i| Some((i, ann.note.built_as))),
+        Some(ann) => Index::open(&ann.sections, segment.rows(), metric).map(|i| Some((i, ann.note.built_as))),
     });
     match opened {
         Ok(None) => (None, Health::default()),
@@ -114,10 +113,10 @@ mod tests {
     fn every_parameter_makes_another_index() {
         let hnsw = |m, ef_construction, edge_bits| Spec::Hnsw(HnswParams { m, ef_construction, edge_bits });
         let specs = [
-            hnsw(16, 200, 2),
-            hnsw(17, 200, 2),
-            hnsw(16, 201, 2),
-            hnsw(16, 200, 4),
+            hnsw(16, 200, None),
+            hnsw(17, 200, None),
+            hnsw(16, 201, None),
+            hnsw(16, 200, Some(4)),
             Spec::Ivf(IvfParams { nlist: None }),
             Spec::Ivf(IvfParams { nlist: Some(9) }),
         ];

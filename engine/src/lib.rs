@@ -59,7 +59,6 @@ mod seal;
 mod search;
 mod snapshot;
 mod source;
-mod standin;
 mod state;
 mod stats;
 mod tombs;

@@ -199,7 +199,7 @@ impl Schema {
                     return bad("m is at least 2 and ef_construction at least 1");
                 }
                 match graph.edge_bits {
-                    0 | 1 | 2 | 4 => Ok(()),
+                    None | Some(0 | 1 | 2 | 4) => Ok(()),
                     _ => bad("edge_bits is 0, 1, 2 or 4"),
                 }
             }

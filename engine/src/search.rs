@@ -151,7 +151,7 @@ impl Search {
         let mut stats = ScanStats::default();
         for (number, scan) in scans.iter().enumerate() {
             let accept = |row: u32| scan.accepts(row, filter.as_ref());
-            let accept: Option<&flat::Accept<'_>> =
+            let accept: Option<&foretaste_query::index::Accept<'_>> =
                 if scan.takes_all(filter.as_ref()) { None } else { Some(&accept) };
             let end = flat::search(&scan.rows, number as u32, &query, accept, cancel, &mut top, &mut stats)?;
             if end != Scan::Complete {

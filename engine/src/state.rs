@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use foretaste_query::index::Index;
 use foretaste_storage::current::{self, Current};
 use foretaste_storage::key::Key;
 use foretaste_storage::layout::Layout;
@@ -19,7 +20,6 @@ use crate::error::Result;
 use crate::head::{Head, HeadHandle};
 use crate::index::Health;
 use crate::schema::Schema;
-use crate::standin::Index;
 use crate::tombs::Tombs;
 
 /// A segment as one state of its collection shows it.

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use foretaste_query::index::Spec;
 use serde::Serialize;
 
+use foretaste_query::index::Index;
+
 use crate::core::Core;
 use crate::error::Result;
-use crate::standin::Index;
 use crate::state::{CollectionCore, Source};
 
 /// What a database holds; see [`crate::Database::stats`].

@@ -27,7 +27,7 @@ fn small() -> (BTreeMap<PathBuf, Vec<u8>>, Vec<PathBuf>, Model) {
         Step::Create,
         // Ten rows, so that two dead ones are no reason to compact.
         Step::Commit((1..=10).map(|i| (i, 1, if i == 3 { 0 } else { 2 })).collect(), vec![]),
-        Step::Optimize(Spec::Hnsw(HnswParams { m: 4, ef_construction: 10, edge_bits: 1 })),
+        Step::Optimize(Spec::Hnsw(HnswParams { m: 4, ef_construction: 10, edge_bits: Some(1) })),
         Step::Commit((11..=17).map(|i| (i, 1, 2)).chain([(2, 2, 1)]).collect(), vec![]),
         Step::Flush,
         Step::Commit(vec![(25, 1, 2)], vec![1]),

@@ -19,7 +19,7 @@ use foretaste_storage::vfs::mem::MemVfs;
 use serde_json::json;
 
 const DIMS: usize = 8;
-const HNSW: Spec = Spec::Hnsw(HnswParams { m: 4, ef_construction: 20, edge_bits: 2 });
+const HNSW: Spec = Spec::Hnsw(HnswParams { m: 4, ef_construction: 20, edge_bits: Some(2) });
 
 fn options(vfs: &MemVfs) -> Options {
     Database::options().disk(Arc::new(vfs.clone())).background(false).build_threads(2)

@@ -7,6 +7,7 @@
 //! Never: a file, a collection, a decision about durability.
 
 pub mod answer;
+pub mod codes;
 pub mod index;
 pub mod kernel;
 pub mod lang;

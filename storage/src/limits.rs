@@ -33,6 +33,8 @@ pub const GRAPH_CANDIDATES: u64 = 1 << 16;
 pub const CELLS: u64 = 1 << 24;
 /// Most typed columns of a collection.
 pub const COLUMNS: u64 = 256;
+/// Most nodes of a graph, whose highest bit a search uses.
+pub const GRAPH_NODES: u64 = (1 << 31) - 1;
 /// Largest metadata record (bincode), in bytes.
 pub const RECORD_BYTES: u64 = 256 << 20;
 /// Longest section that is written, in bytes: as many as a file may have are less than [`DATABASE_BYTES`].

@@ -242,7 +242,7 @@ pub fn truncate_and_extend() -> Vec<Step> {
 
 /// Indexes built, dropped with their segments and levels, and built again.
 pub fn optimize() -> Vec<Step> {
-    let hnsw = Spec::Hnsw(HnswParams { m: 4, ef_construction: 10, edge_bits: 1 });
+    let hnsw = Spec::Hnsw(HnswParams { m: 4, ef_construction: 10, edge_bits: Some(1) });
     vec![
         Step::Open,
         Step::Create,

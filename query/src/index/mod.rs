@@ -3,8 +3,16 @@
 //! Reads from: planes, by way of a [`Source`]. Writes to: a `TopK` of candidates.
 //! Never: a file's name, a collection's rules.
 
+mod ann;
+mod codec;
 pub mod flat;
+mod hnsw;
+pub mod kmeans;
+pub(crate) mod parallel;
 mod query;
+mod read;
+pub mod settle;
+mod space;
 mod spec;
 
 use std::ops::Range;
@@ -13,8 +21,12 @@ use foretaste_storage as storage;
 use foretaste_storage::bytes::Span;
 use foretaste_storage::layout::Element;
 
+pub use ann::{Ask, Built, Found, Index, Scratch, Walk, build};
 pub use query::Query;
 pub use spec::{HnswParams, IvfParams, RotationKind, Spec, Stage, Task};
+
+/// A filter over rows: which of them may be found. Deleted rows are refused here too.
+pub type Accept<'f> = dyn Fn(u32) -> storage::Result<bool> + 'f;
 
 /// One thing that can be scanned: a block of fresh rows, or a sealed segment.
 pub trait Source: Sync {

@@ -34,13 +34,14 @@ pub struct HnswParams {
     pub m: u32,
     /// How many candidates for a node's links are looked for.
     pub ef_construction: u32,
-    /// Bits a dimension of the codes that a node keeps of its neighbours: 0 keeps none (small, slower), 1, 2 or 4.
-    pub edge_bits: u8,
+    /// Bits a dimension of the codes that a node keeps of its neighbours: 1, 2 or 4, or 0 for none, which is a quarter of the
+    /// size and slower. `None` takes 2, and 4 where there are few dimensions.
+    pub edge_bits: Option<u8>,
 }
 
 impl Default for HnswParams {
     fn default() -> Self {
-        HnswParams { m: 16, ef_construction: 200, edge_bits: 2 }
+        HnswParams { m: 16, ef_construction: 200, edge_bits: None }
     }
 }
 

@@ -37,9 +37,13 @@ macro_rules! monomorphic {
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub mod codes;
 pub mod exact;
+pub mod gemm;
+pub mod matvec;
 mod scalar;
 mod simsimd;
+pub mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -106,17 +110,44 @@ type Accumulate = unsafe fn(op: Op, query: &[f32], rows: &Rows<'_>, out: &mut [A
 pub struct Kernels {
     name: &'static str,
     accumulate: Accumulate,
+    codes: codes::Table,
 }
 
 /// The tables from the slowest to the fastest, by name.
 const NAMES: [&str; 4] = ["scalar", "simsimd", "avx2", "avx512"];
 
-static SCALAR: Kernels = Kernels { name: "scalar", accumulate: scalar::accumulate };
-static SIMSIMD: Kernels = Kernels { name: "simsimd", accumulate: simsimd::accumulate };
+const SCALAR_CODES: codes::Table = codes::Table {
+    bundle: codes::scalar::bundle,
+    expand: codes::scalar::expand,
+    dot_i8: codes::scalar::dot_i8,
+    dot_i16: codes::scalar::dot_i16,
+};
+
+static SCALAR: Kernels = Kernels { name: "scalar", accumulate: scalar::accumulate, codes: SCALAR_CODES };
+// Simsimd has no kernels for codes.
+static SIMSIMD: Kernels = Kernels { name: "simsimd", accumulate: simsimd::accumulate, codes: SCALAR_CODES };
 #[cfg(target_arch = "x86_64")]
-static AVX2: Kernels = Kernels { name: "avx2", accumulate: avx2::accumulate };
+static AVX2: Kernels = Kernels {
+    name: "avx2",
+    accumulate: avx2::accumulate,
+    codes: codes::Table {
+        bundle: codes::avx2::bundle,
+        expand: codes::avx2::expand,
+        dot_i8: codes::avx2::dot_i8,
+        dot_i16: codes::avx2::dot_i16,
+    },
+};
 #[cfg(target_arch = "x86_64")]
-static AVX512: Kernels = Kernels { name: "avx512", accumulate: avx512::accumulate };
+static AVX512: Kernels = Kernels {
+    name: "avx512",
+    accumulate: avx512::accumulate,
+    codes: codes::Table {
+        bundle: codes::avx512::bundle,
+        expand: codes::avx512::expand,
+        dot_i8: codes::avx512::dot_i8,
+        dot_i16: codes::avx512::dot_i16,
+    },
+};
 
 impl Kernels {
     /// The table of this process: the fastest this processor has, or the one that the environment variable
@@ -151,7 +182,7 @@ impl Kernels {
             #[cfg(target_arch = "x86_64")]
             "avx2" if avx2::supported() => Some(&AVX2),
             #[cfg(target_arch = "x86_64")]
-            "avx512" if avx512::supported() => Some(&AVX512),
+            "avx512" if avx512::supported() && codes::avx512::supported() => Some(&AVX512),
             _ => None,
         }
     }

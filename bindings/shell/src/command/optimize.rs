@@ -88,7 +88,7 @@ fn spec(args: &Optimize, now: Spec) -> Outcome<Spec> {
             Spec::Hnsw(HnswParams {
                 m: args.m.unwrap_or(base.m),
                 ef_construction: args.ef_construction.unwrap_or(base.ef_construction),
-                edge_bits: args.edge_bits.unwrap_or(base.edge_bits),
+                edge_bits: args.edge_bits.or(base.edge_bits),
             })
         }
     })

@@ -4,4 +4,5 @@
 
 mod search;
 
-pub use search::{Accept, Scan, candidates, finish, search};
+pub use search::{Scan, candidates, finish, search};
+pub(crate) use search::{damaged, exact, for_each_plane};

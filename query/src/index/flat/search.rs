@@ -12,11 +12,9 @@ use foretaste_storage::layout::Element;
 use foretaste_storage::{Error, Result, element};
 
 use crate::answer::TopK;
-use crate::index::{Neighbor, Query, RowRef, ScanStats, Source, Strip};
+use crate::index::settle::order_ties;
+use crate::index::{Accept, Neighbor, Query, RowRef, ScanStats, Source, Strip};
 use crate::kernel::{Acc, Kernels, Rows};
-
-/// A filter over rows: which of them may be found. Deleted rows are refused here too.
-pub type Accept<'f> = dyn Fn(u32) -> Result<bool> + 'f;
 
 /// Most rows of a run; also how often cancellation is looked at.
 const RUN_ROWS: usize = 256;
@@ -121,20 +119,7 @@ pub fn finish<K: Ord>(
         }
     }
     neighbors.sort_by(|a, b| a.distance.total_cmp(&b.distance));
-    let mut start = 0;
-    while start < neighbors.len().min(k) {
-        let rest = &mut neighbors[start..];
-        let first = rest[0].distance;
-        let ties = rest.iter().take_while(|n| n.distance == first).count();
-        if ties > 1 {
-            let mut keyed = rest[..ties].iter().map(|n| Ok((key(n.row)?, *n))).collect::<Result<Vec<_>>>()?;
-            keyed.sort_by(|a, b| a.0.cmp(&b.0));
-            for (place, (_, neighbor)) in rest.iter_mut().zip(keyed) {
-                *place = neighbor;
-            }
-        }
-        start += ties;
-    }
+    order_ties(&mut neighbors, k, key)?;
     neighbors.truncate(k);
     Ok(neighbors)
 }
@@ -229,7 +214,7 @@ fn split(source: &dyn Source, dims: usize, range: Range<u32>, accepted: &[bool],
 }
 
 /// Calls `visit` with each strip and the dimensions to take from it, having checked that they cover `0..width`.
-fn for_each_plane<'s>(
+pub(crate) fn for_each_plane<'s>(
     strips: &'s [Strip<'_>],
     width: usize,
     mut visit: impl FnMut(&'s Strip<'s>, Range<usize>) -> Result<()>,
@@ -254,7 +239,7 @@ fn for_each_plane<'s>(
 }
 
 /// The f64 distance of one row, over the dimensions that it and the query have.
-fn exact<'a>(
+pub(crate) fn exact<'a>(
     source: &'a dyn Source,
     row: u32,
     query: &Query,
@@ -280,7 +265,7 @@ fn exact<'a>(
     Ok(query.exact(numbers))
 }
 
-fn damaged(why: String) -> Error {
+pub(crate) fn damaged(why: String) -> Error {
     Error::corrupt(Path::new("plane"), 0, why)
 }
 

@@ -1,0 +1,322 @@
+//! A search index of one sealed segment: built from its rows, written as sections, opened from them and searched.
+//!
+//! Whatever the kind, an index gives candidates with estimated distances; which of them are read exactly is the caller's
+//! business, who is told how good the estimates are.
+//!
+//! Reads from: a source, or an index file. Writes to: sections, candidates.
+//! Never: a row number that is not one of the segment's.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use bincode::{Decode, Encode};
+use foretaste_storage::codec::meta;
+use foretaste_storage::section::{Section, SectionFile, SectionKind};
+use foretaste_storage::{Result, limits};
+
+use crate::codes::edges::EdgeShape;
+use crate::codes::{CodedQuery, Rotation};
+use crate::index::codec::Codec;
+use crate::index::hnsw::{self, Beam, Graph};
+use crate::index::parallel::mix;
+use crate::index::space::Space;
+use crate::index::{Accept, HnswParams, Source, Spec, Task, read};
+use crate::kernel::Kernels;
+use crate::kernel::codes::CODE_ALIGN;
+use crate::metric::Metric;
+
+const VERSION: u16 = 1;
+
+/// Rows that the error of the estimates is measured on.
+const CALIBRATION: u64 = 256;
+
+/// A row that an index found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Found {
+    /// The row of the segment.
+    pub row: u32,
+    /// The estimate of its squared distance in the index's space; see [`Index::distance`].
+    pub squared: f32,
+}
+
+/// What an index is asked.
+pub struct Ask<'a> {
+    /// The query, or its first numbers.
+    pub vector: &'a [f32],
+    /// How many candidates a graph's beam keeps.
+    pub ef: usize,
+    /// Which rows may be found; deleted rows are refused here too.
+    pub accept: Option<&'a Accept<'a>>,
+    /// Asked from time to time whether to give up.
+    pub cancel: &'a dyn Fn() -> bool,
+    /// Most steps to take.
+    pub steps: u64,
+}
+
+/// What a search in an index did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Walk {
+    /// Nodes or rows whose codes were compared.
+    pub steps: u64,
+    /// Rows that were refused.
+    pub refused: u64,
+    /// Whether it was stopped before it was done, by its steps or by the caller.
+    pub stopped: bool,
+}
+
+/// A finished index, in memory.
+pub struct Built {
+    head: Vec<u8>,
+    codec: Vec<u8>,
+    graph: Graph,
+}
+
+/// An open index.
+#[derive(Debug)]
+pub struct Index {
+    head: Head,
+    codec: Codec,
+    graph: hnsw::View,
+    rows: Arc<Section>,
+    bytes: u64,
+}
+
+/// Memory that searches use again; one for each thread that searches.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    query: CodedQuery,
+    graph: hnsw::Scratch,
+}
+
+/// The section `AnnHead`.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+struct Head {
+    version: u16,
+    spec: Spec,
+    metric: u8,
+    rows: u32,
+    /// Dimensions of a stored vector.
+    dims: u32,
+    /// Largest norm of a row, for the inner product.
+    radius: f32,
+    edge_bits: u8,
+    edge_dims: u32,
+    /// Nodes of each upper layer, from the lowest.
+    layers: Vec<u32>,
+    /// Nodes from which all others can be reached.
+    starts: Vec<u32>,
+    /// Root mean square of the relative error of estimated squared distances between neighbours.
+    error: f32,
+}
+
+/// Builds the index that `task` wants. `None` when it was cancelled.
+///
+/// # Errors
+/// `LimitExceeded` for parameters that are too large, and those of the source.
+pub fn build(source: &dyn Source, task: &Task<'_>) -> Result<Option<Built>> {
+    let params = match task.spec {
+        Spec::Hnsw(params) => params,
+        Spec::Auto | Spec::Flat | Spec::Ivf(_) => HnswParams::default(),
+    };
+    limits::check("links of a node (m)", u64::from(params.m), limits::GRAPH_LINKS)?;
+    limits::check("ef_construction", u64::from(params.ef_construction), limits::GRAPH_CANDIDATES)?;
+    limits::check("rows of a graph", u64::from(source.rows()), limits::GRAPH_NODES)?;
+    let Some(codec) = Codec::train(source, task, params.edge_bits)? else { return Ok(None) };
+    let Some(codes) = codec.encode(source, task)? else { return Ok(None) };
+    let Some(graph) = hnsw::build(codes, codec.edges, &params, task) else { return Ok(None) };
+    let error = calibrate(source, &codec, &graph, task.seed)?;
+    let head = Head {
+        version: VERSION,
+        spec: Spec::Hnsw(params),
+        metric: task.metric as u8,
+        rows: source.rows(),
+        dims: codec.space.stored() as u32,
+        radius: codec.space.radius(),
+        edge_bits: codec.edges.map_or(0, |e| e.bits),
+        edge_dims: codec.edges.map_or(0, |e| e.dims as u32),
+        layers: graph.layer_sizes(),
+        starts: graph.starts().to_vec(),
+        error,
+    };
+    let mut rotation = Vec::new();
+    codec.rotation.encode(&mut rotation);
+    Ok(Some(Built { head: meta::encode(&head)?, codec: rotation, graph }))
+}
+
+/// The root mean square of the relative error of estimates between some rows and their neighbours.
+fn calibrate(source: &dyn Source, codec: &Codec, graph: &Graph, seed: u64) -> Result<f32> {
+    let (rows, stored) = (u64::from(source.rows()), codec.space.stored());
+    let (mut query, mut numbers, mut lifted) = (CodedQuery::default(), Vec::new(), Vec::new());
+    let (mut sum, mut count) = (0f64, 0u64);
+    for i in 0..CALIBRATION.min(rows) {
+        let row = (mix(seed ^ i) % rows) as u32;
+        read::rows(source, row..row + 1, stored, &mut numbers)?;
+        codec.query(&numbers, &mut query);
+        for (neighbor, code) in graph.neighbors(row) {
+            read::rows(source, neighbor..neighbor + 1, stored, &mut numbers)?;
+            lifted.clear();
+            codec.space.push_row(&numbers, &mut lifted);
+            let exact: f64 =
+                query.lifted.iter().zip(&lifted).map(|(a, b)| f64::from(a - b) * f64::from(a - b)).sum();
+            let estimate = f64::from(query.distance(Kernels::get(), code));
+            if exact > 1e-6 * f64::from(query.norm()) {
+                sum += ((estimate - exact) / exact).powi(2);
+                count += 1;
+            }
+        }
+    }
+    Ok(if count == 0 { 0.0 } else { (sum / count as f64).sqrt() as f32 })
+}
+
+impl Built {
+    /// Its sections and their lengths, in the order to write them.
+    pub fn sections(&self) -> Vec<(SectionKind, u64)> {
+        vec![
+            (SectionKind::AnnHead, self.head.len() as u64),
+            (SectionKind::AnnCodec, self.codec.len() as u64),
+            (SectionKind::AnnRows, self.graph.rows_len()),
+            (SectionKind::AnnLayers, self.graph.layers_len()),
+            (SectionKind::AnnNodes, self.graph.nodes_len()),
+        ]
+    }
+
+    /// Hands the bytes of one section to `out`, piece by piece.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, kind: SectionKind, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        match kind {
+            SectionKind::AnnHead => out(&self.head),
+            SectionKind::AnnCodec => out(&self.codec),
+            SectionKind::AnnRows => self.graph.write_rows(out),
+            SectionKind::AnnLayers => self.graph.write_layers(out),
+            SectionKind::AnnNodes => self.graph.write_nodes(out),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Index {
+    /// Opens an index over `rows` rows that are compared by `metric`.
+    ///
+    /// # Errors
+    /// `Corrupt` when the file contradicts itself or is for other rows; `Io`.
+    pub fn open(file: &SectionFile, rows: u32, metric: Metric) -> Result<Index> {
+        let refuse = |why: String| file.file().corrupt(0, why);
+        let section = |kind: SectionKind| {
+            file.get(kind, 0).ok_or_else(|| refuse(format!("there is no section {kind:?}")))
+        };
+        let head = section(SectionKind::AnnHead)?;
+        limits::check("metadata record in bytes", head.len(), limits::RECORD_BYTES)?;
+        let head: Head = meta::decode(head.get(0, head.len())?, head.file_name(), head.offset())?;
+        if head.version != VERSION || head.rows != rows || head.metric != metric as u8 {
+            let why = format!(
+                "the index is version {} for {} rows and metric {}, not {VERSION} for {rows} and {}",
+                head.version, head.rows, head.metric, metric as u8
+            );
+            return Err(refuse(why));
+        }
+        let Spec::Hnsw(params) = head.spec else { return Err(refuse(format!("{:?}", head.spec))) };
+        if u64::from(params.m) > limits::GRAPH_LINKS || u64::from(head.dims) > limits::DIMENSION {
+            return Err(refuse("the index is beyond the limits".to_string()));
+        }
+        let space = Space::new(metric, head.dims as usize, head.radius);
+        let codec = section(SectionKind::AnnCodec)?;
+        let rotation = Rotation::decode(codec.get(0, codec.len())?, space.dims())
+            .filter(|r| r.prefix() <= space.dims() && head.radius.is_finite())
+            .ok_or_else(|| codec.corrupt(0, "the rotation contradicts itself"))?;
+        let edges = match (head.edge_bits, head.edge_dims as usize) {
+            (0, _) => None,
+            (bits @ (1 | 2 | 4), dims)
+                if dims.is_multiple_of(32) && dims <= rotation.prefix().next_multiple_of(32) =>
+            {
+                Some(EdgeShape { bits, dims })
+            }
+            other => return Err(refuse(format!("edges cannot be coded in {other:?}"))),
+        };
+        let stride = rotation.prefix().next_multiple_of(CODE_ALIGN);
+        let (shape, upper) = hnsw::shapes(&params, stride, edges);
+        let graph = hnsw::View::open(file, rows, shape, upper, &head.layers, head.starts.clone())?;
+        let order = file.expect(SectionKind::AnnRows, 0, u64::from(rows) * 8)?;
+        let bytes = file.file().file_len();
+        Ok(Index { codec: Codec { space, rotation, edges }, head, graph, rows: order, bytes })
+    }
+
+    /// What it is, with its parameters.
+    pub fn spec(&self) -> Spec {
+        self.head.spec
+    }
+
+    /// Bytes of its file.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Rows it is over.
+    pub fn rows(&self) -> u32 {
+        self.head.rows
+    }
+
+    /// Root mean square of the relative error of estimated squared distances between neighbours, measured when it was built.
+    pub fn error(&self) -> f32 {
+        self.head.error
+    }
+
+    /// The metric's distance that an estimate stands for, for a query of norm `norm`.
+    pub fn distance(&self, squared: f32, norm: f64) -> f64 {
+        self.codec.space.distance(squared, norm)
+    }
+
+    /// Finds rows near `ask.vector`, leaving them in `scratch`; see [`Scratch::nearest`].
+    ///
+    /// # Errors
+    /// `Corrupt` when bytes it meets are damaged; `Io`; those of `ask.accept`.
+    pub fn search(&self, ask: &Ask<'_>, scratch: &mut Scratch) -> Result<Walk> {
+        /// Steps between two questions whether to give up.
+        const STRIDE: u64 = 256;
+        self.codec.query(ask.vector, &mut scratch.query);
+        let mut beam = Beam::start(&self.graph, &scratch.query, ask.ef, &mut scratch.graph)?;
+        let mut stopped = false;
+        loop {
+            let steps = STRIDE.min(ask.steps.saturating_sub(beam.steps));
+            if steps == 0 || (ask.cancel)() {
+                stopped = true;
+                break;
+            }
+            if !beam.advance(&scratch.query, steps, ask.accept, &mut scratch.graph)? {
+                break;
+            }
+        }
+        let rows = self.head.rows;
+        if let Some(found) = scratch.graph.found.iter().find(|f| f.row >= rows) {
+            return Err(self.rows.corrupt(0, format!("a node is row {} of {rows}", found.row)));
+        }
+        Ok(Walk { steps: beam.steps, refused: beam.refused, stopped })
+    }
+}
+
+thread_local! {
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
+
+impl Scratch {
+    /// Lends this thread's scratch to `work`; one made anew when `work` asks for another within.
+    pub fn with<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+        let mut scratch = SCRATCH.take().unwrap_or_default();
+        let result = work(&mut scratch);
+        SCRATCH.set(Some(scratch));
+        result
+    }
+
+    /// The `count` nearest rows found, nearest first, by estimated distance and then row.
+    pub fn nearest(&mut self, count: usize) -> &[Found] {
+        let order = |a: &Found, b: &Found| a.squared.total_cmp(&b.squared).then(a.row.cmp(&b.row));
+        let found = &mut self.graph.found;
+        if count > 0 && found.len() > count {
+            found.select_nth_unstable_by(count - 1, order);
+        }
+        found.truncate(count);
+        found.sort_unstable_by(order);
+        found
+    }
+}

@@ -1,0 +1,25 @@
+//! A navigable graph with upper layers (HNSW: Malkov and Yashunin, 2018), built in bulk and searched on codes.
+//!
+//! A node's record holds its own 8-bit code, its neighbours' numbers, and low-bit codes of the neighbours relative to it, so
+//! that one read per step gives the node's distance and estimates for all its neighbours (as SymphonyQG does: Gou et al.,
+//! 2025, there with 1 bit of all dimensions; here with few bits of a prefix that holds most of the energy).
+//!
+//! `partition` (candidates) → `link` (pruning) → `refine` (candidates by search) → `reach` (no row left out) → `build` → the
+//! records that `view` opens and `search` walks.
+//!
+//! Reads from: codes of a source's rows, or index sections. Writes to: index sections.
+//! Never: a link outside the graph followed, whatever the bytes say.
+
+mod build;
+mod link;
+mod partition;
+mod pool;
+mod reach;
+mod record;
+mod refine;
+mod search;
+mod view;
+
+pub(crate) use build::{Graph, build, shapes};
+pub(crate) use search::{Beam, Scratch};
+pub(crate) use view::View;

@@ -1,0 +1,73 @@
+//! The candidates of a graph search: a sorted array of bounded size.
+//!
+//! Reads from: estimates. Writes to: its own memory. Never: more than its capacity.
+
+/// A node and the estimate of its squared distance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Entry {
+    pub distance: f32,
+    /// The node; its highest bit is set once it was taken.
+    node: u32,
+}
+
+const TAKEN: u32 = 1 << 31;
+
+/// The nearest candidates so far, nearest first.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    entries: Vec<Entry>,
+    capacity: usize,
+    /// No candidate before it is left to take.
+    next: usize,
+}
+
+impl Pool {
+    /// Empties it for a search that keeps `capacity` candidates.
+    pub fn reset(&mut self, capacity: usize) {
+        self.entries.clear();
+        self.capacity = capacity.max(1);
+        self.entries.reserve(self.capacity + 1);
+        self.next = 0;
+    }
+
+    /// Whether it holds as many candidates as it keeps.
+    pub fn is_full(&self) -> bool {
+        self.entries.len() >= self.capacity
+    }
+
+    /// A candidate that is not below this is not kept.
+    #[inline]
+    pub fn limit(&self) -> f32 {
+        if self.entries.len() < self.capacity {
+            return f32::INFINITY;
+        }
+        self.entries.last().map_or(f32::INFINITY, |e| e.distance)
+    }
+
+    /// Puts a candidate in its place; the farthest leaves when there is no room.
+    #[inline]
+    pub fn insert(&mut self, distance: f32, node: u32) {
+        let at = self.entries.partition_point(|e| e.distance <= distance);
+        if at >= self.capacity {
+            return;
+        }
+        if self.entries.len() == self.capacity {
+            self.entries.pop();
+        }
+        self.entries.insert(at, Entry { distance, node });
+        self.next = self.next.min(at);
+    }
+
+    /// Takes the nearest candidate that was not taken.
+    #[inline]
+    pub fn take(&mut self) -> Option<(f32, u32)> {
+        let entry = self.entries.get_mut(self.next)?;
+        let found = (entry.distance, entry.node);
+        entry.node |= TAKEN;
+        self.next += 1;
+        while self.entries.get(self.next).is_some_and(|e| e.node & TAKEN != 0) {
+            self.next += 1;
+        }
+        Some(found)
+    }
+}

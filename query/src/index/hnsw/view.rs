@@ -1,0 +1,97 @@
+//! A graph as its sections show it.
+//!
+//! Reads from: the sections `AnnNodes` and `AnnLayers`. Writes to: nothing.
+//! Never: a node number trusted; a record is found by a number that was compared with the layer's size.
+
+use std::sync::Arc;
+
+use foretaste_storage::section::{Section, SectionFile, SectionKind};
+use foretaste_storage::{Error, Result, limits};
+
+use crate::index::hnsw::record::{Node, Shape};
+
+/// Most upper layers.
+const LAYERS: usize = 16;
+
+/// An open graph.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub base: Layer,
+    /// The upper layers, from the lowest.
+    pub upper: Vec<Layer>,
+    /// Nodes of the base layer from which every node can be reached.
+    pub starts: Vec<u32>,
+}
+
+/// The nodes of one layer.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    section: Arc<Section>,
+    /// Where its records begin.
+    at: u64,
+    pub nodes: u32,
+    pub shape: Shape,
+}
+
+impl View {
+    /// Opens a graph of `nodes` nodes, with upper layers of `sizes` nodes, after comparing the sections' lengths.
+    ///
+    /// # Errors
+    /// `Corrupt` when the sections have not the lengths that these sizes need.
+    pub fn open(
+        file: &SectionFile,
+        nodes: u32,
+        shape: Shape,
+        upper_shape: Shape,
+        sizes: &[u32],
+        starts: Vec<u32>,
+    ) -> Result<View> {
+        let refuse = |why: &str| Err(file.file().corrupt(0, why));
+        let too_many = |nodes: &u32| u64::from(*nodes) > limits::GRAPH_NODES;
+        if sizes.len() > LAYERS || too_many(&nodes) || sizes.iter().any(too_many) {
+            return refuse("a graph has at most 16 upper layers and 2^31 nodes");
+        }
+        if starts.iter().any(|s| *s >= nodes.max(1)) {
+            return refuse("a graph starts at a node that it has not");
+        }
+        let record = shape.bytes() as u64;
+        let section = file.expect(SectionKind::AnnNodes, 0, u64::from(nodes) * record)?;
+        let base = Layer { section, at: 0, nodes, shape };
+        let record = upper_shape.bytes() as u64;
+        let all: u64 = sizes.iter().map(|s| u64::from(*s)).sum();
+        let section = file.expect(SectionKind::AnnLayers, 0, all * record)?;
+        let mut upper = Vec::with_capacity(sizes.len());
+        let mut at = 0;
+        for nodes in sizes {
+            upper.push(Layer { section: Arc::clone(&section), at, nodes: *nodes, shape: upper_shape });
+            at += u64::from(*nodes) * record;
+        }
+        Ok(View { base, upper, starts })
+    }
+}
+
+impl Layer {
+    /// The record of a node.
+    ///
+    /// # Errors
+    /// `Corrupt` when there is no such node or its bytes are damaged; `Io`.
+    #[inline]
+    pub fn node(&self, node: u32) -> Result<Node<'_>> {
+        let bytes = self.bytes(node)?;
+        self.shape.read(bytes).ok_or_else(|| self.missing(node))
+    }
+
+    #[inline]
+    fn bytes(&self, node: u32) -> Result<&[u8]> {
+        if node >= self.nodes {
+            return Err(self.missing(node));
+        }
+        let len = self.shape.bytes() as u64;
+        self.section.get(self.at + u64::from(node) * len, len)
+    }
+
+    #[cold]
+    fn missing(&self, node: u32) -> Error {
+        self.section.corrupt(self.at, format!("there is no node {node} of {}", self.nodes))
+    }
+}
