@@ -47,6 +47,7 @@ pub mod import;
 mod index;
 mod ingest;
 mod levels;
+mod many;
 mod optimize;
 mod options;
 mod plan;

@@ -35,7 +35,7 @@ use crate::state::Place;
 pub struct Search {
     snapshot: Snapshot,
     query: Vec<f32>,
-    asked: Asked,
+    pub(crate) asked: Asked,
 }
 
 /// What is asked beside the query.

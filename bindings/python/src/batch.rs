@@ -101,29 +101,16 @@ pub fn search<'py>(
     queries: &PyReadonlyArray2<'py, f32>,
     k: usize,
     threads: Option<usize>,
-    ask: impl Fn(Search) -> Search + Sync,
+    ask: impl FnOnce(Search) -> Search + Send,
 ) -> PyResult<Arrays<'py>> {
     let shape = queries.shape();
     let (rows, dim) = (shape.first().copied().unwrap_or(0), shape.get(1).copied().unwrap_or(0));
     let numbers = queries.as_slice().unwrap_or_default();
-    let available = || std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = threads.unwrap_or_else(available).clamp(1, rows.max(1));
-    let snapshot = collection.snapshot();
-    let answers = py.detach(|| {
-        let answer = |query: &[f32]| ask(snapshot.search(query)).run();
-        let share = rows.div_ceil(threads).max(1) * dim;
-        std::thread::scope(|scope| {
-            let parts = numbers.chunks(share.max(1));
-            let running: Vec<_> = parts
-                .map(|part| scope.spawn(|| part.chunks(dim).map(answer).collect::<Result<Vec<Hits>, _>>()))
-                .collect();
-            let joined = running.into_iter().map(|thread| thread.join().unwrap_or(Err(Error::Cancelled)));
-            joined.collect::<Result<Vec<_>, _>>()
-        })
-    });
+    let queries: Vec<&[f32]> = numbers.chunks_exact(dim.max(1)).collect();
+    let answers = py.detach(|| collection.search_batch(&queries, threads.unwrap_or(0), ask));
     let answers = errors::result(py, answers)?;
     let (mut ids, mut distances) = (vec![-1i64; rows * k], vec![f64::INFINITY; rows * k]);
-    for (row, hits) in answers.iter().flatten().enumerate() {
+    for (row, hits) in answers.iter().enumerate() {
         let places = ids.iter_mut().zip(&mut distances).skip(row * k).take(k);
         for ((id, distance), hit) in places.zip(hits.iter()) {
             let Key::Int(found) = hit.id else {

@@ -36,7 +36,7 @@ impl CodedQuery {
         self.wide_step = step(&self.rotated, top);
         let inverse = inverse(self.wide_step);
         self.wide.clear();
-        self.wide.extend(self.rotated.iter().map(|v| (v * inverse).round_ties_even() as i16));
+        self.wide.extend(self.rotated.iter().map(|v| nearest(v * inverse) as i16));
         self.wide.resize(stride, 0);
         self.norm = squared;
         self.narrow.clear();
@@ -45,7 +45,7 @@ impl CodedQuery {
             let part = self.rotated.get(..edges.dims).unwrap_or(&self.rotated);
             self.narrow_step = step(part, 127.0);
             let inverse = self::inverse(self.narrow_step);
-            self.narrow.extend(part.iter().map(|v| (v * inverse).round_ties_even() as i8));
+            self.narrow.extend(part.iter().map(|v| nearest(v * inverse) as i8));
             self.narrow.resize(edges.dims, 0);
             let sum: i32 = self.narrow.iter().map(|x| i32::from(*x)).sum();
             self.shift = -edges.middle() * self.narrow_step * sum as f32;
@@ -70,6 +70,14 @@ impl CodedQuery {
     }
 }
 
+/// The nearest whole number of one below 2^22: adding and taking off 1.5 x 2^23 leaves no room for a fraction, and needs no
+/// call where the processor's baseline has no rounding.
+#[inline]
+fn nearest(value: f32) -> f32 {
+    const ROOM: f32 = 12_582_912.0;
+    (value + ROOM) - ROOM
+}
+
 fn step(numbers: &[f32], top: f32) -> f32 {
     let most = numbers.iter().fold(0f32, |m, v| m.max(v.abs()));
     if most.is_finite() { most / top } else { 0.0 }
@@ -77,4 +85,20 @@ fn step(numbers: &[f32], top: f32) -> f32 {
 
 fn inverse(step: f32) -> f32 {
     if step > 0.0 { 1.0 / step } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_is_that_of_the_standard_library() {
+        for i in -40_000..40_000 {
+            let value = i as f32 * 0.83;
+            assert_eq!(nearest(value), value.round_ties_even(), "{value}");
+        }
+        for value in [0.5, 1.5, -0.5, -2.5, 32766.5, -32767.0] {
+            assert_eq!(nearest(value), value.round_ties_even(), "{value}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ mod codec;
 pub mod flat;
 mod hnsw;
 pub mod kmeans;
-pub(crate) mod parallel;
+pub mod parallel;
 mod query;
 mod read;
 pub mod settle;

@@ -8,7 +8,7 @@ use std::ops::Range;
 use foretaste_storage::sync::{AtomicUsize, Ordering};
 
 /// Calls `work` with chunks of `0..len` on `threads` threads and returns what it gave, in the order of the chunks.
-pub(crate) fn map_chunks<T: Send>(
+pub fn map_chunks<T: Send>(
     len: usize,
     chunk: usize,
     threads: usize,

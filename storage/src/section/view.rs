@@ -137,6 +137,17 @@ impl Section {
             _ => return Err(self.corrupt(offset, format!("{len} bytes reach beyond the section"))),
         }
         if self.access == Access::Map
+            && let Some(bytes) = self.file.known(self.offset + offset, len)
+        {
+            return Ok(bytes);
+        }
+        self.get_unknown(offset, len)
+    }
+
+    /// [`Section::get`] for bytes within the section that are to be verified, or are not mapped.
+    #[cold]
+    fn get_unknown(&self, offset: u64, len: u64) -> Result<&[u8]> {
+        if self.access == Access::Map
             && let Span::Borrowed(bytes) = self.file.read(self.offset + offset, len)?
         {
             return Ok(bytes);

@@ -20,9 +20,9 @@ use crate::index::{HnswParams, Stage, Task};
 use crate::kernel::codes::BUNDLE;
 
 /// One row in so many of a layer is also in the layer above.
-pub(crate) const THINNING: u64 = 32;
+pub(crate) const THINNING: u64 = 64;
 /// A layer of no more rows than this is the top one.
-pub(crate) const TOP: usize = 64;
+pub(crate) const TOP: usize = 48;
 /// Records written at a time.
 const CHUNK: usize = 256;
 

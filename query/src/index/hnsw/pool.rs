@@ -70,4 +70,10 @@ impl Pool {
         }
         Some(found)
     }
+
+    /// The candidate that would be taken next.
+    #[inline]
+    pub fn peek(&self) -> Option<u32> {
+        self.entries.get(self.next).map(|e| e.node)
+    }
 }

@@ -89,6 +89,12 @@ impl<'a> Node<'a> {
         u32::from_le_bytes(word.unwrap_or_default())
     }
 
+    /// All of the record, for prefetching.
+    #[inline]
+    pub fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
     #[inline]
     pub fn row(self) -> u32 {
         self.word(0)

@@ -88,6 +88,9 @@ impl<'a> Beam<'a> {
                 return Ok(false);
             };
             let node = layer.node(taken)?;
+            if let Some(next) = scratch.pool.peek() {
+                self.kernels.prefetch(layer.node(next)?.bytes());
+            }
             let distance = query.distance(self.kernels, node.code());
             self.steps += 1;
             let row = node.row();

@@ -53,7 +53,11 @@ impl Asked<'_> {
         if let Some(filter) = self.filter {
             search = search.filter(filter);
         }
-        let _ = effort;
+        match self.index {
+            IndexKind::Hnsw => search = search.ef(effort),
+            IndexKind::Ivf => search = search.nprobe(effort),
+            _ => {}
+        }
         Ok(search.run_with(&interrupt::wanted)?)
     }
 }
