@@ -303,7 +303,7 @@ mod tests {
             .column("year", ColumnType::Int)
             .column("meta.lang", ColumnType::Str);
         assert_eq!(schema.level_dims(), [2, 4, 8]);
-        let hnsw = HnswParams { m: 32, ef_construction: 7, edge_bits: 4 };
+        let hnsw = HnswParams { m: 32, ef_construction: 7, edge_bits: Some(4) };
         for spec in [Spec::Auto, Spec::Flat, Spec::Ivf(IvfParams { nlist: Some(9) }), Spec::Hnsw(hnsw)] {
             let schema = schema.clone().index(spec).rotation(RotationKind::None);
             let back = Schema::decode(&schema.encode().unwrap(), schema.layout.clone()).unwrap();
@@ -348,9 +348,12 @@ mod tests {
         over(hnsw(|p| p.m = limits::GRAPH_LINKS as u32 + 1), limits::GRAPH_LINKS);
         over(hnsw(|p| p.ef_construction = limits::GRAPH_CANDIDATES as u32 + 1), limits::GRAPH_CANDIDATES);
         over(ivf(Some(limits::CELLS as u32 + 1)), limits::CELLS);
-        for bad in
-            [hnsw(|p| p.m = 1), hnsw(|p| p.ef_construction = 0), hnsw(|p| p.edge_bits = 3), ivf(Some(0))]
-        {
+        for bad in [
+            hnsw(|p| p.m = 1),
+            hnsw(|p| p.ef_construction = 0),
+            hnsw(|p| p.edge_bits = Some(3)),
+            ivf(Some(0)),
+        ] {
             assert!(matches!(bad, Err(Error::BadRequest { what: "index", .. })), "{bad:?}");
         }
         assert!(hnsw(|_| ()).is_ok() && ivf(None).is_ok() && ivf(Some(limits::CELLS as u32)).is_ok());
