@@ -144,7 +144,6 @@ impl<'s> SegmentColumns<'s> {
     }
 
     /// Whether one row passes.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the planner of searches is the caller"))]
     pub fn passes(&self, filter: &Filter, row: u32) -> foretaste_storage::Result<bool> {
         let (document, failed) = (OnceCell::new(), OnceCell::new());
         let fields = SegmentFields { segment: self.segment, columns: self, row, document, failed };
