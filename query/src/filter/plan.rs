@@ -253,7 +253,7 @@ impl<'a> Node<'a> {
             }
             Node::Not(part) => {
                 let Bounds { sure, unsure } = part.bounds(rows)?;
-                Bounds { sure: sure.or(&unsure).not(), unsure }
+                Bounds { sure: sure.or(&unsure).complement(), unsure }
             }
             Node::Values(values) => Bounds { sure: values.sure()?, unsure: values.unsure()? },
             Node::Keys(found) => Bounds { sure: RowSet::of_rows(rows, found.clone()), unsure: none() },

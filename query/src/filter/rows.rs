@@ -18,7 +18,7 @@ const LIST_SHARE: u32 = 512;
 /// let set: RowSet = RowSet::of_rows(10_000, vec![7, 3, 9_999]);
 /// assert_eq!((set.len(), set.contains(7), set.contains(8)), (3, true, false));
 /// assert_eq!(set.iter().collect::<Vec<_>>(), [3, 7, 9_999]);
-/// assert_eq!(set.not().len(), 9_997);
+/// assert_eq!(set.complement().len(), 9_997);
 /// ```
 #[derive(Debug, Clone)]
 pub struct RowSet {
@@ -170,7 +170,7 @@ impl RowSet {
     }
 
     /// The rows that are not in it.
-    pub fn not(self) -> RowSet {
+    pub fn complement(self) -> RowSet {
         let rows = self.rows;
         match self.into_bits().form {
             Form::Bits { words, .. } => RowSet::of_words(rows, words.into_iter().map(|w| !w).collect()),

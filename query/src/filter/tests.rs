@@ -190,9 +190,9 @@ proptest! {
         same(&x.clone().and(&y), left.intersection(&right).copied().collect())?;
         same(&x.clone().or(&y), left.union(&right).copied().collect())?;
         same(&x.clone().minus(&y), left.difference(&right).copied().collect())?;
-        same(&x.clone().not(), (0..rows).filter(|row| !left.contains(row)).collect())?;
+        same(&x.clone().complement(), (0..rows).filter(|row| !left.contains(row)).collect())?;
         prop_assert!(!x.contains(rows) && !x.contains(u32::MAX));
-        prop_assert_eq!(x.clone().not().not(), x);
+        prop_assert_eq!(x.clone().complement().complement(), x);
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) fn seen<'v>(value: &ColumnValue<'v>) -> Value<'v> {
 impl<'a> Values<'a> {
     /// Finds the values that satisfy `condition`.
     pub fn new(column: ColumnView<'a>, order: OrderView<'a>, condition: &Condition) -> Result<Values<'a>> {
-        let all = || if order.values() == 0 { Vec::new() } else { vec![0..order.values()] };
+        let all = || if order.values() == 0 { Vec::new() } else { one(0..order.values()) };
         let of = |spans, nulls, missing, others| Values { column, order, spans, nulls, missing, others };
         Ok(match condition {
             Condition::Exists => of(all(), true, false, Some(true)),
@@ -106,7 +106,7 @@ impl<'a> Values<'a> {
             // What is missing stands in no list. Rows that are not sure count here as rows that satisfy the rest.
             let mut rest = self.clone().not();
             rest.others = Some(self.others != Some(true));
-            return Ok(rest.sure()?.not());
+            return Ok(rest.sure()?.complement());
         }
         let rows = self.column.rows();
         let (count, _) = self.counts();
@@ -225,7 +225,7 @@ impl<'a> Values<'a> {
             let mut at = span.start;
             let first = runs.partition_point(|run| run.start < span.start);
             for (run, number) in runs.iter().zip(0..).skip(first).take_while(|(run, _)| run.end <= span.end) {
-                parts.extend((at < run.start).then(|| Part::Rows(at..run.start)));
+                parts.extend((at < run.start).then_some(Part::Rows(at..run.start)));
                 parts.push(Part::Bits(number));
                 at = run.end;
             }
@@ -274,18 +274,18 @@ fn spans(column: &ColumnView<'_>, rows: &OrderView<'_>, condition: &Condition) -
         Ok(start..rows.partition(column, low..next(low, step), is)?)
     };
     let mut found = match condition {
-        Condition::Compare { op: Op::Ne, literal } if !fits(literal) => vec![0..all],
+        Condition::Compare { op: Op::Ne, literal } if !fits(literal) => one(0..all),
         Condition::Compare { literal, .. } if !fits(literal) => Vec::new(),
         Condition::Compare { op, literal } => match op {
-            Op::Eq => vec![equal(literal)?],
+            Op::Eq => one(equal(literal)?),
             Op::Ne => {
                 let equal = equal(literal)?;
                 vec![0..equal.start, equal.end..all]
             }
-            Op::Lt => vec![0..from(literal)?],
-            Op::Le => vec![0..beyond(literal)?],
-            Op::Gt => vec![beyond(literal)?..all],
-            Op::Ge => vec![from(literal)?..all],
+            Op::Lt => one(0..from(literal)?),
+            Op::Le => one(0..beyond(literal)?),
+            Op::Gt => one(beyond(literal)?..all),
+            Op::Ge => one(from(literal)?..all),
         },
         Condition::In { negated, literals } => {
             let equal = literals.iter().filter(|l| fits(l)).map(equal);
@@ -300,20 +300,25 @@ fn spans(column: &ColumnView<'_>, rows: &OrderView<'_>, condition: &Condition) -
                 equal
             }
         }
-        Condition::Between { low, high } if fits(low) && fits(high) => vec![from(low)?..beyond(high)?],
+        Condition::Between { low, high } if fits(low) && fits(high) => one(from(low)?..beyond(high)?),
         Condition::StartsWith { prefix, .. } if column.kind() == ColumnKind::Str => {
             let text = |v: &ColumnValue<'_>, is: fn(&str, &str) -> bool| match v {
                 ColumnValue::Str(s) => is(s, prefix),
                 _ => false,
             };
             let start = rows.partition(column, 0..all, |v| text(v, |s, prefix| s < prefix))?;
-            vec![start..rows.partition(column, start..all, |v| text(v, |s, prefix| s.starts_with(prefix)))?]
+            one(start..rows.partition(column, start..all, |v| text(v, |s, prefix| s.starts_with(prefix)))?)
         }
         Condition::Between { .. } | Condition::StartsWith { .. } => Vec::new(),
         Condition::Exists | Condition::IsNull { .. } => Vec::new(),
     };
     found.retain(|run| run.start < run.end);
     Ok(found)
+}
+
+/// A list of one span.
+fn one(span: Range<u32>) -> Vec<Range<u32>> {
+    std::iter::once(span).collect()
 }
 
 /// The positions in both lists of spans.
