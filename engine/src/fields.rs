@@ -1,12 +1,16 @@
-//! A row's fields, for filters: typed columns where they are declared, the payload document where they are not.
+//! A row's fields, for filters: typed columns where there are some, the payload document where there are none.
 //!
 //! Reads from: payloads and columns. Writes to: columns of a segment being written.
 //! Never: a document parsed when the columns answer.
 
+mod derive;
+
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use foretaste_query::lang::{ColumnType, Fields, Path, Value, lookup, value_at};
+use foretaste_query::filter::{Indexes, Plan, RowSet};
+use foretaste_query::lang::{ColumnType, Fields, Filter, Path, Value, lookup, value_at};
+use foretaste_storage::key::KeyRef;
 use foretaste_storage::rows::Rows;
 use foretaste_storage::section::columns::{Column as Written, ColumnValue, ColumnValues, ColumnView};
 use foretaste_storage::segment::{Pick, Segment};
@@ -28,30 +32,60 @@ pub(crate) fn document(payload: &[u8]) -> Option<Json> {
     if payload.is_empty() { None } else { serde_json::from_slice(payload).ok() }
 }
 
-/// The declared columns of the picked rows.
+/// The columns of the picked rows: those declared, then those that many of the documents have values for.
 pub(crate) fn columns(schema: &Schema, sources: &[&dyn Rows], picks: &[Pick]) -> Result<Vec<Written>> {
-    if schema.columns.is_empty() {
-        return Ok(Vec::new());
-    }
     let paths = schema.columns.iter().map(|c| column_path(&c.path)).collect::<Result<Vec<_>>>()?;
-    let mut values: Vec<ColumnValues> = schema.columns.iter().map(|c| empty(c.kind)).collect();
-    for pick in picks {
+    let named = schema.columns.iter().map(|c| Written::new(c.path.clone(), empty(c.kind)));
+    let mut columns: Vec<Written> = named.collect();
+    let mut derived = derive::Derived::default();
+    for (pick, row) in picks.iter().zip(0..) {
         let document = match sources.get(pick.source as usize) {
             Some(rows) => document(&rows.payload(pick.row)?),
             None => None,
         };
-        for (path, values) in paths.iter().zip(&mut values) {
-            let value = document.as_ref().and_then(|d| lookup(d, path));
-            match values {
-                ColumnValues::Bool(v) => v.push(value.and_then(Json::as_bool)),
-                ColumnValues::Int(v) => v.push(value.and_then(Json::as_i64)),
-                ColumnValues::Float(v) => v.push(value.and_then(Json::as_f64)),
-                ColumnValues::Str(v) => v.push(value.and_then(Json::as_str).map(str::to_string)),
-            }
+        for (path, column) in paths.iter().zip(&mut columns) {
+            push(column, row, document.as_ref().and_then(|d| lookup(d, path)));
+        }
+        if let Some(Json::Object(document)) = document {
+            derived.push(row, document);
         }
     }
-    let names = schema.columns.iter().map(|c| c.path.clone());
-    Ok(names.zip(values).map(|(name, values)| Written { name, values }).collect())
+    columns.extend(derived.finish(picks.len(), &paths));
+    Ok(columns)
+}
+
+/// Appends the value of `row` to a declared column.
+fn push(column: &mut Written, row: u32, value: Option<&Json>) {
+    let held = match &mut column.values {
+        ColumnValues::Bool(v) => put(v, value.and_then(Json::as_bool)),
+        ColumnValues::Int(v) => put(v, value.and_then(Json::as_i64)),
+        ColumnValues::Float(v) => put(v, value.and_then(float)),
+        ColumnValues::Str(v) => put(v, value.and_then(Json::as_str).map(str::to_string)),
+    };
+    match value {
+        Some(Json::Null) => column.nulls.push(row),
+        Some(_) if !held => column.others.push(row),
+        _ => {}
+    }
+}
+
+fn put<T>(values: &mut Vec<Option<T>>, value: Option<T>) -> bool {
+    values.push(value);
+    values.last().is_some_and(Option::is_some)
+}
+
+/// A number as the float that filters compare like it; `None` for integers that a float would round.
+fn float(value: &Json) -> Option<f64> {
+    match value.as_i64() {
+        Some(i) => exact(i),
+        None => value.as_f64(),
+    }
+}
+
+/// The float that is this integer, when there is one.
+fn exact(i: i64) -> Option<f64> {
+    let float = i as f64;
+    (float as i128 == i128::from(i)).then_some(float)
 }
 
 fn empty(kind: ColumnType) -> ColumnValues {
@@ -66,27 +100,67 @@ fn empty(kind: ColumnType) -> ColumnValues {
 /// The columns of a segment that a filter asks for.
 #[derive(Debug)]
 pub(crate) struct SegmentColumns<'s> {
+    segment: &'s Segment,
     columns: Vec<(Path, ColumnView<'s>)>,
 }
 
 impl<'s> SegmentColumns<'s> {
-    /// Finds the columns for `paths`; what has none is read from the document.
+    /// Finds the columns for `paths`, declared or derived; what has none is read from the document.
     pub fn new<'p>(
         schema: &Schema,
         segment: &'s Segment,
         paths: impl Iterator<Item = &'p Path>,
     ) -> Result<Self> {
-        let mut columns = Vec::new();
+        let mut columns: Vec<(Path, ColumnView<'s>)> = Vec::new();
         for path in paths {
+            if columns.iter().any(|(p, _)| p == path) {
+                continue;
+            }
+            let name = path.to_string();
+            let mut view = None;
             for declared in &schema.columns {
-                if column_path(&declared.path)? == *path
-                    && let Some(view) = segment.column(&declared.path)?
-                {
-                    columns.push((path.clone(), view));
+                if declared.path == name || column_path(&declared.path)? == *path {
+                    view = segment.column(&declared.path)?;
                 }
             }
+            if view.is_none() {
+                view = segment.derived_columns()?.find(|column| column.name() == name);
+            }
+            columns.extend(view.map(|view| (path.clone(), view)));
         }
-        Ok(SegmentColumns { columns })
+        Ok(SegmentColumns { segment, columns })
+    }
+
+    /// What the indexes know of `filter`, whose paths these columns were found for.
+    pub fn plan<'p>(&'p self, filter: &'p Filter) -> foretaste_storage::Result<Plan<'p>> {
+        Plan::new(filter, self)
+    }
+
+    /// Exactly the rows that pass, deleted ones among them: documents are read for those that the plan leaves open.
+    pub fn select(&self, filter: &Filter, plan: &Plan<'_>) -> foretaste_storage::Result<RowSet> {
+        plan.select()?.settle(|row| self.passes(filter, row))
+    }
+
+    /// Whether one row passes.
+    pub fn passes(&self, filter: &Filter, row: u32) -> foretaste_storage::Result<bool> {
+        let (document, failed) = (OnceCell::new(), OnceCell::new());
+        let fields = SegmentFields { segment: self.segment, columns: self, row, document, failed };
+        let passes = filter.matches(&fields);
+        fields.failed.into_inner().map_or(Ok(passes), Err)
+    }
+}
+
+impl Indexes for SegmentColumns<'_> {
+    fn rows(&self) -> u32 {
+        self.segment.rows()
+    }
+
+    fn column(&self, path: &Path) -> Option<ColumnView<'_>> {
+        self.columns.iter().find(|(p, _)| p == path).map(|(_, view)| *view)
+    }
+
+    fn find(&self, key: KeyRef<'_>) -> foretaste_storage::Result<Option<u32>> {
+        self.segment.find(key)
     }
 }
 
@@ -126,8 +200,14 @@ impl Fields for SegmentFields<'_> {
             Ok(ColumnValue::Int(i)) => Value::Int(i),
             Ok(ColumnValue::Float(f)) => Value::Float(f),
             Ok(ColumnValue::Str(s)) => Value::Str(Cow::Borrowed(s)),
-            // The column does not tell null from missing; the document does.
-            Ok(ColumnValue::Null) => self.in_document(path),
+            Ok(ColumnValue::Null) => match absent(view, self.row) {
+                Ok(Some(value)) => value,
+                Ok(None) => self.in_document(path),
+                Err(e) => {
+                    let _ = self.failed.set(e);
+                    Value::Missing
+                }
+            },
             Err(e) => {
                 let _ = self.failed.set(e);
                 Value::Missing
@@ -145,3 +225,17 @@ impl Fields for SegmentFields<'_> {
         }
     }
 }
+
+/// What a column says of a row without a value in it; `None` when only the document tells.
+fn absent<'a>(view: &ColumnView<'_>, row: u32) -> foretaste_storage::Result<Option<Value<'a>>> {
+    // Segments of before do not tell null from missing.
+    let Some(order) = view.order() else { return Ok(None) };
+    Ok(match (order.is_other(row)?, order.is_null(row)?) {
+        (true, _) => None,
+        (_, true) => Some(Value::Null),
+        _ => Some(Value::Missing),
+    })
+}
+
+#[cfg(test)]
+mod tests;

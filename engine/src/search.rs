@@ -1,30 +1,18 @@
-//! A search: what is asked, and how it is answered from a snapshot.
+//! A search: what is asked, and the answer.
 //!
-//! Reads from: `snapshot`. Writes to: nothing.
-//! Never: an answer short of k while k matching rows exist.
+//! Reads from: the caller. Writes to: nothing; `run` answers it from a snapshot.
+//! Never: a decision about how it is answered; that is `plan`'s.
 
-use std::cell::OnceCell;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use foretaste_query::answer::TopK;
-use foretaste_query::index::flat::{self, Scan};
-use foretaste_query::index::{Query, RowRef, ScanStats, Source};
-use foretaste_query::lang::{Filter, JsonFields};
+use foretaste_query::lang::Filter;
 use foretaste_storage::key::Key;
-use foretaste_storage::limits;
-use roaring::RoaringBitmap;
 
 use crate::error::{Error, Result};
-use crate::fields::{self, SegmentColumns, SegmentFields};
-use crate::recover::to_storage;
+use crate::plan::Decision;
+use crate::run;
 use crate::snapshot::Snapshot;
-use crate::source::ScanRows;
 use crate::state::Place;
-use crate::validate;
-
-/// Most hits of one search.
-pub const MAX_K: usize = 100_000;
 
 /// A search being put together; [`Search::run`] answers it.
 ///
@@ -47,9 +35,24 @@ pub const MAX_K: usize = 100_000;
 pub struct Search {
     snapshot: Snapshot,
     query: Vec<f32>,
-    k: usize,
-    dims: Option<usize>,
-    filter: Option<Result<Filter>>,
+    asked: Asked,
+}
+
+/// What is asked beside the query.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub k: usize,
+    pub dims: Option<usize>,
+    pub filter: Option<Result<Filter>>,
+    pub ef: Option<usize>,
+    pub nprobe: Option<usize>,
+    pub exact: bool,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Asked { k: 10, dims: None, filter: None, ef: None, nprobe: None, exact: false }
+    }
 }
 
 /// One row found.
@@ -61,23 +64,27 @@ pub struct Hit {
     pub distance: f64,
     /// What it is ranked by, larger is better: minus the distance for L2, the cosine, the dot product.
     pub score: f64,
-    snapshot: Snapshot,
-    place: Place,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) place: Place,
 }
 
 /// The answer of a search, nearest first.
 #[derive(Debug, Clone)]
 pub struct Hits {
-    hits: Vec<Hit>,
+    pub(crate) hits: Vec<Hit>,
     /// What it cost.
     pub cost: Cost,
+    /// How each part of the collection was gone through: each segment, then each block of fresh rows.
+    pub plan: Vec<Decision>,
 }
 
 /// What a search cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cost {
-    /// Rows whose distance was computed.
+    /// Rows whose distance was computed from their vectors.
     pub rows_exact: u64,
+    /// Nodes and rows that indexes compared by their codes.
+    pub index_steps: u64,
     /// Rows the filter or a deletion left out.
     pub rows_refused: u64,
     /// Bytes of vectors read.
@@ -88,38 +95,60 @@ pub struct Cost {
 
 impl Search {
     pub(crate) fn new(snapshot: Snapshot, query: &[f32]) -> Self {
-        Search { snapshot, query: query.to_vec(), k: 10, dims: None, filter: None }
+        Search { snapshot, query: query.to_vec(), asked: Asked::default() }
     }
 
     /// How many hits are wanted: 10 unless said otherwise, at most 100,000.
     pub fn k(mut self, k: usize) -> Self {
-        self.k = k;
+        self.asked.k = k;
         self
     }
 
     /// Compares only the first `dims` dimensions, which must be the length of a level.
     pub fn dims(mut self, dims: usize) -> Self {
-        self.dims = Some(dims);
+        self.asked.dims = Some(dims);
         self
     }
 
     /// Only rows that pass the filter; see [`crate::lang`] for the language. An error in it comes from [`Search::run`].
     pub fn filter(mut self, text: &str) -> Self {
-        self.filter = Some(Filter::parse(text).map_err(Error::from));
+        self.asked.filter = Some(Filter::parse(text).map_err(Error::from));
         self
     }
 
     /// Only rows that pass a filter that was parsed before.
     pub fn where_(mut self, filter: Filter) -> Self {
-        self.filter = Some(Ok(filter));
+        self.asked.filter = Some(Ok(filter));
         self
     }
 
-    /// Answers by comparing every row that passes.
+    /// How many candidates a graph's search keeps (64 unless said otherwise; at least k): more find more of the true nearest and
+    /// take longer. Without a graph it has no effect.
+    pub fn ef(mut self, ef: usize) -> Self {
+        self.asked.ef = Some(ef);
+        self
+    }
+
+    /// How many cells of an inverted file are looked into (16 unless said otherwise). Without one it has no effect.
+    pub fn nprobe(mut self, nprobe: usize) -> Self {
+        self.asked.nprobe = Some(nprobe);
+        self
+    }
+
+    /// Compares every row that passes, whatever indexes there are: the answer is the true one.
+    pub fn exact(mut self) -> Self {
+        self.asked.exact = true;
+        self
+    }
+
+    /// Answers: by the indexes of the segments that have one, by comparing all rows of the others and of what is fresh.
+    ///
+    /// Distances are those of the stored vectors whichever way a row was found. [`Hits::plan`] says what was done and why.
     ///
     /// # Errors
     /// `DimensionMismatch`, `NonFinite`, `ZeroVector` for the query; `BadFilter`; `BadRequest` for dims that are no
-    /// level; `LimitExceeded` for k; `Corrupt` when a file it reads is damaged.
+    /// level; `LimitExceeded` for k and ef; `Corrupt` when a file it reads is damaged (an index that is damaged is done
+    /// without).
     pub fn run(self) -> Result<Hits> {
         self.run_with(&|| false)
     }
@@ -129,60 +158,8 @@ impl Search {
     /// # Errors
     /// Also `Cancelled`.
     pub fn run_with(self, cancel: &dyn Fn() -> bool) -> Result<Hits> {
-        let started = Instant::now();
-        let state = Arc::clone(&self.snapshot.state);
-        let schema = &state.schema;
-        limits::check("k", self.k as u64, MAX_K as u64)?;
-        let dims = self.dims.unwrap_or(schema.dim());
-        if schema.layout.levels_for(dims).is_none() {
-            let why =
-                format!("{dims} is not a level of this collection, which has {:?}", schema.level_dims());
-            return Err(Error::BadRequest { what: "dims", why });
-        }
-        validate::query(schema, &self.query, dims)?;
-        let filter = self.filter.transpose()?;
-        if let Some(filter) = &filter {
-            check(schema, filter)?;
-        }
-
-        let query = Query::new(&self.query, dims, schema.metric);
-        let scans = scans(&self.snapshot, filter.as_ref())?;
-        let mut top = TopK::new(flat::candidates(self.k));
-        let mut stats = ScanStats::default();
-        for (number, scan) in scans.iter().enumerate() {
-            let accept = |row: u32| scan.accepts(row, filter.as_ref());
-            let accept: Option<&foretaste_query::index::Accept<'_>> =
-                if scan.takes_all(filter.as_ref()) { None } else { Some(&accept) };
-            let end = flat::search(&scan.rows, number as u32, &query, accept, cancel, &mut top, &mut stats)?;
-            if end != Scan::Complete {
-                return Err(Error::Cancelled);
-            }
-        }
-        let sources: Vec<&dyn Source> = scans.iter().map(|s| &s.rows as &dyn Source).collect();
-        let place = |row: RowRef| scans.get(row.source as usize).map(|s| s.place(row.row));
-        let key = |row: RowRef| match place(row) {
-            Some(place) => self.snapshot.key_of(&place).map_err(to_storage),
-            None => Ok(Key::Int(0)),
-        };
-        let neighbors = flat::finish(&sources, &query, top, self.k, key, &mut stats)?;
-        let mut hits = Vec::with_capacity(neighbors.len());
-        for neighbor in neighbors {
-            let Some(place) = place(neighbor.row) else { continue };
-            hits.push(Hit {
-                id: self.snapshot.key_of(&place)?,
-                distance: neighbor.distance,
-                score: schema.metric.score(neighbor.distance),
-                snapshot: self.snapshot.clone(),
-                place,
-            });
-        }
-        let cost = Cost {
-            rows_exact: stats.rows_scored,
-            rows_refused: stats.rows_refused,
-            bytes_read: stats.bytes_read,
-            elapsed: started.elapsed(),
-        };
-        Ok(Hits { hits, cost })
+        let plan = run::Plan::new(&self.snapshot, self.asked)?;
+        run::answer(&self.snapshot, &self.query, &plan, cancel)
     }
 }
 
@@ -208,94 +185,5 @@ impl IntoIterator for Hits {
     type IntoIter = std::vec::IntoIter<Hit>;
     fn into_iter(self) -> Self::IntoIter {
         self.hits.into_iter()
-    }
-}
-
-fn check(schema: &crate::Schema, filter: &Filter) -> Result<()> {
-    let declared = schema
-        .columns
-        .iter()
-        .map(|c| Ok((fields::column_path(&c.path)?, c.kind)))
-        .collect::<Result<Vec<_>>>()?;
-    filter.check(&|path| declared.iter().find(|(p, _)| p == path).map(|(_, kind)| *kind))?;
-    Ok(())
-}
-
-/// One run of rows to go through: a segment, or one block of a head.
-struct Scanned<'a> {
-    rows: ScanRows<'a>,
-    dead: Arc<RoaringBitmap>,
-    /// Number of the block's first row in its head; `dead` counts from there.
-    first_row: u32,
-    columns: Option<SegmentColumns<'a>>,
-    whole: Whole<'a>,
-}
-
-enum Whole<'a> {
-    Segment(&'a Arc<crate::state::Source>),
-    Head(&'a crate::head::HeadHandle),
-}
-
-fn scans<'a>(snapshot: &'a Snapshot, filter: Option<&Filter>) -> Result<Vec<Scanned<'a>>> {
-    let state = &snapshot.state;
-    let mut scans = Vec::new();
-    for source in &state.segments {
-        let columns = match filter {
-            Some(filter) => Some(SegmentColumns::new(&state.schema, &source.segment, filter.paths())?),
-            None => None,
-        };
-        scans.push(Scanned {
-            rows: ScanRows::Segment(&source.segment, state.layout()),
-            dead: source.dead.at(snapshot.seq),
-            first_row: 0,
-            columns,
-            whole: Whole::Segment(source),
-        });
-    }
-    for head in &state.heads {
-        let dead = head.dead.at(snapshot.seq);
-        scans.extend(head.visible(snapshot.seq).map(|block| Scanned {
-            rows: ScanRows::Block(&block.block, state.layout()),
-            dead: Arc::clone(&dead),
-            first_row: block.first_row,
-            columns: None,
-            whole: Whole::Head(head),
-        }));
-    }
-    Ok(scans)
-}
-
-impl Scanned<'_> {
-    /// Whether no row needs to be asked.
-    fn takes_all(&self, filter: Option<&Filter>) -> bool {
-        let rows = self.first_row..self.first_row + self.rows.rows();
-        filter.is_none() && self.dead.range_cardinality(rows) == 0
-    }
-
-    fn accepts(&self, row: u32, filter: Option<&Filter>) -> foretaste_storage::Result<bool> {
-        if self.dead.contains(self.first_row + row) {
-            return Ok(false);
-        }
-        let Some(filter) = filter else { return Ok(true) };
-        match (&self.rows, &self.columns) {
-            (ScanRows::Segment(segment, _), Some(columns)) => {
-                let (document, failed) = (OnceCell::new(), OnceCell::new());
-                let fields = SegmentFields { segment, columns, row, document, failed };
-                let matches = filter.matches(&fields);
-                fields.failed.into_inner().map_or(Ok(matches), Err)
-            }
-            (ScanRows::Block(block, _), _) => {
-                let document = fields::document(block.payload_of(row)).unwrap_or_default();
-                Ok(filter.matches(&JsonFields::new(block.key(row), &document)))
-            }
-            (ScanRows::Segment(..), None) => Ok(true),
-        }
-    }
-
-    fn place(&self, row: u32) -> Place {
-        match &self.whole {
-            Whole::Segment(source) => Place::Segment(Arc::clone(source), row),
-            Whole::Head(head) => Place::Head(Arc::clone(head), self.first_row + row),
-        }
     }
 }

@@ -1,13 +1,14 @@
 //! The read path: from mapped sections to ranked hits, and the language that filters them.
 //!
 //! ```text
-//! kernel ──> index ──> answer        lang: text ──> tokens ──> tree ──> checked filter
+//! kernel ──> index ──> answer        lang: text ──> tokens ──> tree ──> checked filter ──> filter: rows of a segment
 //! ```
 //!
 //! Never: a file, a collection, a decision about durability.
 
 pub mod answer;
 pub mod codes;
+pub mod filter;
 pub mod index;
 pub mod kernel;
 pub mod lang;

@@ -35,6 +35,10 @@ pub const CELLS: u64 = 1 << 24;
 pub const COLUMNS: u64 = 256;
 /// Most nodes of a graph, whose highest bit a search uses.
 pub const GRAPH_NODES: u64 = (1 << 31) - 1;
+/// Most columns of a segment that were derived from its documents without being declared.
+pub const DERIVED_COLUMNS: u64 = 16;
+/// Most values of a column whose rows are also kept as bits.
+pub const DENSE_VALUES: u64 = 32;
 /// Largest metadata record (bincode), in bytes.
 pub const RECORD_BYTES: u64 = 256 << 20;
 /// Longest section that is written, in bytes: as many as a file may have are less than [`DATABASE_BYTES`].

@@ -31,6 +31,8 @@ struct Asked {
     k: usize,
     filter: Option<Filter>,
     dims: Option<usize>,
+    ef: Option<usize>,
+    nprobe: Option<usize>,
 }
 
 impl Asked {
@@ -44,13 +46,19 @@ impl Asked {
         if ef == Some(0) || nprobe == Some(0) {
             return Err(PyValueError::new_err("ef and nprobe are at least 1"));
         }
-        Ok(Asked { k, filter: filter.map(input::filter).transpose()?, dims })
+        Ok(Asked { k, filter: filter.map(input::filter).transpose()?, dims, ef, nprobe })
     }
 
     fn of(&self, search: Search) -> Search {
         let mut search = search.k(self.k);
         if let Some(dims) = self.dims {
             search = search.dims(dims);
+        }
+        if let Some(ef) = self.ef {
+            search = search.ef(ef);
+        }
+        if let Some(nprobe) = self.nprobe {
+            search = search.nprobe(nprobe);
         }
         if let Some(filter) = &self.filter {
             search = search.where_(filter.clone());

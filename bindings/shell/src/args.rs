@@ -162,7 +162,8 @@ pub struct Optimize {
     /// hnsw: candidates for a node's links that are looked for [default: 200].
     #[arg(long, value_name = "EF")]
     pub ef_construction: Option<u32>,
-    /// hnsw: bits a dimension that a node keeps of its neighbours: 0, 1, 2 or 4 [default: 2].
+    /// hnsw: bits a dimension that a node keeps of its neighbours: 0, 1, 2 or 4 [default: 2, and 4 for
+    /// few dimensions].
     #[arg(long, value_name = "BITS")]
     pub edge_bits: Option<u8>,
     /// ivf: how many cells [default: about four times the square root of the rows].

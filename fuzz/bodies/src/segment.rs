@@ -12,15 +12,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foretaste::Access;
+use foretaste_query::filter::{Indexes, Plan};
+use foretaste_query::lang::{Filter, Path};
 use foretaste_storage::codec::header::Kind;
 use foretaste_storage::codec::meta;
-use foretaste_storage::key::Key;
+use foretaste_storage::key::{Key, KeyRef};
 use foretaste_storage::layout::{Element, Layout};
 use foretaste_storage::manifest::{self, CollectionRecord, Record, SegmentEntry};
 use foretaste_storage::names::{INDEX, PAYLOAD, Part, segment_dir};
 use foretaste_storage::plane::Shape;
 use foretaste_storage::rows::Rows;
 use foretaste_storage::sealed::{FileRef, SealedWriter};
+use foretaste_storage::section::columns::{ColumnView, DERIVED};
 use foretaste_storage::section::{SectionFile, SectionKind, SectionWriter};
 use foretaste_storage::segment::{self, Pick, Segment, SegmentRef};
 use foretaste_storage::vfs::Vfs;
@@ -49,17 +52,23 @@ const PADDED_BYTES: usize = 1 << 16;
 /// levels, documents, columns.
 type Meta = (u32, Layout, u64, u64, u8, u8, u32, u16);
 
-const SECTIONS: [SectionKind; 10] = [
-    SectionKind::Meta,
-    SectionKind::Keys,
-    SectionKind::IntKeys,
-    SectionKind::KeyIndex,
-    SectionKind::Versions,
-    SectionKind::Levels,
-    SectionKind::Scales,
-    SectionKind::Traces,
-    SectionKind::PayloadOffsets,
-    SectionKind::Column,
+/// Kinds of sections, and the ordinal of the first of each.
+const SECTIONS: [(SectionKind, u16); 15] = [
+    (SectionKind::Meta, 0),
+    (SectionKind::Keys, 0),
+    (SectionKind::IntKeys, 0),
+    (SectionKind::KeyIndex, 0),
+    (SectionKind::Versions, 0),
+    (SectionKind::Levels, 0),
+    (SectionKind::Scales, 0),
+    (SectionKind::Traces, 0),
+    (SectionKind::PayloadOffsets, 0),
+    (SectionKind::Column, 0),
+    (SectionKind::ColumnOrder, 0),
+    (SectionKind::ColumnBits, 0),
+    (SectionKind::Column, DERIVED),
+    (SectionKind::ColumnOrder, DERIVED),
+    (SectionKind::ColumnBits, DERIVED),
 ];
 
 /// Opens the segment both ways, reads and verifies all of it, writes it anew, and has the engine do the same.
@@ -111,14 +120,15 @@ fn write_files(disk: &MemVfs, flags: u8, parts: &[(u8, &[u8])]) -> (SegmentRef, 
                 false => write_raw(disk, &index, body),
             });
         }
-        let (mut sections, mut columns) = (SectionWriter::new(), 0);
+        let (mut sections, mut next) = (SectionWriter::new(), SECTIONS.map(|(_, first)| first));
         for (tag, bytes) in parts {
-            let Some(kind) = tag.checked_sub(FIRST_SECTION).and_then(|k| SECTIONS.get(usize::from(k))) else {
+            let Some(number) = tag.checked_sub(FIRST_SECTION).map(usize::from) else { continue };
+            let (Some((kind, first)), Some(ordinal)) = (SECTIONS.get(number), next.get_mut(number)) else {
                 continue;
             };
-            let ordinal = if *kind == SectionKind::Column { columns } else { 0 };
-            columns += u16::from(*kind == SectionKind::Column);
-            sections.add(*kind, ordinal, bytes.to_vec());
+            // Others than those of columns stand once; of two the first counts.
+            sections.add(*kind, if number < 9 { *first } else { *ordinal }, bytes.to_vec());
+            *ordinal += 1;
         }
         let file = SealedWriter::create(disk, &index, Kind::Index, &UUID, ID).ok()?;
         sections.finish(file, aux).ok()
@@ -231,19 +241,64 @@ fn contents(segment: &Segment) -> BTreeMap<(u32, String), Vec<u8>> {
             put(&format!("variance {level}"), variances);
         }
         let _ = segment.readable(row);
-        for name in segment.columns().unwrap_or_default() {
-            let column = segment.column(name).ok().flatten();
-            let value = column.and_then(|column| column.get(row).ok());
-            put(&format!("column {name}"), value.map(|value| format!("{value:?}").into_bytes()));
+        for column in columns(segment) {
+            let value = column.get(row).ok();
+            put(&format!("column {}", column.name()), value.map(|value| format!("{value:?}").into_bytes()));
         }
     }
     for (place, key) in [Key::Int(0), Key::Int(-1), Key::from("a")].into_iter().enumerate() {
         let row = segment.find(key.as_ref()).ok();
         found.extend(row.map(|row| ((place as u32, "find".to_string()), format!("{row:?}").into_bytes())));
     }
+    for name in columns(segment).iter().map(|column| column.name()) {
+        let Ok(path) = Path::parse(name) else { continue };
+        for test in FILTERS {
+            let Ok(filter) = Filter::parse(&test.replace("{}", &path.to_string())) else { continue };
+            let Ok(plan) = Plan::new(&filter, &Indexed(segment)) else { continue };
+            let (least, most) = plan.estimate().into_inner();
+            assert!(least <= most && most <= u64::from(segment.rows()), "{filter}: {least} to {most} rows");
+            let Ok(selection) = plan.select() else { continue };
+            let unsure = selection.unsure.iter().flat_map(|unsure| unsure.iter());
+            assert!(unsure.chain(selection.rows.iter()).all(|row| row < segment.rows()), "{filter}");
+            let rows = format!("{selection:?}").into_bytes();
+            found.insert((0, format!("rows {filter}")), rows);
+        }
+    }
     let strangers = segment.verify(&mut |_| {});
     found.insert((0, "strangers".to_string()), strangers.join("/").into_bytes());
     found
+}
+
+/// Tests of a column, and joined ones.
+const FILTERS: [&str; 8] = [
+    "{} >= 1",
+    "{} != 'x'",
+    "{} = true or {} is null",
+    "not ({} < 0.5 or {} > 3)",
+    "{} like 'x%' and exists {}",
+    "{} in (1, 'x', false, 9) or $id = 1",
+    "{} not in (1, 'x') and other = 1",
+    "{} between 'a' and 'z' or $id > 'a'",
+];
+
+fn columns(segment: &Segment) -> Vec<ColumnView<'_>> {
+    let declared = segment.columns().unwrap_or_default();
+    let declared = declared.into_iter().filter_map(|name| segment.column(name).ok().flatten());
+    declared.chain(segment.derived_columns().into_iter().flatten()).collect()
+}
+
+struct Indexed<'a>(&'a Segment);
+
+impl Indexes for Indexed<'_> {
+    fn rows(&self) -> u32 {
+        self.0.rows()
+    }
+    fn column(&self, path: &Path) -> Option<ColumnView<'_>> {
+        columns(self.0).into_iter().find(|column| Path::parse(column.name()).as_ref() == Ok(path))
+    }
+    fn find(&self, key: KeyRef<'_>) -> foretaste_storage::Result<Option<u32>> {
+        self.0.find(key)
+    }
 }
 
 /// Compaction of hostile rows: what it writes can be opened and is whole.

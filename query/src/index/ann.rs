@@ -257,6 +257,11 @@ impl Index {
         self.head.rows
     }
 
+    /// Dimensions of the vectors it is over.
+    pub fn dims(&self) -> usize {
+        self.head.dims as usize
+    }
+
     /// Root mean square of the relative error of estimated squared distances between neighbours, measured when it was built.
     pub fn error(&self) -> f32 {
         self.head.error
@@ -306,6 +311,16 @@ impl Scratch {
         let result = work(&mut scratch);
         SCRATCH.set(Some(scratch));
         result
+    }
+
+    /// How many rows were found.
+    pub fn len(&self) -> usize {
+        self.graph.found.len()
+    }
+
+    /// Whether none was found.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The `count` nearest rows found, nearest first, by estimated distance and then row.

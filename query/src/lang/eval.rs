@@ -184,7 +184,7 @@ impl Op {
 }
 
 /// The order of a value and a literal; `None` for different types and for NaN.
-fn order(value: &Value<'_>, literal: &Literal) -> Option<Ordering> {
+pub(crate) fn order(value: &Value<'_>, literal: &Literal) -> Option<Ordering> {
     match (value, &literal.scalar) {
         (Value::Bool(a), Scalar::Bool(b)) => Some(a.cmp(b)),
         (Value::Int(a), Scalar::Int(b)) => Some(a.cmp(b)),

@@ -103,6 +103,7 @@ mod token;
 pub use ast::{At, Condition, Expr, Literal, Op, Path, Scalar, Segment, Subject, Test};
 pub use check::ColumnType;
 pub use error::FilterError;
+pub(crate) use eval::order;
 pub use eval::{Fields, JsonFields, Value, fields_of, lookup, value_at};
 
 /// Longest filter, in bytes, both as written and in canonical form.
@@ -167,4 +168,4 @@ impl std::str::FromStr for Filter {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

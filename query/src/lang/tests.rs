@@ -1,6 +1,6 @@
 //! The language by tables: each rule of the module's page once.
 
-mod properties;
+pub(crate) mod properties;
 
 use serde_json::{Value as Json, json};
 

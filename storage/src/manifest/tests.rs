@@ -290,6 +290,9 @@ fn a_record_that_breaks_a_rule_is_refused_in_both_directions() {
         ("no levels", |r| r.collections[0].layout.levels.clear()),
         ("a segment number twice", |r| r.collections[0].segments[0].segment.id = 4),
         ("a segment number not given out", |r| r.collections[0].segments[0].segment.id = 10),
+        ("a search index number not given out", |r| {
+            r.collections[0].segments[0].segment.files.push(file("ann.10"));
+        }),
         ("a file elsewhere", |r| r.collections[0].segments[0].segment.files[0].name = "../x".into()),
         ("tombstones elsewhere", |r| {
             r.collections[1].segments[0].tombstones.as_mut().unwrap().file.name = "/x".into();
@@ -357,6 +360,7 @@ fn littered(vfs: &MemVfs) -> (BTreeSet<PathBuf>, Vec<&'static str>) {
         "seg/000003/plane.1",
         "seg/000004/index",
         "seg/000004/plane.0",
+        "seg/000004/ann.6",
         "seg/000006/index",
         "seg/000008/plane.0",
         "seg/000008/mine",
@@ -378,6 +382,7 @@ fn littered(vfs: &MemVfs) -> (BTreeSet<PathBuf>, Vec<&'static str>) {
         "seg/000003/index",
         "seg/000003/plane.0",
         "seg/000003/plane.1",
+        "seg/000004/ann.6",
         "seg/000004/plane.0",
         "seg/000006/index",
         "seg/000008/plane.0",
@@ -413,7 +418,8 @@ fn a_sweep_keeps_all_that_a_kept_generation_names() {
     littered(&vfs);
     let newest = load(&vfs, root(), Access::Read).unwrap().record;
     let found = sweep(&vfs, root(), &newest, &|generation| generation == 2).unwrap();
-    let removed = ["gen/000001", "tomb/000004-000001", "seg/000006/index", "seg/000008/plane.0"];
+    let removed =
+        ["gen/000001", "tomb/000004-000001", "seg/000004/ann.6", "seg/000006/index", "seg/000008/plane.0"];
     assert_eq!(found.files, removed.map(PathBuf::from));
     assert!(load_unnamed(&vfs, root(), &UUID, 2).is_ok());
 }

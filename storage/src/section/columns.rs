@@ -13,11 +13,22 @@
 //!
 //! Bits count from the lowest of each byte. Rows without a value hold zeros, or an empty string.
 //!
+//! Beside each column stand its [`order`], by which the rows of a range of values are found, and the bits of its
+//! frequent values ([`dense`]). Segments of before have neither.
+//!
+//! A column is *declared* by the schema, or *derived* when the segment was written, because its documents often have a
+//! value at that path; derived columns have ordinals from [`DERIVED`].
+//!
 //! Reads from: an index file. Writes to: a section of one.
 //! Never: a document; columns are derived from them by the engine and can be derived again.
 
+pub mod dense;
+pub mod order;
+
+use std::cmp::Ordering;
 use std::sync::Arc;
 
+use self::order::{ColumnOrder, OrderView};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::section::{Section, SectionFile, SectionKind};
@@ -29,6 +40,9 @@ const STR: u8 = 3;
 
 const HEAD: u64 = 16;
 
+/// The ordinal of the first derived column.
+pub const DERIVED: u16 = limits::COLUMNS as u16;
+
 /// A column to write, one value a row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
@@ -36,6 +50,12 @@ pub struct Column {
     pub name: String,
     /// Its values in the order of the rows.
     pub values: ColumnValues,
+    /// The rows whose document says null there, ascending.
+    pub nulls: Vec<u32>,
+    /// The rows whose document has something there that the column does not hold, ascending.
+    pub others: Vec<u32>,
+    /// Whether it was derived rather than declared.
+    pub derived: bool,
 }
 
 /// The values of a column; `None` where a row has none.
@@ -79,7 +99,35 @@ pub enum ColumnKind {
     Str,
 }
 
+impl ColumnValue<'_> {
+    /// The order of two values of one type, as filters compare them: zeros are equal whatever their signs. `None` for
+    /// different types, for NaN, and where a value is missing.
+    pub fn order(&self, other: &ColumnValue<'_>) -> Option<Ordering> {
+        match (self, other) {
+            (ColumnValue::Bool(a), ColumnValue::Bool(b)) => Some(a.cmp(b)),
+            (ColumnValue::Int(a), ColumnValue::Int(b)) => Some(a.cmp(b)),
+            (ColumnValue::Float(a), ColumnValue::Float(b)) => a.partial_cmp(b),
+            (ColumnValue::Str(a), ColumnValue::Str(b)) => Some(a.cmp(b)),
+            _ => None,
+        }
+    }
+}
+
 impl ColumnValues {
+    /// The value of a row.
+    pub fn get(&self, row: u32) -> ColumnValue<'_> {
+        fn of<T>(values: &[Option<T>], row: u32) -> Option<&T> {
+            values.get(row as usize)?.as_ref()
+        }
+        let value = match self {
+            ColumnValues::Bool(v) => of(v, row).map(|b| ColumnValue::Bool(*b)),
+            ColumnValues::Int(v) => of(v, row).map(|i| ColumnValue::Int(*i)),
+            ColumnValues::Float(v) => of(v, row).map(|f| ColumnValue::Float(*f)),
+            ColumnValues::Str(v) => of(v, row).map(|s| ColumnValue::Str(s)),
+        };
+        value.unwrap_or(ColumnValue::Null)
+    }
+
     /// How many rows it is for.
     pub fn len(&self) -> usize {
         match self {
@@ -97,6 +145,11 @@ impl ColumnValues {
 }
 
 impl Column {
+    /// A declared column of rows that have a value or nothing at all.
+    pub fn new(name: impl Into<String>, values: ColumnValues) -> Column {
+        Column { name: name.into(), values, nulls: Vec::new(), others: Vec::new(), derived: false }
+    }
+
     /// The section's bytes.
     ///
     /// # Errors
@@ -175,6 +228,7 @@ pub struct ColumnFile {
     /// Where the validity bits start; the values follow them.
     valid: u64,
     values: u64,
+    order: Option<ColumnOrder>,
 }
 
 impl ColumnFile {
@@ -216,7 +270,8 @@ impl ColumnFile {
             let why = format!("{} bytes are not the length of column {name} of {n} rows", section.len());
             return Err(section.corrupt(0, why));
         }
-        Ok(ColumnFile { section, name, kind, rows, valid, values })
+        let order = ColumnOrder::open(file, ordinal, rows)?;
+        Ok(ColumnFile { section, name, kind, rows, valid, values, order })
     }
 
     /// Its name.
@@ -252,6 +307,20 @@ impl<'a> ColumnView<'a> {
         self.column.rows
     }
 
+    /// Its rows in the order of their values; `None` in segments of before.
+    pub fn order(&self) -> Option<OrderView<'a>> {
+        self.column.order.as_ref().map(ColumnOrder::view)
+    }
+
+    /// One bit a row, in the order of [`ColumnView::get`]'s rows from the lowest of each byte: whether it has a value.
+    /// There are 8 bytes for every 64 rows begun.
+    ///
+    /// # Errors
+    /// `Corrupt` when they are damaged; `Io`.
+    pub fn validity(&self) -> Result<&'a [u8]> {
+        self.column.section.get(self.column.valid, self.column.values - self.column.valid)
+    }
+
     /// The value of a row.
     ///
     /// # Errors
@@ -264,6 +333,19 @@ impl<'a> ColumnView<'a> {
         }
         if !bit(&c.section, c.valid, at)? {
             return Ok(ColumnValue::Null);
+        }
+        self.value(row)
+    }
+
+    /// The value of a row that is known to have one, as the rows of [`ColumnView::order`] are; zero or empty otherwise.
+    ///
+    /// # Errors
+    /// As [`ColumnView::get`].
+    pub fn value(&self, row: u32) -> Result<ColumnValue<'a>> {
+        let c = self.column;
+        let at = u64::from(row);
+        if row >= c.rows {
+            return Err(c.section.corrupt(0, format!("row {row} of {} rows", c.rows)));
         }
         Ok(match c.kind {
             ColumnKind::Bool => ColumnValue::Bool(bit(&c.section, c.values, at)?),
@@ -282,7 +364,7 @@ impl<'a> ColumnView<'a> {
         })
     }
 
-    /// Calls `damaged` with the first error among its values.
+    /// Calls `damaged` with the first error among its values, or in its order and bits when the values are whole.
     pub fn verify(&self, damaged: &mut dyn FnMut(Error)) {
         let c = self.column;
         let spans = || -> Result<()> {
@@ -295,7 +377,8 @@ impl<'a> ColumnView<'a> {
                     return Err(c.section.corrupt(c.values, why));
                 }
             }
-            (0..c.rows).try_for_each(|row| self.get(row).map(|_| ()))
+            (0..c.rows).try_for_each(|row| self.get(row).map(|_| ()))?;
+            self.order().map_or(Ok(()), |order| order.verify(self))
         };
         if let Err(e) = spans() {
             damaged(e);
@@ -307,3 +390,6 @@ fn bit(section: &Section, base: u64, row: u64) -> Result<bool> {
     let [byte] = section.array(base + row / 8)?;
     Ok(byte >> (row % 8) & 1 == 1)
 }
+
+#[cfg(test)]
+mod tests;

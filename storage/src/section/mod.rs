@@ -24,7 +24,9 @@
 //! | 7 | scales | one f32 a row; only for 8-bit elements |
 //! | 8 | traces | one f32 a row and level, row-major; only with variances |
 //! | 9 | payload offsets | one u64 a row and one more; absent when no row has a document |
-//! | 10 | column | see [`columns`]; one section a column, ordinals from 0 |
+//! | 10 | column | see [`columns`]; one section a column, ordinals from 0, of derived columns from 256 |
+//! | 11 | column order | see [`columns::order`]; same ordinal as its column |
+//! | 12 | column bits | see [`columns::dense`]; same ordinal as its column; absent when no value is frequent |
 //! | 32 to 38 | search index | in an `ann.N` file; their meaning is the query crate's |
 //!
 //! Reads from: a sealed `index` or `ann.N` file. Writes to: the same, once.
@@ -66,6 +68,10 @@ pub enum SectionKind {
     PayloadOffsets = 9,
     /// One typed column.
     Column = 10,
+    /// A column's rows in the order of their values.
+    ColumnOrder = 11,
+    /// The rows of a column's frequent values.
+    ColumnBits = 12,
     /// What a search index is, and its sizes.
     AnnHead = 32,
     /// The rotation and the scales of its codes.
@@ -82,8 +88,8 @@ pub enum SectionKind {
     AnnRows = 38,
 }
 
-/// Most sections of an index file: every column, and ample room for kinds to come.
-const MAX_SECTIONS: u64 = limits::COLUMNS + 256;
+/// Most sections of an index file: every column with its order and bits, and ample room for kinds to come.
+const MAX_SECTIONS: u64 = 3 * (limits::COLUMNS + limits::DERIVED_COLUMNS) + 256;
 /// Bytes of the table before its entries.
 const TABLE_HEAD: u64 = 8;
 /// Bytes of an entry.

@@ -27,7 +27,7 @@ fn open(vfs: &MemVfs, file: &FileRef, access: Access) -> Result<SectionFile> {
     SectionFile::new(sealed, access)
 }
 
-fn written(sections: SectionWriter, access: Access) -> SectionFile {
+pub(super) fn written(sections: SectionWriter, access: Access) -> SectionFile {
     let vfs = MemVfs::new();
     let file = sections.finish(writer(&vfs), [0; 4]).unwrap();
     open(&vfs, &file, access).unwrap()
@@ -178,7 +178,7 @@ fn without_a_mapping_a_damaged_block_spoils_only_the_reads_that_meet_it() {
 }
 
 fn column(values: ColumnValues, access: Access) -> ColumnFile {
-    let column = Column { name: "größe".into(), values };
+    let column = Column::new("größe", values);
     let mut sections = SectionWriter::new();
     sections.add(SectionKind::Column, 0, column.encode().unwrap());
     ColumnFile::open(&written(sections, access), 0, column.values.len() as u32).unwrap()
@@ -288,7 +288,7 @@ proptest! {
 
 #[test]
 fn columns_beyond_the_limits_are_refused() {
-    let named = |len: usize| Column { name: "n".repeat(len), values: ColumnValues::Int(vec![None]) };
+    let named = |len: usize| Column::new("n".repeat(len), ColumnValues::Int(vec![None]));
     assert!(named(255).encode().is_ok());
     assert!(named(256).encode().is_err());
 }

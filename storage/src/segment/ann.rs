@@ -41,6 +41,9 @@ pub struct AnnFile {
     pub sections: SectionFile,
 }
 
+/// Where a section's bytes are handed on, piece by piece.
+pub type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
+
 /// Writes a search index into the folder of segment `id`, of the database `uuid` in the folder `root`.
 ///
 /// `sections` are the kinds and lengths in the order to write; `write` is called for each of them and hands its bytes
@@ -77,7 +80,7 @@ pub fn write_ann(
     id: u64,
     note: AnnNote,
     sections: &[(SectionKind, u64)],
-    write: &mut dyn FnMut(SectionKind, &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
+    write: &mut dyn FnMut(SectionKind, &mut Sink<'_>) -> Result<()>,
 ) -> Result<FileRef> {
     limits::check("number of a search index", note.number, limits::NUMBER)?;
     let folder = Folder { vfs, root, uuid, id };
@@ -95,7 +98,7 @@ fn write_file(
     name: &str,
     note: AnnNote,
     sections: &[(SectionKind, u64)],
-    write: &mut dyn FnMut(SectionKind, &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
+    write: &mut dyn FnMut(SectionKind, &mut Sink<'_>) -> Result<()>,
 ) -> Result<FileRef> {
     let announced = sections.iter().map(|(kind, len)| (*kind, 0, *len)).collect();
     let file = folder.create(name, Kind::Ann)?;

@@ -12,10 +12,11 @@ use crate::codec::header::{HEADER_BYTES, Kind};
 use crate::codec::meta;
 use crate::error::{Error, Result};
 use crate::layout::{Element, Layout};
+use crate::limits;
 use crate::names::Part;
 use crate::plane::{Plane, Shape};
 use crate::sealed::{Access, FileRef};
-use crate::section::columns::ColumnFile;
+use crate::section::columns::{ColumnFile, DERIVED};
 use crate::section::keys::Keys;
 use crate::section::payload::Payload;
 use crate::section::{Section, SectionFile, SectionKind};
@@ -241,12 +242,15 @@ impl Segment {
         Ok(Some(self.payload.get_or_init(|| payload)))
     }
 
+    /// The declared columns, then the derived ones.
     pub(super) fn column_files(&self) -> Result<&[ColumnFile]> {
         if let Some(columns) = self.columns.get() {
             return Ok(columns);
         }
         let open = |ordinal| ColumnFile::open(&self.index, ordinal, self.meta.rows);
-        let columns = (0..self.meta.columns).map(open).collect::<Result<Vec<_>>>()?;
+        let derived = DERIVED..DERIVED + limits::DERIVED_COLUMNS as u16;
+        let derived = derived.take_while(|ordinal| self.index.get(SectionKind::Column, *ordinal).is_some());
+        let columns = (0..self.meta.columns).chain(derived).map(open).collect::<Result<Vec<_>>>()?;
         Ok(self.columns.get_or_init(|| columns))
     }
 

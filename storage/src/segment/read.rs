@@ -77,20 +77,32 @@ impl Segment {
         Ok(Some(traces))
     }
 
-    /// The names of its columns.
+    /// The names of its declared columns.
     ///
     /// # Errors
     /// `Corrupt` when a column's head is damaged; `Io`.
     pub fn columns(&self) -> Result<Vec<&str>> {
-        Ok(self.column_files()?.iter().map(ColumnFile::name).collect())
+        let declared = usize::from(self.meta.columns);
+        Ok(self.column_files()?.iter().take(declared).map(ColumnFile::name).collect())
     }
 
-    /// A column by its name; `None` when the segment has none of that name.
+    /// A declared column by its name; `None` when the segment has none of that name.
     ///
     /// # Errors
     /// `Corrupt` when a column's head is damaged; `Io`.
     pub fn column(&self, name: &str) -> Result<Option<ColumnView<'_>>> {
-        Ok(self.column_files()?.iter().find(|c| c.name() == name).map(ColumnFile::view))
+        let declared = usize::from(self.meta.columns);
+        Ok(self.column_files()?.iter().take(declared).find(|c| c.name() == name).map(ColumnFile::view))
+    }
+
+    /// The columns that were derived from its documents when it was written, without being declared; their names are
+    /// canonical paths.
+    ///
+    /// # Errors
+    /// `Corrupt` when a column's head is damaged; `Io`.
+    pub fn derived_columns(&self) -> Result<impl Iterator<Item = ColumnView<'_>>> {
+        let declared = usize::from(self.meta.columns);
+        Ok(self.column_files()?.iter().skip(declared).map(ColumnFile::view))
     }
 
     /// Whether every byte of the row verifies: key, version, levels, scale, vectors, variances, traces and document.

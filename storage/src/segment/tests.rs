@@ -325,7 +325,7 @@ fn a_truncated_or_extended_layout_shows_the_levels_that_are_shared() {
 }
 
 fn example_columns(rows: u32) -> Vec<Column> {
-    let column = |name: &str, values| Column { name: name.into(), values };
+    let column = |name: &str, values| Column::new(name, values);
     let some = |i: u32| !i.is_multiple_of(3);
     vec![
         column("flag", ColumnValues::Bool((0..rows).map(|i| some(i).then_some(i % 2 == 0)).collect())),
@@ -359,8 +359,20 @@ fn columns_are_found_by_name() {
     assert!(refused(example_columns(69)), "a column of the wrong length");
     let twice: Vec<_> = example_columns(70).into_iter().chain(example_columns(70)).collect();
     assert!(refused(twice), "two columns of one name");
-    let many = (0..257).map(|i| Column { name: i.to_string(), values: ColumnValues::Int(vec![None; 70]) });
+    let many = (0..257).map(|i| Column::new(i.to_string(), ColumnValues::Int(vec![None; 70])));
     assert!(refused(many.collect()), "too many columns");
+    let derived = |i: u64| Column {
+        derived: true,
+        nulls: vec![3],
+        ..Column::new(i.to_string(), ColumnValues::Int(vec![None; 70]))
+    };
+    assert!(refused((0..=crate::limits::DERIVED_COLUMNS).map(derived).collect()), "too many derived columns");
+    let with = |nulls, others| vec![Column { nulls, others, ..example_columns(70).remove(1) }];
+    assert!(seal(&vfs, 3, &layout, &[&rows], &all(0, 70), &with(vec![0, 3], vec![6])).is_ok());
+    assert!(refused(with(vec![1], vec![])), "a row with a value that says null");
+    assert!(refused(with(vec![0], vec![0])), "a row that is null and something else");
+    assert!(refused(with(vec![3, 0], vec![])), "not ascending");
+    assert!(refused(with(vec![], vec![72])), "no such row");
     assert!(vfs.read_dir(&Path::new(ROOT).join(names::segment_dir(2))).is_err(), "nothing was left behind");
 }
 

@@ -15,7 +15,8 @@ use crate::layout::{Element, Layout};
 use crate::names::INDEX;
 use crate::plane::{PlaneWriter, Shape};
 use crate::rows::Rows;
-use crate::section::columns::Column;
+use crate::section::columns::order::Sorted;
+use crate::section::columns::{Column, ColumnValue, DERIVED, dense};
 use crate::section::keys::KeysWriter;
 use crate::section::payload::PayloadWriter;
 use crate::section::{SectionKind, SectionWriter};
@@ -29,7 +30,7 @@ const REPORT_ROWS: usize = 256;
 /// Writes segment `id` of the database in the folder `root`: the rows that `picks` names, in its order.
 ///
 /// `sources` have the layout `layout`. A key stands at most once among the rows picked. `columns` hold one value a
-/// picked row each. `progress` is told how many rows are done, from 0 to all; when it returns `false` the segment is
+/// picked row each, and are written with their order and the bits of their frequent values. `progress` is told how many rows are done, from 0 to all; when it returns `false` the segment is
 /// given up and the answer is `None`.
 ///
 /// When it returns a reference, every file and folder name is durable. After an error or a cancellation the files
@@ -131,7 +132,9 @@ fn check_rows(rows: u64) -> Result<()> {
 }
 
 fn check_columns(folder: Folder<'_>, columns: &[Column], rows: usize) -> Result<()> {
-    limits::check("columns", columns.len() as u64, limits::COLUMNS)?;
+    let derived = columns.iter().filter(|c| c.derived).count();
+    limits::check("columns", (columns.len() - derived) as u64, limits::COLUMNS)?;
+    limits::check("derived columns", derived as u64, limits::DERIVED_COLUMNS)?;
     for (i, column) in columns.iter().enumerate() {
         let (name, len) = (&column.name, column.values.len());
         limits::check("column name in bytes", name.len() as u64, limits::NAME_BYTES)?;
@@ -140,6 +143,31 @@ fn check_columns(folder: Folder<'_>, columns: &[Column], rows: usize) -> Result<
         }
         if columns.iter().take(i).any(|c| c.name == *name) {
             return Err(folder.corrupt(INDEX, format!("there are two columns {name}")));
+        }
+        for list in [&column.nulls, &column.others] {
+            let without = |row: &u32| (*row as usize) < rows && column.values.get(*row) == ColumnValue::Null;
+            if !list.iter().all(without) || !list.is_sorted_by(|a, b| a < b) {
+                return Err(folder.corrupt(INDEX, format!("column {name}'s rows without a value are wrong")));
+            }
+        }
+        if column.nulls.iter().any(|row| column.others.binary_search(row).is_ok()) {
+            return Err(folder.corrupt(INDEX, format!("a row of column {name} is null and something else")));
+        }
+    }
+    Ok(())
+}
+
+/// Adds the columns, each with its order and bits.
+fn add_columns(sections: &mut SectionWriter, columns: &[Column]) -> Result<()> {
+    let (mut declared, mut derived) = (0.., DERIVED..);
+    for column in columns {
+        let next = if column.derived { derived.next() } else { declared.next() };
+        let Some(ordinal) = next else { continue };
+        sections.add(SectionKind::Column, ordinal, column.encode()?);
+        let sorted = Sorted::new(column);
+        sections.add(SectionKind::ColumnOrder, ordinal, sorted.encode(column));
+        if let Some(bits) = dense::encode(column, &sorted) {
+            sections.add(SectionKind::ColumnBits, ordinal, bits);
         }
     }
     Ok(())
@@ -241,7 +269,7 @@ impl<'a> Files<'a> {
             min_levels: self.levels.iter().copied().min().unwrap_or(all),
             max_levels: self.levels.iter().copied().max().unwrap_or(all),
             documents,
-            columns: columns.len() as u16,
+            columns: columns.iter().filter(|c| !c.derived).count() as u16,
         };
         let mut sections = SectionWriter::new();
         sections.add(SectionKind::Meta, 0, meta::encode(&meta)?);
@@ -261,9 +289,7 @@ impl<'a> Files<'a> {
         if let Some(offsets) = offsets {
             sections.add(SectionKind::PayloadOffsets, 0, offsets);
         }
-        for (ordinal, column) in columns.iter().enumerate() {
-            sections.add(SectionKind::Column, ordinal as u16, column.encode()?);
-        }
+        add_columns(&mut sections, columns)?;
         let index = self.folder.create(INDEX, Kind::Index)?;
         files.insert(0, sections.finish(index, [u64::from(rows), 0, 0, 0])?);
         self.folder.sync()?;

@@ -15,7 +15,7 @@ use foretaste_storage::layout::{Layout, VarianceLayout};
 use foretaste_storage::manifest;
 use foretaste_storage::names::{Part, generation_file};
 use foretaste_storage::sealed::SealedFile;
-use foretaste_storage::section::columns::{Column, ColumnValues};
+use foretaste_storage::section::columns::{Column, ColumnValues, DERIVED};
 use foretaste_storage::section::{SectionFile, SectionKind};
 use foretaste_storage::segment::{self, Pick};
 use foretaste_storage::vfs::Vfs;
@@ -100,11 +100,12 @@ pub fn segments() -> Seeds {
             ColumnValues::Float(vec![Some(0.5), None, None, Some(-1e300), None]),
         ];
         let names = ["n", "a.b", "yes", "x"];
-        let columns: Vec<Column> = names
-            .iter()
-            .zip(columns)
-            .map(|(name, values)| Column { name: name.to_string(), values })
-            .collect();
+        let columns: Vec<Column> =
+            names.iter().zip(columns).map(|(name, values)| Column::new(*name, values)).collect();
+        let values = ColumnValues::Int(vec![Some(4), Some(1), None, None, Some(4)]);
+        let derived =
+            Column { derived: true, nulls: vec![2], others: vec![3], ..Column::new("auto", values) };
+        let columns: Vec<Column> = columns.into_iter().chain([derived]).collect();
         let written =
             segment::write(&disk, root(), &UUID, 1, &layout, &[&rows], &picks, &columns, &mut |_| true);
         let reference = written.expect("a sound segment").expect("nobody cancels");
@@ -146,12 +147,16 @@ pub fn segments() -> Seeds {
 
 fn sections(index: &SectionFile) -> Vec<(u8, Vec<u8>)> {
     use SectionKind::{
-        Column, IntKeys, KeyIndex, Keys, Levels, Meta, PayloadOffsets, Scales, Traces, Versions,
+        Column, ColumnBits, ColumnOrder, IntKeys, KeyIndex, Keys, Levels, Meta, PayloadOffsets, Scales,
+        Traces, Versions,
     };
-    let kinds = [Meta, Keys, IntKeys, KeyIndex, Versions, Levels, Scales, Traces, PayloadOffsets, Column];
+    let once = [Meta, Keys, IntKeys, KeyIndex, Versions, Levels, Scales, Traces, PayloadOffsets];
+    let columns = [Column, ColumnOrder, ColumnBits];
+    let kinds = once.into_iter().chain(columns).map(|kind| (kind, 0));
+    let kinds = kinds.chain(columns.map(|kind| (kind, DERIVED)));
     let mut found = Vec::new();
-    for (tag, kind) in (64..).zip(kinds) {
-        for ordinal in 0..8 {
+    for (tag, (kind, first)) in (64..).zip(kinds) {
+        for ordinal in first..first + 8 {
             if let Some(section) = index.get(kind, ordinal) {
                 found.push((tag, section.get(0, section.len()).expect("a section").to_vec()));
             }

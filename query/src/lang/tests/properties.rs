@@ -77,7 +77,7 @@ fn wild_trees() -> BoxedStrategy<Expr> {
 }
 
 /// Few names and values, so that tests and documents meet.
-fn tame_trees() -> BoxedStrategy<Expr> {
+pub(crate) fn tame_trees() -> BoxedStrategy<Expr> {
     let path = select(vec!["a", "b", "a.b", "a[0]", "b[1]", "\"a.b\"", "a.b.a"])
         .prop_map(|path| Subject::Path(Path::parse(path).unwrap()));
     let subject = prop_oneof![9 => path, 1 => Just(Subject::Key)].boxed();
@@ -123,7 +123,7 @@ fn json_scalar() -> BoxedStrategy<Json> {
     .boxed()
 }
 
-fn json_document() -> BoxedStrategy<Json> {
+pub(crate) fn json_document() -> BoxedStrategy<Json> {
     let object = |inner: BoxedStrategy<Json>| {
         vec((select(vec!["a", "b", "a.b"]), inner), 0..4)
             .prop_map(|members| {

@@ -1,0 +1,137 @@
+//! What a search goes through: each segment, and each block of fresh rows, with its deletions and its columns.
+//!
+//! Reads from: `snapshot`. Writes to: nothing. Never: a decision about how to go through it; that is `plan`'s.
+
+use std::sync::Arc;
+
+use foretaste_query::filter::Plan;
+use foretaste_query::index::{Index, RowRef};
+use foretaste_query::lang::{Filter, JsonFields};
+use foretaste_storage::key::Key;
+use roaring::RoaringBitmap;
+
+use crate::error::Result;
+use crate::fields::{self, SegmentColumns};
+use crate::head::HeadHandle;
+use crate::recover::to_storage;
+use crate::snapshot::Snapshot;
+use crate::source::ScanRows;
+use crate::state::{Place, Source};
+
+/// One run of rows to go through: a segment, or one block of a head.
+pub(crate) struct Unit<'a> {
+    pub rows: ScanRows<'a>,
+    dead: Arc<RoaringBitmap>,
+    /// Rows of it that are deleted.
+    pub dead_rows: u64,
+    /// Number of the block's first row in its head; `dead` counts from there.
+    first_row: u32,
+    /// For a segment, when there is a filter.
+    columns: Option<SegmentColumns<'a>>,
+    whole: Whole<'a>,
+}
+
+enum Whole<'a> {
+    Segment(&'a Arc<Source>),
+    Head(&'a HeadHandle),
+}
+
+/// Everything that `snapshot` shows.
+pub(crate) fn units<'a>(snapshot: &'a Snapshot, filter: Option<&Filter>) -> Result<Vec<Unit<'a>>> {
+    let state = &snapshot.state;
+    let mut units = Vec::with_capacity(state.segments.len() + state.heads.len());
+    for source in &state.segments {
+        let columns = match filter {
+            Some(filter) => Some(SegmentColumns::new(&state.schema, &source.segment, filter.paths())?),
+            None => None,
+        };
+        let dead = source.dead.at(snapshot.seq);
+        units.push(Unit {
+            rows: ScanRows::Segment(&source.segment, state.layout()),
+            dead_rows: dead.len(),
+            dead,
+            first_row: 0,
+            columns,
+            whole: Whole::Segment(source),
+        });
+    }
+    for head in &state.heads {
+        let dead = head.dead.at(snapshot.seq);
+        units.extend(head.visible(snapshot.seq).map(|block| {
+            let rows = block.first_row..block.first_row + block.block.rows();
+            Unit {
+                rows: ScanRows::Block(&block.block, state.layout()),
+                dead_rows: dead.range_cardinality(rows),
+                dead: Arc::clone(&dead),
+                first_row: block.first_row,
+                columns: None,
+                whole: Whole::Head(head),
+            }
+        }));
+    }
+    Ok(units)
+}
+
+impl<'a> Unit<'a> {
+    /// Its search index, when it has one that is whole.
+    pub fn index(&self) -> Option<&'a Index> {
+        match &self.whole {
+            Whole::Segment(source) if source.health.damage.get().is_none() => source.index.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Remembers that its index is damaged: later searches do without, and `stats` and the background see it.
+    pub fn index_failed(&self, error: &foretaste_storage::Error) {
+        if let Whole::Segment(source) = &self.whole {
+            let _ = source.health.damage.set(error.clone().into());
+        }
+    }
+
+    /// What its indexes know of `filter`; `None` where rows can only be asked one by one.
+    pub fn plan<'p>(&'p self, filter: &'p Filter) -> Result<Option<(&'p SegmentColumns<'p>, Plan<'p>)>>
+    where
+        'a: 'p,
+    {
+        let Some(columns) = &self.columns else { return Ok(None) };
+        let plan = columns.plan(filter)?;
+        Ok((!plan.is_blind()).then_some((columns, plan)))
+    }
+
+    /// Whether a row is deleted.
+    pub fn is_dead(&self, row: u32) -> bool {
+        self.dead_rows > 0 && self.dead.contains(self.first_row + row)
+    }
+
+    /// Whether a row is live and passes.
+    pub fn accepts(&self, row: u32, filter: Option<&Filter>) -> foretaste_storage::Result<bool> {
+        if self.is_dead(row) {
+            return Ok(false);
+        }
+        let Some(filter) = filter else { return Ok(true) };
+        match (&self.rows, &self.columns) {
+            (ScanRows::Block(block, _), _) => {
+                let document = fields::document(block.payload_of(row)).unwrap_or_default();
+                Ok(filter.matches(&JsonFields::new(block.key(row), &document)))
+            }
+            (ScanRows::Segment(..), Some(columns)) => columns.passes(filter, row),
+            (ScanRows::Segment(..), None) => Ok(true),
+        }
+    }
+
+    /// Where a row is, for as long as its hit lives.
+    pub fn place(&self, row: u32) -> Place {
+        match &self.whole {
+            Whole::Segment(source) => Place::Segment(Arc::clone(source), row),
+            Whole::Head(head) => Place::Head(Arc::clone(head), self.first_row + row),
+        }
+    }
+}
+
+/// The key of a row of one of `units`.
+pub(crate) fn key_of(snapshot: &Snapshot, units: &[Unit<'_>], row: RowRef) -> foretaste_storage::Result<Key> {
+    match units.get(row.source as usize) {
+        Some(unit) => snapshot.key_of(&unit.place(row.row)).map_err(to_storage),
+        None => Ok(Key::Int(0)),
+    }
+}

@@ -1,0 +1,50 @@
+//! A filter against a whole segment: the rows that pass, from the columns' orders instead of row by row.
+//!
+//! ```text
+//! Filter + columns ──> Plan (binary searches only) ──> estimate: between how many and how many rows pass
+//!                                                  └─> select: the rows, and those among them to be asked singly
+//! ```
+//!
+//! **Two bounds.** Each part of a filter is known as the rows that surely pass and the rows that may. They are the same
+//! where a column says everything: its order says of each row whether it has a value, says null, has something else,
+//! or nothing. Where something is not indexed, or a row's document has a value that its column does not hold, they
+//! differ, and the rows between them have to be asked one by one ([`Selection::settle`]). `and`, `or` and `not` combine
+//! both bounds, so an unindexed part costs only the rows that the indexed parts leave open.
+//!
+//! **Positions before rows.** Tests of one column that are joined are joined as ranges of positions in its order:
+//! `year >= 1990 and year < 2000` looks at no row outside the nineties.
+//!
+//! Reads from: columns of one segment, their orders and bits. Writes to: nothing.
+//! Never: an answer other than [`Filter::matches`](crate::lang::Filter::matches) gives row by row; a document.
+
+mod plan;
+mod rows;
+mod values;
+
+use foretaste_storage::Result;
+use foretaste_storage::key::KeyRef;
+use foretaste_storage::section::columns::ColumnView;
+
+use crate::lang::Path;
+
+pub use plan::{Plan, Selection};
+pub use rows::RowSet;
+
+/// What a segment has for filters.
+pub trait Indexes {
+    /// How many rows it has.
+    fn rows(&self) -> u32;
+
+    /// The column of a path. A row without a value in it is asked for its document, unless the column's order says
+    /// more.
+    fn column(&self, path: &Path) -> Option<ColumnView<'_>>;
+
+    /// The row of a key, live or not.
+    ///
+    /// # Errors
+    /// `Corrupt` when what it meets is damaged; `Io`.
+    fn find(&self, key: KeyRef<'_>) -> Result<Option<u32>>;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! The rows a plan finds are those that pass one by one, on random documents and filters.
+
+use std::path::Path as FsPath;
+use std::sync::Arc;
+
+use foretaste_storage::Result;
+use foretaste_storage::block::{self, BlockRows, RowInput};
+use foretaste_storage::key::{Key, KeyRef};
+use foretaste_storage::layout::{Element, Layout};
+use foretaste_storage::sealed::Access;
+use foretaste_storage::section::columns::{Column, ColumnValues, ColumnView};
+use foretaste_storage::segment::{self, Pick, Segment};
+use foretaste_storage::vfs::{Vfs, mem::MemVfs};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::lang::tests::properties::{json_document, tame_trees};
+use crate::lang::{Filter, JsonFields, lookup};
+
+/// A segment of these documents under the keys `key` gives, and their columns.
+struct Rows {
+    segment: Segment,
+    documents: Vec<Json>,
+    columns: Vec<Path>,
+}
+
+fn key(row: usize) -> Key {
+    if row.is_multiple_of(2) { Key::Int(row as i64 / 2) } else { Key::Str(format!("k{row}")) }
+}
+
+/// The column of `path` of type `kind` (0 bool, 1 integer, 2 float, else string), holding what has that very type.
+fn column(path: &Path, kind: u8, documents: &[Json]) -> Column {
+    let at = |d: &'_ Json| lookup(d, path).cloned();
+    let float = |v: Json| v.as_f64().filter(|_| v.as_i64().is_none());
+    let values = documents.iter().map(at);
+    let values = match kind {
+        0 => ColumnValues::Bool(values.map(|v| v?.as_bool()).collect()),
+        1 => ColumnValues::Int(values.map(|v| v?.as_i64()).collect()),
+        2 => ColumnValues::Float(values.map(|v| float(v?)).collect()),
+        _ => ColumnValues::Str(values.map(|v| Some(v?.as_str()?.to_string())).collect()),
+    };
+    let mut column = Column::new(path.to_string(), values);
+    for (document, row) in documents.iter().zip(0..) {
+        let none = column.values.get(row) == foretaste_storage::section::columns::ColumnValue::Null;
+        match lookup(document, path) {
+            Some(Json::Null) => column.nulls.push(row),
+            Some(_) if none => column.others.push(row),
+            _ => {}
+        }
+    }
+    column.derived = kind % 2 == 1;
+    column
+}
+
+impl Rows {
+    fn new(documents: Vec<Json>, columns: &[(Path, u8)], access: Access) -> Rows {
+        let (disk, root, uuid) = (Arc::new(MemVfs::new()), FsPath::new("db"), [7; 16]);
+        disk.create_dir(root).unwrap();
+        let layout = Layout { levels: vec![1], element: Element::F32, variance: None };
+        let keys: Vec<Key> = (0..documents.len()).map(key).collect();
+        let rows: Vec<RowInput<'_>> = keys
+            .iter()
+            .map(|key| RowInput { key: key.as_ref(), vector: &[1.0], variance: None, payload: b"{}" })
+            .collect();
+        let block = block::encode(&layout, &rows, &[], None).unwrap();
+        let rows = BlockRows { block: &block, layout: &layout, first: 1 };
+        let picks: Vec<Pick> = (0..documents.len() as u32).map(|row| Pick { source: 0, row }).collect();
+        let written: Vec<Column> = columns.iter().map(|(p, kind)| column(p, *kind, &documents)).collect();
+        let reference =
+            segment::write(&*disk, root, &uuid, 1, &layout, &[&rows], &picks, &written, &mut |_| true);
+        let segment =
+            Segment::open(disk, root, &uuid, &reference.unwrap().unwrap(), &layout, access).unwrap();
+        assert!(segment.verify(&mut |e| panic!("{e}")).is_empty());
+        Rows { segment, documents, columns: columns.iter().map(|(path, _)| path.clone()).collect() }
+    }
+
+    fn matches(&self, filter: &Filter, row: u32) -> bool {
+        let key = key(row as usize);
+        filter.matches(&JsonFields::new(key.as_ref(), &self.documents[row as usize]))
+    }
+
+    /// Checks every law of a plan and gives the rows.
+    fn select(&self, filter: &Filter) -> std::result::Result<RowSet, TestCaseError> {
+        let plan = Plan::new(filter, self).unwrap();
+        let selection = plan.select().unwrap();
+        if plan.is_blind() {
+            prop_assert_eq!(selection.unsure.as_ref().map_or(0, RowSet::len), self.rows());
+        }
+        let unsure = selection.unsure.clone().unwrap_or_else(|| RowSet::none(self.rows()));
+        prop_assert_eq!(selection.unsure.is_some(), !unsure.is_empty());
+        for row in 0..self.rows() {
+            let passes = self.matches(filter, row);
+            prop_assert!(selection.rows.contains(row) || !passes, "row {} is left out of {}", row, filter);
+            prop_assert!(!unsure.contains(row) || selection.rows.contains(row));
+            let sure = selection.rows.contains(row) && !unsure.contains(row);
+            prop_assert!(!sure || passes, "row {} is let in by {}", row, filter);
+        }
+        let rows = selection.settle(|row| Ok::<_, TestCaseError>(self.matches(filter, row)))?;
+        let (found, estimate) = (u64::from(rows.len()), plan.estimate());
+        prop_assert!(estimate.contains(&found), "{} rows pass {}, not {:?}", found, filter, estimate);
+        let expected: Vec<u32> = (0..self.rows()).filter(|row| self.matches(filter, *row)).collect();
+        prop_assert_eq!(rows.iter().collect::<Vec<_>>(), expected);
+        Ok(rows)
+    }
+}
+
+impl Indexes for Rows {
+    fn rows(&self) -> u32 {
+        self.segment.rows()
+    }
+    fn column(&self, path: &Path) -> Option<ColumnView<'_>> {
+        let name = self.columns.iter().find(|p| *p == path)?.to_string();
+        let derived = self.segment.derived_columns().unwrap().find(|c| c.name() == name);
+        derived.or(self.segment.column(&name).unwrap())
+    }
+    fn find(&self, key: KeyRef<'_>) -> Result<Option<u32>> {
+        self.segment.find(key)
+    }
+}
+
+fn paths() -> Vec<Path> {
+    let paths = ["a", "b", "a.b", "a[0]", "b[1]", "\"a.b\"", "a.b.a"];
+    paths.map(|path| Path::parse(path).unwrap()).to_vec()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(600) })]
+
+    #[test]
+    fn the_rows_of_a_plan_are_those_that_pass(
+        trees in vec(tame_trees(), 1..12),
+        documents in vec(json_document(), 1..90),
+        kinds in vec(0u8..8, 7),
+        map in any::<bool>(),
+    ) {
+        // A kind of 4 or more: no column.
+        let columns: Vec<_> = paths().into_iter().zip(kinds).filter(|(_, kind)| *kind < 4).collect();
+        let rows = Rows::new(documents, &columns, if map { Access::Map } else { Access::Read });
+        for tree in trees {
+            rows.select(&Filter::parse(&tree.to_string()).unwrap())?;
+        }
+    }
+
+    /// Beyond 1024 rows there are lists and bits, frequent values and gaps.
+    #[test]
+    fn many_rows(
+        n in 1024usize..3000,
+        trees in vec(tame_trees(), 8),
+        values in vec(json_document(), 1..9),
+        share in 1usize..60,
+        kinds in vec(0u8..5, 7),
+    ) {
+        let documents = (0..n).map(|i| match i * 7919 % 61 < share {
+            true => values[i % values.len()].clone(),
+            false => json!({"a": (i * 31 % n) as i64 - 40, "b": format!("x{}", i % 100), "n": i % 10}),
+        });
+        let mut columns: Vec<_> = paths().into_iter().zip(kinds).filter(|(_, kind)| *kind < 4).collect();
+        columns.push((Path::field("n"), 1));
+        let rows = Rows::new(documents.collect(), &columns, Access::Map);
+        let more = ["n = 3", "n != 3", "n < 7 and n >= 2", "n in (1, 5, 5.0) or a > 10", "not (n > 2 and a < 100)",
+            "b like 'x1%'", "b < 'x5' and n = 2", "exists n", "n is null", "a >= 0 and a < 3 and n != 4"];
+        for text in trees.iter().map(|t| t.to_string()).chain(more.map(String::from)) {
+            rows.select(&Filter::parse(&text).unwrap())?;
+        }
+    }
+
+    #[test]
+    fn row_sets_are_sets(
+        rows in prop_oneof![1u32..200, 5_000u32..40_000],
+        a in vec(any::<u32>(), 0..300),
+        b in vec(any::<u32>(), 0..30),
+        bits in any::<[bool; 2]>(),
+    ) {
+        let of = |list: &[u32]| list.iter().map(|r| r % rows).collect::<std::collections::BTreeSet<_>>();
+        let (left, right) = (of(&a), of(&b));
+        let set = |s: &std::collections::BTreeSet<u32>, bits| {
+            let set = RowSet::of_rows(rows, s.iter().rev().copied().collect());
+            if bits { set.into_bits() } else { set }
+        };
+        let (x, y) = (set(&left, bits[0]), set(&right, bits[1]));
+        let same = |set: &RowSet, expected: Vec<u32>| -> std::result::Result<(), TestCaseError> {
+            prop_assert_eq!(set.len() as usize, expected.len());
+            prop_assert!(expected.iter().all(|row| set.contains(*row)));
+            prop_assert_eq!(set.iter().collect::<Vec<_>>(), expected);
+            Ok(())
+        };
+        same(&x, left.iter().copied().collect())?;
+        same(&x.clone().and(&y), left.intersection(&right).copied().collect())?;
+        same(&x.clone().or(&y), left.union(&right).copied().collect())?;
+        same(&x.clone().minus(&y), left.difference(&right).copied().collect())?;
+        same(&x.clone().not(), (0..rows).filter(|row| !left.contains(row)).collect())?;
+        prop_assert!(!x.contains(rows) && !x.contains(u32::MAX));
+        prop_assert_eq!(x.clone().not().not(), x);
+    }
+}
+
+#[test]
+fn an_estimate_of_one_indexed_test_is_exact() {
+    let documents = (0..3000).map(|i| json!({"n": i, "x": i % 7 == 0}));
+    let columns = [(Path::field("n"), 1), (Path::field("x"), 0)];
+    let rows = Rows::new(documents.collect(), &columns, Access::Map);
+    let estimate = |text: &str| Plan::new(&Filter::parse(text).unwrap(), &rows).unwrap().estimate();
+    assert_eq!(estimate("n < 100"), 100..=100);
+    assert_eq!(estimate("n >= 10 and n < 12.5"), 3..=3);
+    assert_eq!(estimate("n >= 10 and y = 1"), 0..=2990);
+    assert_eq!(estimate("y = 1"), 0..=3000);
+    assert_eq!(estimate("x"), 429..=429);
+    assert_eq!(estimate("x and n < 100"), 0..=100);
+    assert_eq!(estimate("x or n < 100"), 429..=529);
+    assert_eq!(estimate("$id = 0"), 1..=1);
+    assert_eq!(estimate("$id = 'no'"), 0..=0);
+    assert_eq!(estimate("not (n < 100 or n is null)"), 2900..=2900);
+}
