@@ -70,6 +70,21 @@ fn a_kept_database_is_used_again_and_files_are_written() {
 }
 
 #[test]
+fn an_index_is_swept_and_finds_more_with_more_effort() {
+    let place = Place::new();
+    let file = data();
+    let args =
+        ["bench", file.to_str().unwrap(), "--index", "hnsw", "--runs", "1", "-k", "10", "--ef", "10,200"];
+    let report = place.json(&args);
+    assert!(report["indexes"][0]["bytes_index"].as_u64().unwrap() > 0, "{report}");
+    let points = report["curves"][0]["points"].as_array().unwrap();
+    let efforts: Vec<u64> = points.iter().map(|p| p["effort"].as_u64().unwrap()).collect();
+    let recalls: Vec<f64> = points.iter().map(|p| p["recall"].as_f64().unwrap()).collect();
+    assert_eq!(efforts, [10, 200]);
+    assert!(recalls[0] <= recalls[1] && recalls[1] > 0.95, "{recalls:?}");
+}
+
+#[test]
 fn the_tables_go_to_standard_output() {
     let place = Place::new();
     let file = data();
