@@ -85,11 +85,12 @@ impl Answer {
         if self.hits.len() < self.k { "exhausted" } else { "k" }
     }
 
-    /// What it cost: rows compared, rows left out by the filter, bytes read, microseconds.
+    /// What it cost: rows compared, steps of indexes, rows left out by the filter, bytes of vectors read, microseconds.
     #[getter]
     fn cost<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let (cost, dict) = (&self.hits.cost, PyDict::new(py));
         dict.set_item("rows_exact", cost.rows_exact)?;
+        dict.set_item("index_steps", cost.index_steps)?;
         dict.set_item("rows_refused", cost.rows_refused)?;
         dict.set_item("bytes_read", cost.bytes_read)?;
         dict.set_item("elapsed_us", cost.elapsed.as_secs_f64() * 1e6)?;

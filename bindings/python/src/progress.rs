@@ -19,7 +19,7 @@ const EVERY: Duration = Duration::from_millis(100);
 pub struct Progress {
     to: To,
     what: &'static str,
-    last: Instant,
+    last: Option<Instant>,
     /// What the function raised, or the signal handler.
     raised: Option<PyErr>,
 }
@@ -58,18 +58,18 @@ impl Progress {
                 }
             },
         };
-        Ok(Progress { to, what, last: Instant::now(), raised: None })
+        Ok(Progress { to, what, last: None, raised: None })
     }
 
-    /// Tells that `done` of `total` is done, unless it was told a moment ago; false cancels.
+    /// Tells that `done` of `total` is done, unless something was told a moment ago; false cancels.
     pub fn tell(&mut self, done: u64, total: u64) -> bool {
         if self.raised.is_some() {
             return false;
         }
-        if done < total && self.last.elapsed() < EVERY {
+        if done < total && self.last.is_some_and(|last| last.elapsed() < EVERY) {
             return true;
         }
-        self.last = Instant::now();
+        self.last = Some(Instant::now());
         Python::attach(|py| {
             let told = py.check_signals().and_then(|()| self.call(py, done, total));
             told.unwrap_or_else(|e| {
@@ -108,12 +108,11 @@ impl Progress {
         }
     }
 
-    /// The outcome of the work: what the function raised comes before its cancellation.
+    /// The outcome of the work: what the function raised comes first, also when the work was done all the same.
     pub fn end<T>(self, py: Python<'_>, result: Result<T, Error>) -> PyResult<T> {
-        match (self.raised, result) {
-            (Some(raised), Err(_)) => Err(raised),
-            (_, Ok(done)) => Ok(done),
-            (None, Err(e)) => Err(errors::of(py, &e)),
+        match self.raised {
+            Some(raised) => Err(raised),
+            None => errors::result(py, result),
         }
     }
 }

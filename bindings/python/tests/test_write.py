@@ -153,26 +153,25 @@ def test_progress_is_told_and_cancels(col, rows, capsys):
     col.optimize(progress=bar)
     assert bar.n == bar.total > 0
 
-    # The only call is the one after the commit, which is not undone.
-    col.upsert([1000], rows[:1], progress=lambda done, total: False)
+    with pytest.raises(ft.Cancelled):
+        col.upsert([1000], rows[:1], progress=lambda done, total: False)
+    assert 1000 not in col
+    # What is done is not undone.
+    col.upsert([1000], rows[:1], progress=lambda done, total: done < total)
     assert 1000 in col
     with pytest.raises(TypeError, match="progress"):
         col.upsert([1], rows[:1], progress=3)
 
 
-def test_an_error_of_the_progress_function_comes_out(db):
-    col = db.create_collection("big", dim=2, metric="l2")
-    rows = np.ones((200_000, 2), np.float32)
-
+def test_an_error_of_the_progress_function_comes_out(col, rows):
     def fail(done, total):
         raise RuntimeError("enough")
 
-    for start in range(0, 200_000, 50_000):
-        ids = np.arange(start, start + 50_000)
-        col.upsert(ids, rows[:50_000])
-        col.flush()
     with pytest.raises(RuntimeError, match="enough"):
-        col.optimize("flat", progress=fail)
+        col.upsert([1000], rows[:1], progress=fail)
+    assert 1000 not in col
+    with pytest.raises(RuntimeError, match="enough"):
+        col.optimize("hnsw", progress=fail)
 
 
 def test_a_closed_database_says_so_and_can_be_opened_again(tmp_path):

@@ -106,7 +106,6 @@ fn fill(args: &Bench, data: &DataSet, place: &Path) -> Outcome<Option<f64>> {
 
 /// The true neighbours among the rows that pass the filter, by comparing each of them.
 fn filtered(args: &Bench, data: &DataSet, place: &Path) -> Outcome<Truth> {
-    build(IndexKind::Flat, place)?;
     let collection = super::read(place)?.collection(COLLECTION)?;
     let k = args.k.iter().copied().max().unwrap_or(1) as usize;
     let asked = Asked { k, dims: data.dim, filter: args.filter.as_deref(), index: IndexKind::Flat };

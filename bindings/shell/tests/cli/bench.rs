@@ -65,8 +65,23 @@ fn a_kept_database_is_used_again_and_files_are_written() {
     let again = bench(&place, &["--db", "kept.ft", "--plot", "plot.png"]);
     assert_eq!(again["import_seconds"], Value::Null);
     let plot = std::fs::read(place.path("plot.png")).unwrap();
-    assert!(plot.starts_with(b"\x89PNG") && plot.len() > 10_000, "{} bytes", plot.len());
+    assert!(plot.starts_with(b"\x89PNG") && plot.len() > 4_000, "{} bytes", plot.len());
     assert_eq!(place.rows("kept.ft", "bench"), 600);
+}
+
+#[test]
+fn an_index_is_swept_and_finds_more_with_more_effort() {
+    let place = Place::new();
+    let file = data();
+    let args =
+        ["bench", file.to_str().unwrap(), "--index", "hnsw", "--runs", "1", "-k", "10", "--ef", "10,200"];
+    let report = place.json(&args);
+    assert!(report["indexes"][0]["bytes_index"].as_u64().unwrap() > 0, "{report}");
+    let points = report["curves"][0]["points"].as_array().unwrap();
+    let efforts: Vec<u64> = points.iter().map(|p| p["effort"].as_u64().unwrap()).collect();
+    let recalls: Vec<f64> = points.iter().map(|p| p["recall"].as_f64().unwrap()).collect();
+    assert_eq!(efforts, [10, 200]);
+    assert!(recalls[0] <= recalls[1] && recalls[1] > 0.95, "{recalls:?}");
 }
 
 #[test]

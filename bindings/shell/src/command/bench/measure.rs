@@ -53,11 +53,11 @@ impl Asked<'_> {
         if let Some(filter) = self.filter {
             search = search.filter(filter);
         }
-        match self.index {
-            IndexKind::Hnsw => search = search.ef(effort),
-            IndexKind::Ivf => search = search.nprobe(effort),
-            _ => {}
-        }
+        search = match self.index {
+            IndexKind::Auto | IndexKind::Hnsw => search.ef(effort),
+            IndexKind::Ivf => search.nprobe(effort),
+            IndexKind::Flat => search.exact(),
+        };
         Ok(search.run_with(&interrupt::wanted)?)
     }
 }
