@@ -70,4 +70,9 @@ impl Pool {
         }
         Some(found)
     }
+
+    /// All candidates, nearest first.
+    pub fn iter(&self) -> impl Iterator<Item = (f32, u32)> {
+        self.entries.iter().map(|e| (e.distance, e.node & !TAKEN))
+    }
 }
