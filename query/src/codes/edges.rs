@@ -5,9 +5,11 @@
 //! the scale that makes it right where q - c points along r (as in RaBitQ: Gao and Long, 2024; with more bits: Gao et
 //! al., 2025). All that does not depend on q is one addend a row.
 //!
-//! Reads from: decoded rows. Writes to: bundles. Never: a code that depends on the order of the other rows of its bundle.
+//! Reads from: codes of rows. Writes to: bundles. Never: a code that depends on the order of the other rows of its bundle.
 
-use crate::kernel::codes::{BUNDLE, bundle_bytes};
+use crate::codes::rows::RowCode;
+use crate::kernel::Kernels;
+use crate::kernel::codes::{BUNDLE, Fit, Grid, bundle_bytes};
 
 /// The shape of a bundle's bytes: addends, factors, codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +40,7 @@ impl EdgeShape {
 /// Writes bundles, with room of its own.
 pub(crate) struct EdgeWriter {
     shape: EdgeShape,
+    kernels: &'static Kernels,
     residual: Vec<f32>,
     code: Vec<u8>,
     best: Vec<u8>,
@@ -47,6 +50,7 @@ impl EdgeWriter {
     pub fn new(shape: EdgeShape) -> Self {
         EdgeWriter {
             shape,
+            kernels: Kernels::get(),
             residual: vec![0.0; shape.dims],
             code: vec![0; shape.dims],
             best: vec![0; shape.dims],
@@ -61,68 +65,53 @@ impl EdgeWriter {
         }
     }
 
-    /// Puts row `x` at `place` of `bundle`. `reference` and `x` are decoded prefixes; `tail` is the squared norm of what the
-    /// residual has beyond the prefix, `distance` the squared distance between the two.
-    pub fn put(
-        &mut self,
-        bundle: &mut [u8],
-        place: usize,
-        reference: &[f32],
-        x: &[f32],
-        tail: f32,
-        distance: f32,
-    ) {
+    /// Puts row `x` at `place` of a cleared `bundle`. `reference` is a decoded prefix, `distance` the squared distance between
+    /// the two; what of it is not within the prefix is the tail.
+    pub fn put(&mut self, bundle: &mut [u8], place: usize, reference: &[f32], x: RowCode<'_>, distance: f32) {
         let EdgeShape { bits, dims } = self.shape;
         let middle = self.shape.middle();
-        for (r, (x, c)) in self.residual.iter_mut().zip(x.iter().zip(reference)) {
-            *r = x - c;
-        }
-        let energy: f32 = self.residual.iter().map(|r| r * r).sum();
+        let energy = self.kernels.residual(x.code, x.step, reference, &mut self.residual);
+        let tail = (distance - energy).max(0.0);
         let rms = (energy / dims as f32).sqrt();
         let most = ((1u32 << bits) - 1) as f32;
-        let (mut along, mut best_cosine) = (0f32, -1f32);
+        let (mut fit, mut best_cosine) = (Fit::default(), -1f32);
         if rms > 0.0 {
-            // The widths of a step, in root mean squares, around what is best for a normal distribution.
-            let widths: &[f32] = match bits {
-                1 => &[1.0],
-                2 => &[0.8, 0.9, 1.0, 1.1, 1.25],
-                _ => &[0.25, 0.3, 0.335, 0.37, 0.42],
-            };
-            for width in widths {
-                let inverse = 1.0 / (width * rms);
-                let (mut dot, mut norm) = (0f32, 0f32);
-                for (code, r) in self.code.iter_mut().zip(&self.residual) {
-                    let level = (r * inverse + middle).round().clamp(0.0, most);
-                    *code = level as u8;
-                    let o = level - middle;
-                    dot += o * r;
-                    norm += o * o;
-                }
-                let cosine = dot / norm.sqrt();
+            for width in widths(bits) {
+                let grid = Grid { inverse: 1.0 / (width * rms), middle, most };
+                let found = self.kernels.levels(grid, &self.residual, reference, &mut self.code);
+                let cosine = found.along / found.norm.sqrt();
                 if cosine > best_cosine {
                     best_cosine = cosine;
-                    along = dot;
+                    fit = found;
                     std::mem::swap(&mut self.code, &mut self.best);
                 }
             }
-        } else {
-            self.best.fill(0);
         }
         // Right where q - c points along r: scale * <r, o> = |r|^2.
-        let scale = if along > 0.0 { (energy + TAIL * tail) / along } else { 0.0 };
-        let with_reference: f32 =
-            self.best.iter().zip(reference).map(|(code, c)| (f32::from(*code) - middle) * c).sum();
-        let addend = distance + 2.0 * scale * with_reference;
+        let scale = if fit.along > 0.0 { (energy + TAIL * tail) / fit.along } else { 0.0 };
+        let addend = distance + 2.0 * scale * fit.reference;
         let factor = -2.0 * scale;
         bundle[place * 4..][..4].copy_from_slice(&addend.to_le_bytes());
         bundle[EdgeShape::FACTORS + place * 4..][..4].copy_from_slice(&factor.to_le_bytes());
-        let run = 32 / usize::from(bits);
-        for (word, levels) in self.best.chunks_exact(run).enumerate() {
-            let at = EdgeShape::CODES + (word * BUNDLE + place) * 4;
-            for (within, level) in levels.iter().enumerate() {
-                bundle[at + within % 4] |= level << (within / 4 * usize::from(bits));
+        if scale > 0.0 {
+            let bits = u32::from(bits);
+            let words = bundle[EdgeShape::CODES..].as_chunks_mut::<4>().0;
+            let words = words.iter_mut().skip(place).step_by(BUNDLE);
+            for (word, levels) in words.zip(self.best.chunks_exact(32 / bits as usize)) {
+                let fours = levels.as_chunks::<4>().0.iter().rev();
+                let packed = fours.fold(0, |word, four| word << bits | u32::from_le_bytes(*four));
+                *word = packed.to_le_bytes();
             }
         }
+    }
+}
+
+/// The widths of a level that are tried, in root mean squares, around what is best for a normal distribution.
+fn widths(bits: u8) -> &'static [f32] {
+    match bits {
+        1 => &[1.0],
+        2 => &[0.8, 0.9, 1.0, 1.1, 1.25],
+        _ => &[0.25, 0.3, 0.335, 0.37, 0.42],
     }
 }
 

@@ -70,6 +70,19 @@ impl RowCodes {
         }
     }
 
+    /// The rows at `rows`, in that order.
+    pub fn select(&self, rows: &[u32]) -> RowCodes {
+        let mut out = RowCodes::new(self.prefix);
+        out.codes.reserve_exact(rows.len() * self.stride);
+        for row in rows.iter().map(|row| self.get(*row as usize)) {
+            out.codes.extend_from_slice(row.code);
+            out.steps.push(row.step);
+            out.norms.push(row.norm);
+            out.tails.push(row.tail);
+        }
+        out
+    }
+
     /// Appends the rows of `other`, of the same prefix.
     pub fn append(&mut self, mut other: RowCodes) {
         self.codes.append(&mut other.codes);
@@ -85,6 +98,24 @@ impl RowCodes {
         between(kernels, a, b)
     }
 
+    /// Replaces `out` by the estimated squared distances of a row and `others`.
+    #[inline]
+    pub fn distances(&self, kernels: &Kernels, row: usize, others: &[u32], out: &mut Vec<f32>) {
+        out.clear();
+        let a = self.get(row);
+        let (fours, rest) = others.as_chunks::<4>();
+        for four in fours {
+            out.extend(four_between(kernels, a, four.map(|b| self.get(b as usize))));
+        }
+        out.extend(rest.iter().map(|b| between(kernels, a, self.get(*b as usize))));
+    }
+
+    /// The bytes of a row's code, for prefetching.
+    #[inline]
+    pub fn bytes(&self, row: usize) -> &[u8] {
+        bytemuck::cast_slice(&self.codes[row * self.stride..(row + 1) * self.stride])
+    }
+
     /// The numbers that a row's code stands for, `prefix` of them.
     pub fn decode(&self, row: usize, out: &mut [f32]) {
         let row = self.get(row);
@@ -92,9 +123,23 @@ impl RowCodes {
     }
 }
 
-/// The estimated squared distance of two coded rows; tails count as orthogonal.
+/// The estimated squared distance of two coded rows; tails count as orthogonal. The same bits whichever is first.
 #[inline]
 pub(crate) fn between(kernels: &Kernels, a: RowCode<'_>, b: RowCode<'_>) -> f32 {
-    let dot = kernels.dot_i8(a.code, b.code) as f32;
-    a.norm + b.norm - 2.0 * a.step * b.step * dot + a.tail + b.tail
+    a.from_dot(b, kernels.dot_i8(a.code, b.code))
+}
+
+/// [`between`] one row and four others.
+#[inline]
+pub(crate) fn four_between(kernels: &Kernels, a: RowCode<'_>, b: [RowCode<'_>; 4]) -> [f32; 4] {
+    let dots = kernels.dots_i8(a.code, b.map(|b| b.code));
+    [0, 1, 2, 3].map(|i| a.from_dot(b[i], dots[i]))
+}
+
+impl RowCode<'_> {
+    /// The estimated squared distance of two rows whose codes have the inner product `dot`.
+    #[inline]
+    pub fn from_dot(self, other: RowCode<'_>, dot: i32) -> f32 {
+        (self.norm + self.tail) + (other.norm + other.tail) - 2.0 * (self.step * other.step) * dot as f32
+    }
 }

@@ -14,31 +14,51 @@ pub fn map_chunks<T: Send>(
     threads: usize,
     work: impl Fn(Range<usize>) -> T + Sync,
 ) -> Vec<T> {
+    try_map_chunks(len, chunk, threads, &|_| true, work).unwrap_or_default()
+}
+
+/// [`map_chunks`] that tells `progress` between chunks which part of them is begun; `None` once it gives false.
+pub(crate) fn try_map_chunks<T: Send>(
+    len: usize,
+    chunk: usize,
+    threads: usize,
+    progress: &(dyn Fn(f64) -> bool + Sync),
+    work: impl Fn(Range<usize>) -> T + Sync,
+) -> Option<Vec<T>> {
     let chunks = len.div_ceil(chunk);
-    let range = |i: usize| i * chunk..((i + 1) * chunk).min(len);
-    let threads = threads.clamp(1, chunks.max(1));
-    if threads == 1 {
-        return (0..chunks).map(|i| work(range(i))).collect();
-    }
+    // Only the number counts: what the threads work on is disjoint.
     let next = AtomicUsize::new(0);
-    let mut done: Vec<(usize, T)> = std::thread::scope(|scope| {
-        let run = || {
-            let mut mine = Vec::new();
-            loop {
-                // Only the number counts: what the threads work on is disjoint.
-                let i = next.fetch_add(1, Ordering::Relaxed);
-                if i >= chunks {
-                    return mine;
-                }
-                mine.push((i, work(range(i))));
+    let cancelled = AtomicUsize::new(0);
+    let run = |tell: bool| {
+        let mut mine = Vec::new();
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            if i >= chunks || cancelled.load(Ordering::Relaxed) > 0 {
+                return mine;
             }
-        };
-        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
-        let joined = handles.into_iter().map(|h| h.join());
-        joined.flat_map(|r| r.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+            if tell && !progress(i as f64 / chunks as f64) {
+                cancelled.store(1, Ordering::Relaxed);
+                return mine;
+            }
+            mine.push((i, work(i * chunk..((i + 1) * chunk).min(len))));
+        }
+    };
+    let mut done: Vec<(usize, T)> = std::thread::scope(|scope| {
+        let run = &run;
+        let others = threads.clamp(1, chunks.max(1)) - 1;
+        let handles: Vec<_> = (0..others).map(|_| scope.spawn(move || run(false))).collect();
+        // Only this thread tells, so that what it tells only grows.
+        let mut all = run(true);
+        for handle in handles {
+            all.extend(handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        all
     });
+    if cancelled.load(Ordering::Relaxed) > 0 {
+        return None;
+    }
     done.sort_unstable_by_key(|(i, _)| *i);
-    done.into_iter().map(|(_, t)| t).collect()
+    Some(done.into_iter().map(|(_, t)| t).collect())
 }
 
 /// A number that looks random (the finaliser of splitmix64).

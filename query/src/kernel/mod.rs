@@ -121,6 +121,9 @@ const SCALAR_CODES: codes::Table = codes::Table {
     expand: codes::scalar::expand,
     dot_i8: codes::scalar::dot_i8,
     dot_i16: codes::scalar::dot_i16,
+    dots_i8: codes::scalar::dots_i8,
+    residual: codes::scalar::residual,
+    levels: codes::scalar::levels,
 };
 
 static SCALAR: Kernels = Kernels { name: "scalar", accumulate: scalar::accumulate, codes: SCALAR_CODES };
@@ -135,6 +138,9 @@ static AVX2: Kernels = Kernels {
         expand: codes::avx2::expand,
         dot_i8: codes::avx2::dot_i8,
         dot_i16: codes::avx2::dot_i16,
+        dots_i8: codes::avx2::dots_i8,
+        residual: codes::avx2::residual,
+        levels: codes::avx2::levels,
     },
 };
 #[cfg(target_arch = "x86_64")]
@@ -146,6 +152,9 @@ static AVX512: Kernels = Kernels {
         expand: codes::avx512::expand,
         dot_i8: codes::avx512::dot_i8,
         dot_i16: codes::avx512::dot_i16,
+        dots_i8: codes::avx512::dots_i8,
+        residual: codes::avx512::residual,
+        levels: codes::avx512::levels,
     },
 };
 

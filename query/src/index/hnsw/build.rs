@@ -28,6 +28,7 @@ const CHUNK: usize = 256;
 
 /// A graph in memory.
 pub(crate) struct Graph {
+    /// Of each node of the base layer.
     codes: RowCodes,
     shape: Shape,
     base: Vec<Vec<Link>>,
@@ -44,8 +45,10 @@ pub(crate) struct Graph {
 }
 
 struct Upper {
-    /// Rows in it, ascending.
-    rows: Vec<u32>,
+    /// Nodes of the base layer in it, ascending.
+    nodes: Vec<u32>,
+    /// The number of each in the layer below.
+    below: Vec<u32>,
     links: Vec<Vec<Link>>,
 }
 
@@ -67,63 +70,71 @@ pub(crate) fn build(
     params: &HnswParams,
     task: &Task<'_>,
 ) -> Option<Graph> {
-    let rows: Vec<u32> = (0..codes.len() as u32).collect();
     let (degree, threads) = (degree(params), task.threads.max(1));
     let wanted = (params.ef_construction as usize / 2).max(degree + degree / 2);
     let part = |from: f64, size: f64| move |done: f64| (task.progress)(Stage::Link, from + size * done);
 
-    let rule = Rule { degree, alpha: 1.0, fill: true };
-    let found = partition::candidates(&codes, &rows, wanted, task.seed, threads, &part(0.0, 0.25))?;
-    let first = link(&codes, &rows, |row| row as usize, &found.lists, rule, threads);
-    drop(found.lists);
-    let lists = refine::candidates(&codes, &first, wanted, 2 * wanted, threads, &part(0.35, 0.5))?;
-    drop(first);
-    let mut base = link(&codes, &rows, |row| row as usize, &lists, rule, threads);
-    drop(lists);
-    part(0.95, 0.0)(0.0).then_some(())?;
+    let mut groups = partition::groups(&codes, task.seed, threads, &part(0.0, 0.05))?;
+    // From here on a row goes by its node, so that near rows are near in memory.
+    let order = partition::order(&groups, codes.len());
+    let mut nodes = vec![0u32; order.len()];
+    for (node, row) in order.iter().enumerate() {
+        nodes[*row as usize] = node as u32;
+    }
+    groups.iter_mut().flatten().for_each(|row| *row = nodes[*row as usize]);
+    let codes = codes.select(&order);
 
-    let mut upper = Vec::new();
-    let mut below = rows;
+    let rule = Rule { degree, alpha: 1.0, fill: true };
+    let lists = partition::candidates(&codes, &groups, wanted, threads, &part(0.05, 0.25))?;
+    drop(groups);
+    let first = link(&codes, &lists, rule, threads, &part(0.3, 0.2))?;
+    let lists = refine::candidates(&codes, &first, wanted, threads, &part(0.5, 0.3))?;
+    drop(first);
+    let mut base = link(&codes, &lists, rule, threads, &part(0.8, 0.18))?;
+    drop(lists);
+    let starts = connect(&mut base, 0, degree);
+    let upper = upper_layers(&codes, params, task)?;
+    let (shape, upper_shape) = shapes(params, codes.stride, edges);
+    Some(Graph { codes, shape, base, order, nodes, upper, upper_shape, starts, threads })
+}
+
+/// The layers above a base layer with these codes. `None` when the task was cancelled.
+fn upper_layers(codes: &RowCodes, params: &HnswParams, task: &Task<'_>) -> Option<Vec<Upper>> {
+    let (m, threads) = ((params.m as usize).max(2), task.threads.max(1));
+    let rule = Rule { degree: m, alpha: 1.0, fill: true };
+    let go_on = |_: f64| (task.progress)(Stage::Link, 0.98);
+    let mut upper: Vec<Upper> = Vec::new();
+    let mut below: Vec<u32> = (0..codes.len() as u32).collect();
     while below.len() > TOP {
         let layer = upper.len() as u64 + 1;
-        let chosen: Vec<u32> = below
-            .iter()
-            .copied()
-            .filter(|row| mix(task.seed ^ mix(u64::from(*row) ^ layer << 32)).is_multiple_of(THINNING))
-            .collect();
+        let draw = |node: u32| mix(task.seed ^ mix(u64::from(node) ^ layer << 32));
+        let chosen = below.iter().enumerate().filter(|(_, node)| draw(**node).is_multiple_of(THINNING));
+        let (places, chosen): (Vec<u32>, Vec<u32>) =
+            chosen.map(|(place, node)| (place as u32, *node)).unzip();
         if chosen.is_empty() {
             break;
         }
-        let m = (params.m as usize).max(2);
-        let found = partition::candidates(&codes, &chosen, 3 * m, task.seed, threads, &|_| true)?;
-        let place = |row: u32| chosen.binary_search(&row).unwrap_or_default();
-        let rule = Rule { degree: m, alpha: 1.0, fill: true };
-        let links = link(&codes, &chosen, place, &found.lists, rule, threads);
-        upper.push(Upper { rows: chosen.clone(), links });
-        below = chosen;
+        let own = codes.select(&chosen);
+        let groups = partition::groups(&own, task.seed, threads, &go_on)?;
+        let lists = partition::candidates(&own, &groups, 3 * m, threads, &go_on)?;
+        let links = link(&own, &lists, rule, threads, &go_on)?;
+        below.clone_from(&chosen);
+        upper.push(Upper { nodes: chosen, below: places, links });
     }
-    let mut nodes = vec![0u32; found.order.len()];
-    for (node, row) in found.order.iter().enumerate() {
-        nodes[*row as usize] = node as u32;
-    }
-    let hub = found.order.first().copied().unwrap_or_default();
-    let starts =
-        connect(&mut base, hub, degree).into_iter().filter_map(|row| nodes.get(row as usize).copied());
-    let starts = starts.collect();
-    let (shape, upper_shape) = shapes(params, codes.stride, edges);
-    Some(Graph { codes, shape, base, order: found.order, nodes, upper, upper_shape, starts, threads })
+    Some(upper)
 }
 
 impl Graph {
     /// The neighbours of a row, with their codes.
     pub fn neighbors(&self, row: u32) -> impl Iterator<Item = (u32, RowCode<'_>)> {
-        let links = self.base.get(row as usize).map_or(&[][..], Vec::as_slice);
-        links.iter().map(|link| (link.row, self.codes.get(link.row as usize)))
+        let node = self.nodes.get(row as usize).map_or(usize::MAX, |node| *node as usize);
+        let links = self.base.get(node).map_or(&[][..], Vec::as_slice);
+        links.iter().map(|link| (self.order[link.row as usize], self.codes.get(link.row as usize)))
     }
 
     /// Nodes of each upper layer, from the lowest.
     pub fn layer_sizes(&self) -> Vec<u32> {
-        self.upper.iter().map(|u| u.rows.len() as u32).collect()
+        self.upper.iter().map(|u| u.nodes.len() as u32).collect()
     }
 
     pub fn starts(&self) -> &[u32] {
@@ -135,7 +146,7 @@ impl Graph {
     }
 
     pub fn layers_len(&self) -> u64 {
-        (self.upper.iter().map(|u| u.rows.len()).sum::<usize>() * self.upper_shape.bytes()) as u64
+        (self.upper.iter().map(|u| u.nodes.len()).sum::<usize>() * self.upper_shape.bytes()) as u64
     }
 
     /// Bytes of [`Graph::write_rows`].
@@ -168,16 +179,11 @@ impl Graph {
     /// The records of the upper layers, from the lowest. A record's row is the number of its node in the layer below.
     pub fn write_layers(&self, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let mut record = vec![0; self.upper_shape.bytes()];
-        for (number, layer) in self.upper.iter().enumerate() {
-            for (row, links) in layer.rows.iter().zip(&layer.links) {
-                let below = match number.checked_sub(1).and_then(|n| self.upper.get(n)) {
-                    Some(below) => below.rows.binary_search(row).unwrap_or_default() as u32,
-                    None => self.nodes[*row as usize],
-                };
-                let place = |link: &Link| layer.rows.binary_search(&link.row).unwrap_or_default() as u32;
-                let neighbors: Vec<u32> = links.iter().map(place).collect();
+        for layer in &self.upper {
+            for ((node, below), links) in layer.nodes.iter().zip(&layer.below).zip(&layer.links) {
+                let neighbors: Vec<u32> = links.iter().map(|link| link.row).collect();
                 record.fill(0);
-                self.upper_shape.write(&mut record, below, self.codes.get(*row as usize), &neighbors);
+                self.upper_shape.write(&mut record, *below, self.codes.get(*node as usize), &neighbors);
                 out(&record)?;
             }
         }
@@ -187,28 +193,20 @@ impl Graph {
     fn records(&self, nodes: std::ops::Range<usize>) -> Vec<u8> {
         let len = self.shape.bytes();
         let mut out = vec![0u8; nodes.len() * len];
-        let dims = self.codes.stride.max(self.shape.edges.map_or(0, |e| e.dims));
-        let (mut center, mut other) = (vec![0f32; dims], vec![0f32; dims]);
+        let mut center = vec![0f32; self.shape.edges.map_or(0, |e| e.dims)];
         let mut writer = self.shape.edges.map(EdgeWriter::new);
         for (record, node) in out.chunks_exact_mut(len).zip(nodes) {
-            let row = self.order[node] as usize;
-            let links = &self.base[row];
-            let neighbors: Vec<u32> = links.iter().map(|l| self.nodes[l.row as usize]).collect();
-            self.shape.write(record, row as u32, self.codes.get(row), &neighbors);
-            let (Some(writer), Some(edges)) = (&mut writer, self.shape.edges) else { continue };
-            self.codes.decode(row, &mut center);
+            let links = &self.base[node];
+            let neighbors: Vec<u32> = links.iter().map(|l| l.row).collect();
+            self.shape.write(record, self.order[node], self.codes.get(node), &neighbors);
+            let Some(writer) = &mut writer else { continue };
+            self.codes.decode(node, &mut center);
             for number in 0..self.shape.degree / BUNDLE {
                 let bundle = self.shape.bundle_mut(record, number);
                 EdgeWriter::clear(bundle);
                 for (place, link) in links.iter().skip(number * BUNDLE).take(BUNDLE).enumerate() {
-                    let neighbor = link.row as usize;
-                    self.codes.decode(neighbor, &mut other);
-                    let beyond = center.iter().zip(&other).skip(edges.dims);
-                    let tail = beyond.map(|(a, b)| (a - b) * (a - b)).sum::<f32>()
-                        + self.codes.tails[row]
-                        + self.codes.tails[neighbor];
-                    let (center, other) = (&center[..edges.dims], &other[..edges.dims]);
-                    writer.put(bundle, place, center, other, tail, link.distance);
+                    let neighbor = self.codes.get(link.row as usize);
+                    writer.put(bundle, place, &center, neighbor, link.distance);
                 }
             }
         }

@@ -18,6 +18,7 @@ mod reach;
 mod record;
 mod refine;
 mod search;
+mod seen;
 mod view;
 
 pub(crate) use build::{Graph, build, shapes};

@@ -2,14 +2,16 @@
 //! 2026, arXiv 2602.21247).
 //!
 //! Leaders are drawn among the rows, every row joins the groups of its nearest few, and groups that are too large are
-//! divided again. Within a group every pair is compared; each row keeps its nearest of all its groups.
+//! divided again. Within a group every pair is compared; each row keeps its nearest of all its groups. Both are products of
+//! blocks of codes.
 //!
 //! Reads from: 8-bit codes. Writes to: one candidate list a row.
 //! Never: a result that depends on the number of threads.
 
 use crate::codes::rows::RowCodes;
-use crate::index::parallel::{map_chunks, mix};
+use crate::index::parallel::{mix, try_map_chunks};
 use crate::kernel::Kernels;
+use crate::kernel::gemm::dots_i8;
 
 /// Largest group in which all pairs are compared.
 const GROUP: usize = 1000;
@@ -17,6 +19,10 @@ const GROUP: usize = 1000;
 const OVERLAP: usize = 4;
 /// Most leaders of a division.
 const LEADERS: usize = 1024;
+/// Rows that are compared with all leaders at a time.
+const ROWS: usize = 1024;
+/// Rows that are compared with their whole group at a time.
+const BLOCK: usize = 336;
 
 /// A row and its distance from another.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,163 +36,193 @@ impl Link {
     pub fn order(&self, other: &Link) -> std::cmp::Ordering {
         self.distance.total_cmp(&other.distance).then(self.row.cmp(&other.row))
     }
+
+    /// A number that is ordered as [`Link::order`] orders.
+    #[inline]
+    fn key(distance: f32, row: u32) -> u64 {
+        let bits = distance.to_bits() as i32;
+        // As in `f32::total_cmp`, then from signed to unsigned.
+        let ordered = (bits ^ ((bits >> 31) as u32 >> 1) as i32) as u32 ^ 1 << 31;
+        u64::from(ordered) << 32 | u64::from(row)
+    }
+
+    #[inline]
+    fn from_key(key: u64) -> Link {
+        let ordered = ((key >> 32) as u32 ^ 1 << 31) as i32;
+        let bits = ordered ^ ((ordered >> 31) as u32 >> 1) as i32;
+        Link { distance: f32::from_bits(bits as u32), row: key as u32 }
+    }
 }
 
-/// What [`candidates`] found.
-pub(crate) struct Candidates {
-    /// Up to `wanted` links for each row of the subset, nearest first.
-    pub lists: Vec<Vec<Link>>,
-    /// The subset's positions such that rows of a group stand together.
-    pub order: Vec<u32>,
+/// What [`divide`] works on.
+struct Division<'a> {
+    codes: &'a RowCodes,
+    threads: usize,
+    progress: &'a (dyn Fn(f64) -> bool + Sync),
+    groups: Vec<Vec<u32>>,
+    /// Rows of groups that are final, over all rows and their overlap.
+    done: usize,
 }
 
-/// The `wanted` nearest rows of `subset` that were found for each of it. `None` when `progress` cancels.
-pub(crate) fn candidates(
+/// Groups of at most [`GROUP`] near rows, such that every row is in one or in a few. `None` when `progress` cancels.
+pub(crate) fn groups(
     codes: &RowCodes,
-    subset: &[u32],
-    wanted: usize,
     seed: u64,
     threads: usize,
     progress: &(dyn Fn(f64) -> bool + Sync),
-) -> Option<Candidates> {
-    let mut lists: Vec<Vec<Link>> = vec![Vec::with_capacity(wanted); subset.len()];
-    let mut order = Vec::with_capacity(subset.len());
-    let mut groups = Vec::new();
-    let all: Vec<u32> = (0..subset.len() as u32).collect();
-    divide(codes, subset, all, seed, 0, threads, &mut groups);
-    let mut placed = vec![false; subset.len()];
-    for position in groups.iter().flatten() {
-        if !std::mem::replace(&mut placed[*position as usize], true) {
-            order.push(*position);
-        }
-    }
-    // Some groups at a time, so that what they found need not all be held at once.
-    let batch = threads * 8;
-    for (number, some) in groups.chunks(batch).enumerate() {
-        if !progress((number * batch) as f64 / groups.len() as f64) {
-            return None;
-        }
-        let found = map_chunks(some.len(), 1, threads, |range| {
-            range.map(|i| pairs(codes, subset, &some[i], wanted.div_ceil(2).max(16))).collect::<Vec<_>>()
-        });
-        for (group, found) in some.iter().zip(found.into_iter().flatten()) {
-            for (position, links) in group.iter().zip(found) {
-                merge(&mut lists[*position as usize], &links, wanted);
-            }
-        }
-    }
-    Some(Candidates { lists, order })
+) -> Option<Vec<Vec<u32>>> {
+    let mut division = Division { codes, threads, progress, groups: Vec::new(), done: 0 };
+    division.divide((0..codes.len() as u32).collect(), seed, 0)?;
+    Some(division.groups)
 }
 
-/// Divides `members` (positions in the subset) until every group is small.
-fn divide(
-    codes: &RowCodes,
-    subset: &[u32],
-    members: Vec<u32>,
-    seed: u64,
-    depth: usize,
-    threads: usize,
-    groups: &mut Vec<Vec<u32>>,
-) {
-    if members.len() <= GROUP {
-        groups.push(members);
-        return;
-    }
-    let overlap = if depth == 0 { OVERLAP } else { 1 };
-    let count = (members.len() * overlap * 2).div_ceil(GROUP).clamp(2, LEADERS);
-    let mut leaders: Vec<u32> = Vec::with_capacity(count);
-    let mut taken = std::collections::HashSet::new();
-    let mut draw = 0u64;
-    while leaders.len() < count {
-        let pick = members[(mix(seed ^ mix(depth as u64 ^ draw << 8)) % members.len() as u64) as usize];
-        draw += 1;
-        if taken.insert(pick) {
-            leaders.push(pick);
+/// The rows such that those of a group stand together.
+pub(crate) fn order(groups: &[Vec<u32>], rows: usize) -> Vec<u32> {
+    let mut placed = vec![false; rows];
+    let first = |row: &u32| !std::mem::replace(&mut placed[*row as usize], true);
+    groups.iter().flatten().copied().filter(first).collect()
+}
+
+impl Division<'_> {
+    /// Divides `members` until every group is small.
+    fn divide(&mut self, members: Vec<u32>, seed: u64, depth: usize) -> Option<()> {
+        if members.len() <= GROUP {
+            self.done += members.len();
+            self.groups.push(members);
+            return Some(());
         }
-    }
-    let kernels = Kernels::get();
-    let nearest = map_chunks(members.len(), 256, threads, |range| {
-        let mut out = Vec::with_capacity(range.len() * overlap);
-        let mut best: Vec<Link> = Vec::with_capacity(overlap + 1);
-        for i in range {
-            let row = subset[members[i] as usize] as usize;
-            best.clear();
-            for (number, leader) in leaders.iter().enumerate() {
-                let leader = subset[*leader as usize] as usize;
-                let link = Link { distance: codes.distance(kernels, row, leader), row: number as u32 };
-                if best.len() < overlap || link.order(&best[overlap - 1]).is_lt() {
-                    let at = best.partition_point(|b| b.order(&link).is_lt());
-                    best.insert(at, link);
-                    best.truncate(overlap);
-                }
+        let overlap = if depth == 0 { OVERLAP } else { 1 };
+        let count = (members.len() * overlap * 2).div_ceil(GROUP).clamp(2, LEADERS);
+        let mut leaders: Vec<u32> = Vec::with_capacity(count);
+        let mut taken = std::collections::HashSet::new();
+        let mut draw = 0u64;
+        while leaders.len() < count {
+            let pick = members[(mix(seed ^ mix(depth as u64 ^ draw << 8)) % members.len() as u64) as usize];
+            draw += 1;
+            if taken.insert(pick) {
+                leaders.push(pick);
             }
-            out.extend(best.iter().map(|b| b.row));
         }
-        out
-    });
-    let mut divided: Vec<Vec<u32>> = vec![Vec::new(); count];
-    for (i, leader) in nearest.into_iter().flatten().enumerate() {
-        divided[leader as usize].push(members[i / overlap]);
+        let leaders = self.codes.select(&leaders);
+        // The first division is half of the work or more.
+        let all = (self.codes.len() * OVERLAP) as f64;
+        let (from, size) = if depth == 0 { (0.0, 0.6) } else { (0.6 + 0.4 * self.done as f64 / all, 0.0) };
+        let part = |done: f64| (self.progress)(from + size * done);
+        let nearest = try_map_chunks(members.len(), ROWS, self.threads, &part, |range| {
+            nearest_leaders(&self.codes.select(&members[range]), &leaders, overlap)
+        })?;
+        let mut divided: Vec<Vec<u32>> = vec![Vec::new(); count];
+        for (i, leader) in nearest.into_iter().flatten().enumerate() {
+            divided[leader as usize].push(members[i / overlap]);
+        }
+        let before = members.len();
+        drop(members);
+        for (number, group) in divided.into_iter().enumerate().filter(|(_, g)| !g.is_empty()) {
+            if group.len() == before {
+                // Rows that no leader tells apart, such as many equal ones: cut anywhere.
+                self.done += before;
+                self.groups.extend(group.chunks(GROUP).map(<[u32]>::to_vec));
+            } else {
+                self.divide(group, mix(seed ^ number as u64), depth + 1)?;
+            }
+        }
+        Some(())
     }
-    let before = members.len();
-    drop(members);
-    for (number, group) in divided.into_iter().enumerate().filter(|(_, g)| !g.is_empty()) {
-        if group.len() == before {
-            // Rows that no leader tells apart, such as many equal ones: cut anywhere.
-            groups.extend(group.chunks(GROUP).map(<[u32]>::to_vec));
-        } else {
-            divide(codes, subset, group, mix(seed ^ number as u64), depth + 1, threads, groups);
+}
+
+/// For each row the numbers of its nearest leaders, nearest first, `overlap` of them.
+fn nearest_leaders(rows: &RowCodes, leaders: &RowCodes, overlap: usize) -> Vec<u32> {
+    let n = leaders.len();
+    let mut dots = vec![0; rows.len() * n];
+    dots_i8(Kernels::get(), &rows.codes, &leaders.codes, rows.stride, &mut dots);
+    let mut out = Vec::with_capacity(rows.len() * overlap);
+    let mut best: Vec<Link> = Vec::with_capacity(overlap + 1);
+    for (row, dots) in dots.chunks_exact(n).enumerate() {
+        let row = rows.get(row);
+        best.clear();
+        let mut limit = f32::INFINITY;
+        for (number, dot) in dots.iter().enumerate() {
+            let distance = row.from_dot(leaders.get(number), *dot);
+            if best.len() < overlap || distance < limit {
+                let link = Link { distance, row: number as u32 };
+                let at = best.partition_point(|b| b.order(&link).is_lt());
+                best.insert(at, link);
+                best.truncate(overlap);
+                limit = best.last().map_or(f32::INFINITY, |b| b.distance);
+            }
+        }
+        out.extend(best.iter().map(|b| b.row));
+    }
+    out
+}
+
+/// The `wanted` nearest rows that were found for each row, nearest first. `None` when `progress` cancels.
+pub(crate) fn candidates(
+    codes: &RowCodes,
+    groups: &[Vec<u32>],
+    wanted: usize,
+    threads: usize,
+    progress: &(dyn Fn(f64) -> bool + Sync),
+) -> Option<Vec<Vec<Link>>> {
+    let mut lists: Vec<Vec<Link>> = vec![Vec::new(); codes.len()];
+    // Some groups at a time, so that what they found need not all be held at once.
+    let batch = threads * 16;
+    for (number, some) in groups.chunks(batch).enumerate() {
+        let (from, size) = ((number * batch) as f64, some.len() as f64);
+        let part = |done: f64| progress((from + done * size) / groups.len() as f64);
+        let each = wanted.div_ceil(2).max(16);
+        let found = try_map_chunks(some.len(), 1, threads, &part, |range| {
+            some[range].iter().map(|group| pairs(codes, group, each)).collect::<Vec<_>>()
+        })?;
+        for (group, found) in some.iter().zip(found.into_iter().flatten()) {
+            for (row, links) in group.iter().zip(found) {
+                merge(&mut lists[*row as usize], links, wanted);
+            }
         }
     }
+    Some(lists)
 }
 
 /// For each member, its nearest others of the group.
-fn pairs(codes: &RowCodes, subset: &[u32], group: &[u32], wanted: usize) -> Vec<Vec<Link>> {
-    let kernels = Kernels::get();
+fn pairs(codes: &RowCodes, group: &[u32], wanted: usize) -> Vec<Vec<Link>> {
     let n = group.len();
-    let mut near = RowCodes::new(codes.prefix);
-    for position in group {
-        let row = codes.get(subset[*position as usize] as usize);
-        near.codes.extend_from_slice(row.code);
-        near.steps.push(row.step);
-        near.norms.push(row.norm);
-        near.tails.push(row.tail);
-    }
-    let mut distances = vec![f32::INFINITY; n * n];
-    for i in 0..n {
-        for j in 0..i {
-            let d = near.distance(kernels, i, j);
-            distances[i * n + j] = d;
-            distances[j * n + i] = d;
+    let near = codes.select(group);
+    let mut dots = vec![0; BLOCK.min(n) * n];
+    let mut keys: Vec<u64> = Vec::with_capacity(n);
+    let mut out = Vec::with_capacity(n);
+    for first in (0..n).step_by(BLOCK) {
+        let rows = first..n.min(first + BLOCK);
+        let dots = &mut dots[..rows.len() * n];
+        let block = &near.codes[rows.start * near.stride..rows.end * near.stride];
+        dots_i8(Kernels::get(), block, &near.codes, near.stride, dots);
+        for (i, dots) in rows.zip(dots.chunks_exact(n)) {
+            let row = near.get(i);
+            keys.clear();
+            keys.extend(
+                dots.iter().enumerate().map(|(j, dot)| Link::key(row.from_dot(near.get(j), *dot), group[j])),
+            );
+            keys.swap_remove(i);
+            if keys.len() > wanted {
+                keys.select_nth_unstable(wanted - 1);
+                keys.truncate(wanted);
+            }
+            keys.sort_unstable();
+            out.push(keys.iter().map(|key| Link::from_key(*key)).collect());
         }
     }
-    let mut links: Vec<Link> = Vec::with_capacity(n);
-    (0..n)
-        .map(|i| {
-            links.clear();
-            let row = &distances[i * n..(i + 1) * n];
-            links.extend(row.iter().zip(group).enumerate().filter(|(j, _)| *j != i).map(
-                |(_, (distance, position))| Link { distance: *distance, row: subset[*position as usize] },
-            ));
-            if links.len() > wanted {
-                links.select_nth_unstable_by(wanted - 1, Link::order);
-                links.truncate(wanted);
-            }
-            links.sort_unstable_by(Link::order);
-            links.clone()
-        })
-        .collect()
+    out
 }
 
 /// Merges two ascending lists without doubles, keeping the `wanted` nearest.
-pub(crate) fn merge(list: &mut Vec<Link>, more: &[Link], wanted: usize) {
+fn merge(list: &mut Vec<Link>, more: Vec<Link>, wanted: usize) {
     if list.is_empty() {
-        list.extend_from_slice(&more[..more.len().min(wanted)]);
+        *list = more;
+        list.truncate(wanted);
         return;
     }
     let old = std::mem::take(list);
     let (mut a, mut b) = (old.iter().peekable(), more.iter().peekable());
-    list.reserve(wanted);
+    list.reserve(wanted.min(old.len() + more.len()));
     while list.len() < wanted {
         let next = match (a.peek(), b.peek()) {
             (Some(x), Some(y)) if x.order(y).is_le() => a.next(),
@@ -198,5 +234,35 @@ pub(crate) fn merge(list: &mut Vec<Link>, more: &[Link], wanted: usize) {
         if list.last().is_none_or(|last| last.row != next.row) {
             list.push(*next);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_ordered_as_links_and_give_them_back() {
+        let distances = [f32::NEG_INFINITY, -1.5, -0.0, 0.0, 1e-40, 0.25, 7.0, f32::INFINITY, f32::NAN];
+        let links: Vec<Link> =
+            distances.iter().flat_map(|d| [0, 5, u32::MAX].map(|row| Link { distance: *d, row })).collect();
+        for a in &links {
+            let back = Link::from_key(Link::key(a.distance, a.row));
+            assert_eq!((back.distance.to_bits(), back.row), (a.distance.to_bits(), a.row));
+            for b in &links {
+                assert_eq!(Link::key(a.distance, a.row).cmp(&Link::key(b.distance, b.row)), a.order(b));
+            }
+        }
+    }
+
+    #[test]
+    fn merging_keeps_the_nearest_of_both_once() {
+        let link = |row: &u32| Link { distance: *row as f32, row: *row };
+        let list = |rows: &[u32]| rows.iter().map(link).collect::<Vec<_>>();
+        let mut merged = list(&[1, 4, 6]);
+        merge(&mut merged, list(&[2, 4, 5, 9]), 5);
+        assert_eq!(merged, list(&[1, 2, 4, 5, 6]));
+        merge(&mut merged, list(&[]), 5);
+        assert_eq!(merged, list(&[1, 2, 4, 5, 6]));
     }
 }

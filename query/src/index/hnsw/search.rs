@@ -9,6 +9,7 @@ use foretaste_storage::Result;
 
 use crate::codes::CodedQuery;
 use crate::index::hnsw::pool::Pool;
+use crate::index::hnsw::seen::Seen;
 use crate::index::hnsw::view::{Layer, View};
 use crate::index::{Accept, Found};
 use crate::kernel::Kernels;
@@ -197,42 +198,5 @@ impl<'a> Beam<'a> {
             }
         }
         Ok(())
-    }
-}
-
-/// The nodes that a search has met: one bit a node, and the words to clear afterwards.
-#[derive(Debug, Default)]
-struct Seen {
-    words: Vec<u64>,
-    touched: Vec<u32>,
-    nodes: usize,
-}
-
-impl Seen {
-    fn reset(&mut self, nodes: usize) {
-        for word in self.touched.drain(..) {
-            if let Some(word) = self.words.get_mut(word as usize) {
-                *word = 0;
-            }
-        }
-        self.nodes = nodes;
-        if self.words.len() < nodes.div_ceil(64) {
-            self.words.resize(nodes.div_ceil(64), 0);
-        }
-    }
-
-    /// Marks a node; false when it was marked before or is none.
-    #[inline]
-    fn mark(&mut self, node: u32) -> bool {
-        let Some(word) = self.words.get_mut(node as usize / 64) else { return false };
-        let bit = 1u64 << (node % 64);
-        if *word & bit != 0 || node as usize >= self.nodes {
-            return false;
-        }
-        if *word == 0 {
-            self.touched.push(node / 64);
-        }
-        *word |= bit;
-        true
     }
 }

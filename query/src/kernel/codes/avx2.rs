@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{BUNDLE, EdgeQuery};
+use super::{BUNDLE, EdgeQuery, Fit, Grid};
 
 /// See [`super::Table`].
 ///
@@ -142,4 +142,73 @@ fn reduce(sums: [__m256i; 4]) -> i32 {
     let sum = _mm_add_epi32(sum, _mm_shuffle_epi32::<0b01_00_11_10>(sum));
     let sum = _mm_add_epi32(sum, _mm_shuffle_epi32::<0b10_11_00_01>(sum));
     _mm_cvtsi128_si32(sum)
+}
+
+/// See [`super::Table`].
+///
+/// # Safety
+/// AVX2 and FMA, and slices of the same length, a multiple of 16.
+#[target_feature(enable = "avx2,fma")]
+pub(crate) unsafe fn residual(code: &[i8], step: f32, reference: &[f32], out: &mut [f32]) -> f32 {
+    let step = _mm256_set1_ps(step);
+    let mut energy = _mm256_setzero_ps();
+    for i in (0..code.len()).step_by(8) {
+        // SAFETY: `i + 8 <= len` of all three.
+        unsafe {
+            let x = _mm256_cvtepi8_epi32(_mm_loadl_epi64(code.as_ptr().add(i).cast()));
+            let x = _mm256_mul_ps(_mm256_cvtepi32_ps(x), step);
+            let r = _mm256_sub_ps(x, _mm256_loadu_ps(reference.as_ptr().add(i)));
+            _mm256_storeu_ps(out.as_mut_ptr().add(i), r);
+            energy = _mm256_fmadd_ps(r, r, energy);
+        }
+    }
+    add(energy)
+}
+
+/// See [`super::Table`].
+///
+/// # Safety
+/// As [`residual`].
+#[target_feature(enable = "avx2,fma")]
+pub(crate) unsafe fn levels(grid: Grid, residual: &[f32], reference: &[f32], out: &mut [u8]) -> Fit {
+    let (inverse, middle) = (_mm256_set1_ps(grid.inverse), _mm256_set1_ps(grid.middle));
+    let (least, most) = (_mm256_setzero_ps(), _mm256_set1_ps(grid.most));
+    let [mut along, mut norm, mut with] = [_mm256_setzero_ps(); 3];
+    for i in (0..residual.len()).step_by(8) {
+        // SAFETY: `i + 8 <= len` of all three.
+        unsafe {
+            let r = _mm256_loadu_ps(residual.as_ptr().add(i));
+            // Not fused, so that every table rounds alike.
+            let x = _mm256_add_ps(_mm256_mul_ps(r, inverse), middle);
+            let x = _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x);
+            // The maximum gives its second side for what is not a number.
+            let level = _mm256_min_ps(_mm256_max_ps(x, least), most);
+            let o = _mm256_sub_ps(level, middle);
+            along = _mm256_fmadd_ps(o, r, along);
+            norm = _mm256_fmadd_ps(o, o, norm);
+            with = _mm256_fmadd_ps(o, _mm256_loadu_ps(reference.as_ptr().add(i)), with);
+            let words = _mm256_cvtps_epi32(level);
+            let halves = _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+            _mm_storel_epi64(out.as_mut_ptr().add(i).cast(), _mm_packus_epi16(halves, halves));
+        }
+    }
+    Fit { along: add(along), norm: add(norm), reference: add(with) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn add(x: __m256) -> f32 {
+    let x = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+    let x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)))
+}
+
+/// See [`super::Table`].
+///
+/// # Safety
+/// As [`dot_i8`], for each of the four.
+#[target_feature(enable = "avx2")]
+pub(crate) unsafe fn dots_i8(a: &[i8], b: [&[i8]; 4]) -> [i32; 4] {
+    // SAFETY: the caller's promise.
+    b.map(|b| unsafe { dot_i8(a, b) })
 }

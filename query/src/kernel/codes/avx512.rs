@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{BUNDLE, EdgeQuery};
+use super::{BUNDLE, EdgeQuery, Fit, Grid};
 
 /// Whether this processor has what these kernels use beyond the other AVX-512 kernels.
 pub(crate) fn supported() -> bool {
@@ -169,4 +169,87 @@ pub(crate) unsafe fn dot_i16(a: &[i16], b: &[i8]) -> i32 {
         odd = _mm512_dpwssd_epi32(odd, x1, _mm512_cvtepi8_epi16(y1));
     }
     _mm512_reduce_add_epi32(_mm512_add_epi32(even, odd))
+}
+
+/// See [`super::Table`].
+///
+/// # Safety
+/// The AVX-512 features, and slices of the same length, a multiple of 16.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+pub(crate) unsafe fn residual(code: &[i8], step: f32, reference: &[f32], out: &mut [f32]) -> f32 {
+    let step = _mm512_set1_ps(step);
+    let mut energy = _mm512_setzero_ps();
+    for i in (0..code.len()).step_by(16) {
+        // SAFETY: `i + 16 <= len` of all three.
+        unsafe {
+            let x = _mm512_cvtepi8_epi32(_mm_loadu_si128(code.as_ptr().add(i).cast()));
+            let x = _mm512_mul_ps(_mm512_cvtepi32_ps(x), step);
+            let r = _mm512_sub_ps(x, _mm512_loadu_ps(reference.as_ptr().add(i)));
+            _mm512_storeu_ps(out.as_mut_ptr().add(i), r);
+            energy = _mm512_fmadd_ps(r, r, energy);
+        }
+    }
+    _mm512_reduce_add_ps(energy)
+}
+
+/// See [`super::Table`].
+///
+/// # Safety
+/// As [`residual`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+pub(crate) unsafe fn levels(grid: Grid, residual: &[f32], reference: &[f32], out: &mut [u8]) -> Fit {
+    let (inverse, middle) = (_mm512_set1_ps(grid.inverse), _mm512_set1_ps(grid.middle));
+    let (least, most) = (_mm512_setzero_ps(), _mm512_set1_ps(grid.most));
+    let [mut along, mut norm, mut with] = [_mm512_setzero_ps(); 3];
+    for i in (0..residual.len()).step_by(16) {
+        // SAFETY: `i + 16 <= len` of all three.
+        unsafe {
+            let r = _mm512_loadu_ps(residual.as_ptr().add(i));
+            // Not fused, so that every table rounds alike.
+            let x = _mm512_add_ps(_mm512_mul_ps(r, inverse), middle);
+            let x = _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x);
+            // The maximum gives its second side for what is not a number.
+            let level = _mm512_min_ps(_mm512_max_ps(x, least), most);
+            let o = _mm512_sub_ps(level, middle);
+            along = _mm512_fmadd_ps(o, r, along);
+            norm = _mm512_fmadd_ps(o, o, norm);
+            with = _mm512_fmadd_ps(o, _mm512_loadu_ps(reference.as_ptr().add(i)), with);
+            let bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(level));
+            _mm_storeu_si128(out.as_mut_ptr().add(i).cast(), bytes);
+        }
+    }
+    let sum = |x| _mm512_reduce_add_ps(x);
+    Fit { along: sum(along), norm: sum(norm), reference: sum(with) }
+}
+
+/// See [`super::Table`].
+///
+/// # Safety
+/// As [`dot_i8`], for each of the four.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+pub(crate) unsafe fn dots_i8(a: &[i8], b: [&[i8]; 4]) -> [i32; 4] {
+    let flip = _mm512_set1_epi8(-128);
+    let mut sums = [_mm512_setzero_si512(); 4];
+    let mut ones = _mm512_setzero_si512();
+    for i in (0..a.len()).step_by(64) {
+        // SAFETY: `i + 64 <= len` of all.
+        let x = unsafe { _mm512_loadu_si512(a.as_ptr().add(i).cast()) };
+        // b + 128 on the unsigned side, and 128 times the sum of a, which is the same for all four, is taken off again.
+        ones = _mm512_dpbusd_epi32(ones, flip, x);
+        for (sum, b) in sums.iter_mut().zip(b) {
+            // SAFETY: as above.
+            let y = unsafe { _mm512_loadu_si512(b.as_ptr().add(i).cast()) };
+            *sum = _mm512_dpbusd_epi32(*sum, _mm512_xor_si512(y, flip), x);
+        }
+    }
+    let [s0, s1, s2, s3] = sums.map(|sum| _mm512_sub_epi32(sum, ones));
+    let low = _mm512_add_epi32(_mm512_unpacklo_epi32(s0, s1), _mm512_unpackhi_epi32(s0, s1));
+    let high = _mm512_add_epi32(_mm512_unpacklo_epi32(s2, s3), _mm512_unpackhi_epi32(s2, s3));
+    let all = _mm512_add_epi32(_mm512_unpacklo_epi64(low, high), _mm512_unpackhi_epi64(low, high));
+    let half = _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64::<1>(all));
+    let four = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256::<1>(half));
+    let mut out = [0; 4];
+    // SAFETY: `out` has room for four numbers.
+    unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), four) };
+    out
 }

@@ -43,6 +43,34 @@ pub(super) struct Table {
     pub dot_i8: unsafe fn(a: &[i8], b: &[i8]) -> i32,
     /// Inner product of a 16-bit query and an 8-bit code of the same length, a multiple of [`CODE_ALIGN`].
     pub dot_i16: unsafe fn(a: &[i16], b: &[i8]) -> i32,
+    /// The inner products of one 8-bit code and four others, all of the same length, a multiple of [`CODE_ALIGN`].
+    pub dots_i8: unsafe fn(a: &[i8], b: [&[i8]; 4]) -> [i32; 4],
+    /// What [`Kernels::residual`] says, of slices of the same length, a multiple of 16.
+    pub residual: unsafe fn(code: &[i8], step: f32, reference: &[f32], out: &mut [f32]) -> f32,
+    /// What [`Kernels::levels`] says, of slices of the same length, a multiple of 16.
+    pub levels: unsafe fn(grid: Grid, residual: &[f32], reference: &[f32], out: &mut [u8]) -> Fit,
+}
+
+/// Evenly spaced levels that numbers are rounded to: number x `inverse` + `middle`, from 0 to `most`.
+#[derive(Debug, Clone, Copy)]
+pub struct Grid {
+    /// What numbers are multiplied with: one over the width of a level.
+    pub inverse: f32,
+    /// The level of 0, which may lie between two.
+    pub middle: f32,
+    /// The highest level.
+    pub most: f32,
+}
+
+/// How levels fit the numbers that they were rounded from; levels count from the middle of their grid.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Fit {
+    /// The inner product of the levels and the numbers.
+    pub along: f32,
+    /// The squared norm of the levels.
+    pub norm: f32,
+    /// The inner product of the levels and the reference.
+    pub reference: f32,
 }
 
 /// Bytes of a bundle of codes of `bits` a dimension: `dims` must be a multiple of 32.
@@ -123,6 +151,14 @@ impl Kernels {
         unsafe { (self.codes.dot_i8)(a.get_unchecked(..len), b.get_unchecked(..len)) }
     }
 
+    /// The inner products of one 8-bit code and four others, over the whole multiples of [`CODE_ALIGN`] that all have.
+    #[inline]
+    pub fn dots_i8(&self, a: &[i8], b: [&[i8]; 4]) -> [i32; 4] {
+        let len = b.iter().fold(a.len(), |len, b| len.min(b.len())) / CODE_ALIGN * CODE_ALIGN;
+        // SAFETY: a table is only handed out where its features are; all have `len` numbers, a multiple of 64.
+        unsafe { (self.codes.dots_i8)(a.get_unchecked(..len), b.map(|b| b.get_unchecked(..len))) }
+    }
+
     /// The inner product of a 16-bit query and an 8-bit code, over the whole multiples of [`CODE_ALIGN`] that both have.
     ///
     /// The sum wraps around unless `sum |a_i| * 128` stays in the range of i32; queries are scaled so that it does.
@@ -132,129 +168,27 @@ impl Kernels {
         // SAFETY: as in `dot_i8`.
         unsafe { (self.codes.dot_i16)(a.get_unchecked(..len), b.get_unchecked(..len)) }
     }
+
+    /// Writes `step * code - reference` to `out`, over the whole multiples of 16 that all three have, and returns its squared
+    /// norm.
+    #[inline]
+    pub fn residual(&self, code: &[i8], step: f32, reference: &[f32], out: &mut [f32]) -> f32 {
+        let len = code.len().min(reference.len()).min(out.len()) / 16 * 16;
+        let (code, reference, out) = (&code[..len], &reference[..len], &mut out[..len]);
+        // SAFETY: a table is only handed out where its features are; all have `len` numbers, a multiple of 16.
+        unsafe { (self.codes.residual)(code, step, reference, out) }
+    }
+
+    /// Rounds `residual` to the levels of `grid`, half to even, over the whole multiples of 16 that all have; what is not a
+    /// number becomes level 0.
+    #[inline]
+    pub fn levels(&self, grid: Grid, residual: &[f32], reference: &[f32], out: &mut [u8]) -> Fit {
+        let len = residual.len().min(reference.len()).min(out.len()) / 16 * 16;
+        let (residual, reference, out) = (&residual[..len], &reference[..len], &mut out[..len]);
+        // SAFETY: as in `residual`.
+        unsafe { (self.codes.levels)(grid, residual, reference, out) }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kernel::Kernels;
-
-    fn bytes(n: usize, seed: u64) -> Vec<u8> {
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        (0..n)
-            .map(|_| {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                (state >> 24) as u8
-            })
-            .collect()
-    }
-
-    /// What the module's header says of the layout, word by word.
-    fn value(bits: u8, codes: &[u8], vector: usize, dim: usize) -> i32 {
-        let run = 32 / usize::from(bits);
-        let (word, within) = (dim / run, dim % run);
-        let byte = codes[(word * BUNDLE + vector) * 4 + within % 4];
-        i32::from(byte >> (within / 4 * usize::from(bits))) & ((1 << bits) - 1)
-    }
-
-    #[test]
-    fn bundles_give_the_sums_of_their_layout_on_every_table() {
-        for kernels in Kernels::available() {
-            for bits in [1u8, 2, 4] {
-                for dims in [32, 64, 96, 128, 160, 384, 768, 800, 1536, 8192] {
-                    let mut extreme = vec![0x80u8; dims];
-                    extreme[..dims / 2].fill(0x7f);
-                    for (query, all) in [(bytes(dims, 1), false), (extreme, true)] {
-                        let query: Vec<i8> = query.iter().map(|b| *b as i8).collect();
-                        // One byte in front, so that nothing is aligned.
-                        let mut codes = bytes(1 + bundle_bytes(bits, dims), 2);
-                        if all {
-                            codes.fill(0xff);
-                        }
-                        let mut out = [0; BUNDLE];
-                        assert!(kernels.bundle(bits, &query, &codes[1..], &mut out));
-                        for (v, sum) in out.iter().enumerate() {
-                            let expected: i32 =
-                                (0..dims).map(|d| i32::from(query[d]) * value(bits, &codes[1..], v, d)).sum();
-                            assert_eq!(
-                                *sum,
-                                expected,
-                                "{} {bits} bits {dims} dims vector {v}",
-                                kernels.name()
-                            );
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn bundles_that_are_too_short_are_refused() {
-        for kernels in Kernels::available() {
-            let mut out = [7; BUNDLE];
-            let codes = vec![0; bundle_bytes(2, 64)];
-            assert!(!kernels.bundle(2, &[1; 96], &codes, &mut out));
-            assert!(!kernels.bundle(3, &[1; 64], &codes, &mut out));
-            assert!(!kernels.bundle(2, &[1; 33], &codes, &mut out));
-            assert_eq!(out, [7; BUNDLE]);
-            assert!(kernels.bundle(2, &[], &[], &mut out));
-            assert_eq!(out, [0; BUNDLE]);
-        }
-    }
-
-    #[test]
-    fn expanding_a_bundle_is_its_formula_on_every_table() {
-        for kernels in Kernels::available() {
-            for (bits, dims) in [(1u8, 64), (2, 256), (2, 32), (4, 96)] {
-                let codes: Vec<i8> = bytes(dims, 5).iter().map(|b| *b as i8).collect();
-                let query = EdgeQuery { bits, codes: &codes, step: 0.125, shift: -3.5 };
-                let mut bundle = vec![0; 8 * BUNDLE];
-                for place in 0..BUNDLE {
-                    let addend = if place == 7 { f32::INFINITY } else { place as f32 * 0.5 };
-                    bundle[place * 4..][..4].copy_from_slice(&addend.to_le_bytes());
-                    bundle[4 * BUNDLE + place * 4..][..4]
-                        .copy_from_slice(&(-0.25 * place as f32).to_le_bytes());
-                }
-                bundle.extend(bytes(bundle_bytes(bits, dims), 6));
-                let mut sums = [0; BUNDLE];
-                assert!(kernels.bundle(bits, &codes, &bundle[8 * BUNDLE..], &mut sums));
-                let mut out = [0.0; BUNDLE];
-                let mask = kernels.expand(&query, 10.0, &bundle, 9.0, &mut out).unwrap();
-                for place in 0..BUNDLE {
-                    let addend = if place == 7 { f32::INFINITY } else { place as f32 * 0.5 };
-                    let expected = 10.0 + addend - 0.25 * place as f32 * (0.125 * sums[place] as f32 - 3.5);
-                    assert!(
-                        out[place] == expected
-                            || (out[place] - expected).abs() <= 1e-5 * expected.abs().max(10.0)
-                    );
-                    assert_eq!(mask >> place & 1 == 1, out[place] < 9.0, "{} {place}", kernels.name());
-                }
-                assert_eq!(kernels.expand(&query, 10.0, &bundle[1..], 9.0, &mut out), None);
-            }
-        }
-    }
-
-    #[test]
-    fn inner_products_of_codes_are_exact_on_every_table() {
-        for kernels in Kernels::available() {
-            for dims in [0, 64, 128, 192, 384, 768, 832, 1536, 8192] {
-                let a: Vec<i8> = bytes(dims + 1, 3).iter().map(|b| *b as i8).collect();
-                let b: Vec<i8> = bytes(dims + 1, 4).iter().map(|b| *b as i8).collect();
-                let wide: Vec<i16> = a.iter().map(|x| i16::from(*x) * 7).collect();
-                let expected: i32 = (0..dims).map(|d| i32::from(a[d + 1]) * i32::from(b[d])).sum();
-                assert_eq!(kernels.dot_i8(&a[1..], &b[..dims]), expected, "{} {dims}", kernels.name());
-                assert_eq!(
-                    kernels.dot_i16(&wide[1..], &b[..dims]),
-                    7 * expected,
-                    "{} {dims}",
-                    kernels.name()
-                );
-                let low = vec![-128i8; dims];
-                assert_eq!(kernels.dot_i8(&low, &low), 16384 * dims as i32);
-            }
-        }
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! Reads from: checked codes. Writes to: integer sums. Never: a feature of the processor.
 
-use super::{BUNDLE, EdgeQuery};
+use super::{BUNDLE, EdgeQuery, Fit, Grid};
 
 /// See [`super::Table`]. Not unsafe but in its type, which all tables share.
 ///
@@ -63,4 +63,44 @@ pub(crate) unsafe fn dot_i8(a: &[i8], b: &[i8]) -> i32 {
 /// None to keep.
 pub(crate) unsafe fn dot_i16(a: &[i16], b: &[i8]) -> i32 {
     a.iter().zip(b).fold(0, |sum: i32, (a, b)| sum.wrapping_add(i32::from(*a) * i32::from(*b)))
+}
+
+/// See [`super::Table`].
+///
+/// # Safety
+/// None to keep.
+pub(crate) unsafe fn residual(code: &[i8], step: f32, reference: &[f32], out: &mut [f32]) -> f32 {
+    let mut energy = 0.0;
+    for ((out, code), reference) in out.iter_mut().zip(code).zip(reference) {
+        *out = step * f32::from(*code) - reference;
+        energy += *out * *out;
+    }
+    energy
+}
+
+/// See [`super::Table`].
+///
+/// # Safety
+/// None to keep.
+pub(crate) unsafe fn levels(grid: Grid, residual: &[f32], reference: &[f32], out: &mut [u8]) -> Fit {
+    let mut fit = Fit::default();
+    for ((out, r), c) in out.iter_mut().zip(residual).zip(reference) {
+        // What is not a number is 0 after the first of the two.
+        let level = (r * grid.inverse + grid.middle).round_ties_even().max(0.0).min(grid.most);
+        *out = level as u8;
+        let o = level - grid.middle;
+        fit.along += o * r;
+        fit.norm += o * o;
+        fit.reference += o * c;
+    }
+    fit
+}
+
+/// See [`super::Table`].
+///
+/// # Safety
+/// None to keep.
+pub(crate) unsafe fn dots_i8(a: &[i8], b: [&[i8]; 4]) -> [i32; 4] {
+    // SAFETY: it has nothing to keep.
+    b.map(|b| unsafe { dot_i8(a, b) })
 }
