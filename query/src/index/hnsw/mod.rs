@@ -21,5 +21,6 @@ mod search;
 mod view;
 
 pub(crate) use build::{Graph, build, shapes};
+pub(crate) use pool::Pool;
 pub(crate) use search::{Beam, Scratch};
 pub(crate) use view::View;
