@@ -15,12 +15,14 @@ use foretaste_storage::section::{Section, SectionFile, SectionKind};
 use foretaste_storage::{Result, limits};
 
 use crate::codes::edges::EdgeShape;
+use crate::codes::rows::RowCode;
 use crate::codes::{CodedQuery, Rotation};
 use crate::index::codec::Codec;
 use crate::index::hnsw::{self, Beam, Graph};
+use crate::index::ivf::{self, Cells, Probe};
 use crate::index::parallel::mix;
 use crate::index::space::Space;
-use crate::index::{Accept, HnswParams, Source, Spec, Task, read};
+use crate::index::{Accept, HnswParams, IvfParams, Source, Spec, Task, read};
 use crate::kernel::Kernels;
 use crate::kernel::codes::CODE_ALIGN;
 use crate::metric::Metric;
@@ -45,19 +47,27 @@ pub struct Ask<'a> {
     pub vector: &'a [f32],
     /// How many candidates a graph's beam keeps.
     pub ef: usize,
+    /// How many cells an inverted file goes through, at least; it goes on while it has found fewer than `wanted`.
+    pub nprobe: usize,
+    /// How many of the nearest candidates will be taken. An inverted file finds no more than these surely.
+    pub wanted: usize,
     /// Which rows may be found; deleted rows are refused here too.
     pub accept: Option<&'a Accept<'a>>,
     /// Asked from time to time whether to give up.
     pub cancel: &'a dyn Fn() -> bool,
-    /// Most steps to take.
+    /// Most steps to take; the cells that are being gone through then are finished.
     pub steps: u64,
 }
 
 /// What a search in an index did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Walk {
-    /// Nodes or rows whose codes were compared.
+    /// Nodes or rows whose codes were compared, of an inverted file those of all rows of its cells.
     pub steps: u64,
+    /// Of these, the ones whose 8-bit codes were compared.
+    pub compared: u64,
+    /// Cells gone through.
+    pub cells: u64,
     /// Rows that were refused.
     pub refused: u64,
     /// Whether it was stopped before it was done, by its steps or by the caller.
@@ -68,7 +78,12 @@ pub struct Walk {
 pub struct Built {
     head: Vec<u8>,
     codec: Vec<u8>,
-    graph: Graph,
+    kind: BuiltKind,
+}
+
+enum BuiltKind {
+    Graph(Graph),
+    Cells(Cells),
 }
 
 /// An open index.
@@ -76,9 +91,14 @@ pub struct Built {
 pub struct Index {
     head: Head,
     codec: Codec,
-    graph: hnsw::View,
-    rows: Arc<Section>,
+    kind: Kind,
     bytes: u64,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Graph { view: hnsw::View, rows: Arc<Section> },
+    Cells(ivf::View),
 }
 
 /// Memory that searches use again; one for each thread that searches.
@@ -86,6 +106,8 @@ pub struct Index {
 pub struct Scratch {
     query: CodedQuery,
     graph: hnsw::Scratch,
+    cells: ivf::Scratch,
+    found: Vec<Found>,
 }
 
 /// The section `AnnHead`.
@@ -105,54 +127,91 @@ struct Head {
     layers: Vec<u32>,
     /// Nodes from which all others can be reached.
     starts: Vec<u32>,
+    /// Cells of an inverted file.
+    cells: u32,
+    /// How far low-bit estimates of an inverted file may be off; see `ivf::View`.
+    slack: f32,
     /// Root mean square of the relative error of estimated squared distances between neighbours.
     error: f32,
 }
 
-/// Builds the index that `task` wants. `None` when it was cancelled.
+/// Builds the index that `task` wants: for [`Spec::Auto`], and for [`Spec::Flat`], which is none, a graph. `None` when it was
+/// cancelled.
 ///
 /// # Errors
 /// `LimitExceeded` for parameters that are too large, and those of the source.
 pub fn build(source: &dyn Source, task: &Task<'_>) -> Result<Option<Built>> {
-    let params = match task.spec {
-        Spec::Hnsw(params) => params,
-        Spec::Auto | Spec::Flat | Spec::Ivf(_) => HnswParams::default(),
+    let spec = match task.spec {
+        Spec::Auto | Spec::Flat => Spec::Hnsw(HnswParams::default()),
+        spec => spec,
     };
-    limits::check("links of a node (m)", u64::from(params.m), limits::GRAPH_LINKS)?;
-    limits::check("ef_construction", u64::from(params.ef_construction), limits::GRAPH_CANDIDATES)?;
-    limits::check("rows of a graph", u64::from(source.rows()), limits::GRAPH_NODES)?;
-    let Some(codec) = Codec::train(source, task, params.edge_bits)? else { return Ok(None) };
+    let graph = match &spec {
+        Spec::Hnsw(params) => Some(params),
+        _ => None,
+    };
+    if let Some(params) = graph {
+        limits::check("links of a node (m)", u64::from(params.m), limits::GRAPH_LINKS)?;
+        limits::check("ef_construction", u64::from(params.ef_construction), limits::GRAPH_CANDIDATES)?;
+        limits::check("rows of a graph", u64::from(source.rows()), limits::GRAPH_NODES)?;
+    }
+    let params = match spec {
+        Spec::Ivf(params) => params,
+        _ => IvfParams::default(),
+    };
+    limits::check("cells (nlist)", params.nlist.unwrap_or(1).into(), limits::CELLS)?;
+    let Some(codec) = Codec::train(source, task, graph.and_then(|g| g.edge_bits))? else { return Ok(None) };
     let Some(codes) = codec.encode(source, task)? else { return Ok(None) };
-    let Some(graph) = hnsw::build(codes, codec.edges, &params, task) else { return Ok(None) };
-    let error = calibrate(source, &codec, &graph, task.seed)?;
+    let kind = match (graph, codec.edges) {
+        (None, Some(edges)) => ivf::build(codes, edges, &params, task).map(BuiltKind::Cells),
+        (graph, edges) => {
+            let params = graph.copied().unwrap_or_default();
+            hnsw::build(codes, edges, &params, task).map(BuiltKind::Graph)
+        }
+    };
+    let Some(kind) = kind else { return Ok(None) };
+    let (error, slack) = calibrate(source, &codec, &kind, task.seed)?;
+    let (layers, starts, cells) = match &kind {
+        BuiltKind::Graph(graph) => (graph.layer_sizes(), graph.starts().to_vec(), 0),
+        BuiltKind::Cells(cells) => (Vec::new(), Vec::new(), cells.layout().cells),
+    };
     let head = Head {
         version: VERSION,
-        spec: Spec::Hnsw(params),
+        spec,
         metric: task.metric as u8,
         rows: source.rows(),
         dims: codec.space.stored() as u32,
         radius: codec.space.radius(),
         edge_bits: codec.edges.map_or(0, |e| e.bits),
         edge_dims: codec.edges.map_or(0, |e| e.dims as u32),
-        layers: graph.layer_sizes(),
-        starts: graph.starts().to_vec(),
+        layers,
+        starts,
+        cells,
+        slack,
         error,
     };
     let mut rotation = Vec::new();
     codec.rotation.encode(&mut rotation);
-    Ok(Some(Built { head: meta::encode(&head)?, codec: rotation, graph }))
+    Ok(Some(Built { head: meta::encode(&head)?, codec: rotation, kind }))
 }
 
-/// The root mean square of the relative error of estimates between some rows and their neighbours.
-fn calibrate(source: &dyn Source, codec: &Codec, graph: &Graph, seed: u64) -> Result<f32> {
+/// The root mean square of the relative error of estimates between some rows and their neighbours, and how far the low-bit
+/// estimates of an inverted file may be off.
+fn calibrate(source: &dyn Source, codec: &Codec, kind: &BuiltKind, seed: u64) -> Result<(f32, f32)> {
     let (rows, stored) = (u64::from(source.rows()), codec.space.stored());
     let (mut query, mut numbers, mut lifted) = (CodedQuery::default(), Vec::new(), Vec::new());
-    let (mut sum, mut count) = (0f64, 0u64);
+    let (mut sum, mut count, mut excess) = (0f64, 0u64, Vec::new());
     for i in 0..CALIBRATION.min(rows) {
         let row = (mix(seed ^ i) % rows) as u32;
         read::rows(source, row..row + 1, stored, &mut numbers)?;
         codec.query(&numbers, &mut query);
-        for (neighbor, code) in graph.neighbors(row) {
+        let neighbors: Vec<(u32, RowCode<'_>)> = match kind {
+            BuiltKind::Graph(graph) => graph.neighbors(row).collect(),
+            BuiltKind::Cells(cells) => {
+                cells.push_excess(&query, row, &mut excess);
+                cells.neighbors(&query, row)
+            }
+        };
+        for (neighbor, code) in neighbors {
             read::rows(source, neighbor..neighbor + 1, stored, &mut numbers)?;
             lifted.clear();
             codec.space.push_row(&numbers, &mut lifted);
@@ -165,19 +224,30 @@ fn calibrate(source: &dyn Source, codec: &Codec, graph: &Graph, seed: u64) -> Re
             }
         }
     }
-    Ok(if count == 0 { 0.0 } else { (sum / count as f64).sqrt() as f32 })
+    let error = if count == 0 { 0.0 } else { (sum / count as f64).sqrt() as f32 };
+    Ok((error, ivf::slack(&mut excess)))
 }
 
 impl Built {
     /// Its sections and their lengths, in the order to write them.
     pub fn sections(&self) -> Vec<(SectionKind, u64)> {
-        vec![
+        let mut sections = vec![
             (SectionKind::AnnHead, self.head.len() as u64),
             (SectionKind::AnnCodec, self.codec.len() as u64),
-            (SectionKind::AnnRows, self.graph.rows_len()),
-            (SectionKind::AnnLayers, self.graph.layers_len()),
-            (SectionKind::AnnNodes, self.graph.nodes_len()),
-        ]
+        ];
+        match &self.kind {
+            BuiltKind::Graph(graph) => sections.extend([
+                (SectionKind::AnnRows, graph.rows_len()),
+                (SectionKind::AnnLayers, graph.layers_len()),
+                (SectionKind::AnnNodes, graph.nodes_len()),
+            ]),
+            BuiltKind::Cells(cells) => sections.extend([
+                (SectionKind::AnnCentroids, cells.layout().centroids_len()),
+                (SectionKind::AnnCells, cells.cells_len()),
+                (SectionKind::AnnRows, cells.layout().rows_len()),
+            ]),
+        }
+        sections
     }
 
     /// Hands the bytes of one section to `out`, piece by piece.
@@ -185,12 +255,15 @@ impl Built {
     /// # Errors
     /// Those of `out`.
     pub fn write(&self, kind: SectionKind, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        match kind {
-            SectionKind::AnnHead => out(&self.head),
-            SectionKind::AnnCodec => out(&self.codec),
-            SectionKind::AnnRows => self.graph.write_rows(out),
-            SectionKind::AnnLayers => self.graph.write_layers(out),
-            SectionKind::AnnNodes => self.graph.write_nodes(out),
+        match (kind, &self.kind) {
+            (SectionKind::AnnHead, _) => out(&self.head),
+            (SectionKind::AnnCodec, _) => out(&self.codec),
+            (SectionKind::AnnRows, BuiltKind::Graph(graph)) => graph.write_rows(out),
+            (SectionKind::AnnLayers, BuiltKind::Graph(graph)) => graph.write_layers(out),
+            (SectionKind::AnnNodes, BuiltKind::Graph(graph)) => graph.write_nodes(out),
+            (SectionKind::AnnCentroids, BuiltKind::Cells(cells)) => cells.write_centroids(out),
+            (SectionKind::AnnCells, BuiltKind::Cells(cells)) => cells.write_cells(out),
+            (SectionKind::AnnRows, BuiltKind::Cells(cells)) => cells.write_rows(out),
             _ => Ok(()),
         }
     }
@@ -216,8 +289,7 @@ impl Index {
             );
             return Err(refuse(why));
         }
-        let Spec::Hnsw(params) = head.spec else { return Err(refuse(format!("{:?}", head.spec))) };
-        if u64::from(params.m) > limits::GRAPH_LINKS || u64::from(head.dims) > limits::DIMENSION {
+        if u64::from(head.dims) > limits::DIMENSION {
             return Err(refuse("the index is beyond the limits".to_string()));
         }
         let space = Space::new(metric, head.dims as usize, head.radius);
@@ -235,11 +307,20 @@ impl Index {
             other => return Err(refuse(format!("edges cannot be coded in {other:?}"))),
         };
         let stride = rotation.prefix().next_multiple_of(CODE_ALIGN);
-        let (shape, upper) = hnsw::shapes(&params, stride, edges);
-        let graph = hnsw::View::open(file, rows, shape, upper, &head.layers, head.starts.clone())?;
-        let order = file.expect(SectionKind::AnnRows, 0, u64::from(rows) * 8)?;
+        let kind = match (head.spec, edges) {
+            (Spec::Hnsw(params), edges) if u64::from(params.m) <= limits::GRAPH_LINKS => {
+                let (shape, upper) = hnsw::shapes(&params, stride, edges);
+                let view = hnsw::View::open(file, rows, shape, upper, &head.layers, head.starts.clone())?;
+                Kind::Graph { view, rows: file.expect(SectionKind::AnnRows, 0, u64::from(rows) * 8)? }
+            }
+            (Spec::Ivf(_), Some(edges)) => {
+                let layout = ivf::Layout { rows, cells: head.cells, stride, edges };
+                Kind::Cells(ivf::View::open(file, layout, head.slack)?)
+            }
+            (spec, edges) => return Err(refuse(format!("there is no index {spec:?} with codes {edges:?}"))),
+        };
         let bytes = file.file().file_len();
-        Ok(Index { codec: Codec { space, rotation, edges }, head, graph, rows: order, bytes })
+        Ok(Index { codec: Codec { space, rotation, edges }, head, kind, bytes })
     }
 
     /// What it is, with its parameters.
@@ -277,10 +358,17 @@ impl Index {
     /// # Errors
     /// `Corrupt` when bytes it meets are damaged; `Io`; those of `ask.accept`.
     pub fn search(&self, ask: &Ask<'_>, scratch: &mut Scratch) -> Result<Walk> {
+        self.codec.query(ask.vector, &mut scratch.query);
+        match &self.kind {
+            Kind::Graph { view, rows } => self.walk(view, rows, ask, scratch),
+            Kind::Cells(view) => probe(view, ask, scratch),
+        }
+    }
+
+    fn walk(&self, view: &hnsw::View, order: &Section, ask: &Ask<'_>, scratch: &mut Scratch) -> Result<Walk> {
         /// Steps between two questions whether to give up.
         const STRIDE: u64 = 256;
-        self.codec.query(ask.vector, &mut scratch.query);
-        let mut beam = Beam::start(&self.graph, &scratch.query, ask.ef, &mut scratch.graph)?;
+        let mut beam = Beam::start(view, &scratch.query, ask.ef, &mut scratch.graph)?;
         let mut stopped = false;
         loop {
             let steps = STRIDE.min(ask.steps.saturating_sub(beam.steps));
@@ -292,12 +380,33 @@ impl Index {
                 break;
             }
         }
+        std::mem::swap(&mut scratch.found, &mut scratch.graph.found);
         let rows = self.head.rows;
-        if let Some(found) = scratch.graph.found.iter().find(|f| f.row >= rows) {
-            return Err(self.rows.corrupt(0, format!("a node is row {} of {rows}", found.row)));
+        if let Some(found) = scratch.found.iter().find(|f| f.row >= rows) {
+            return Err(order.corrupt(0, format!("a node is row {} of {rows}", found.row)));
         }
-        Ok(Walk { steps: beam.steps, refused: beam.refused, stopped })
+        Ok(Walk { steps: beam.steps, compared: beam.steps, cells: 0, refused: beam.refused, stopped })
     }
+}
+
+fn probe(view: &ivf::View, ask: &Ask<'_>, scratch: &mut Scratch) -> Result<Walk> {
+    /// Cells between two questions whether to give up.
+    const STRIDE: usize = 4;
+    let Scratch { query, cells, found, .. } = scratch;
+    let mut probe = Probe::start(view, query, ask.nprobe, ask.wanted, cells)?;
+    let mut stopped = false;
+    loop {
+        if probe.steps >= ask.steps || (ask.cancel)() {
+            stopped = true;
+            break;
+        }
+        if !probe.advance(query, STRIDE, ask.accept, cells)? {
+            break;
+        }
+    }
+    std::mem::swap(found, &mut cells.found);
+    let Probe { steps, compared, refused, .. } = probe;
+    Ok(Walk { steps, compared, cells: probe.cells as u64, refused, stopped })
 }
 
 thread_local! {
@@ -326,7 +435,7 @@ impl Scratch {
     /// The `count` nearest rows found, nearest first, by estimated distance and then row.
     pub fn nearest(&mut self, count: usize) -> &[Found] {
         let order = |a: &Found, b: &Found| a.squared.total_cmp(&b.squared).then(a.row.cmp(&b.row));
-        let found = &mut self.graph.found;
+        let found = &mut self.found;
         if count > 0 && found.len() > count {
             found.select_nth_unstable_by(count - 1, order);
         }

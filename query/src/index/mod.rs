@@ -7,6 +7,7 @@ mod ann;
 mod codec;
 pub mod flat;
 mod hnsw;
+mod ivf;
 pub mod kmeans;
 pub mod parallel;
 mod query;

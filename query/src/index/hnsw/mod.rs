@@ -22,5 +22,6 @@ mod seen;
 mod view;
 
 pub(crate) use build::{Graph, build, shapes};
+pub(crate) use pool::Pool;
 pub(crate) use search::{Beam, Scratch};
 pub(crate) use view::View;
