@@ -21,6 +21,9 @@ const ROW: u64 = 60;
 /// Bytes that are read in a nanosecond, in order and out of order.
 const IN_ORDER: u64 = 14;
 const OUT_OF_ORDER: u64 = 10;
+/// What comparing a centroid, and a row of a cell, costs.
+const CENTROID: u64 = 15;
+const CELL_ROW: u64 = 4;
 /// Steps before the base layer's beam.
 const DESCENT: u64 = 20;
 
@@ -33,10 +36,19 @@ pub(crate) struct Known {
     pub bytes: u64,
     /// Rows that pass the filter, where its indexes say; `None` without a filter.
     pub matching: Option<(u64, u64)>,
-    pub indexed: bool,
+    pub index: Option<Cells>,
     /// Whether the rows that pass can be listed without asking every row.
     pub listed: bool,
     pub ef: u64,
+}
+
+/// The index of a part: what of an inverted file a search goes through, nothing of a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cells {
+    /// How many cells there are; 0 for a graph.
+    pub all: u64,
+    /// How many of them are asked for.
+    pub probed: u64,
 }
 
 /// How a part is gone through.
@@ -79,7 +91,14 @@ pub(crate) fn decide(known: &Known) -> Decision {
     let scan = known.rows * (known.bytes / IN_ORDER + 5);
     let matches = known.listed.then(|| passing * (ROW + known.bytes / OUT_OF_ORDER));
     let ef = known.ef.saturating_mul(known.rows).div_ceil(passing).min(known.rows.max(1));
-    let index = known.indexed.then(|| (ef + DESCENT) * STEP);
+    let index = known.index.map(|cells| match cells.all {
+        0 => (ef + DESCENT) * STEP,
+        // With a filter it goes on until it has found enough.
+        all => {
+            let probed = cells.probed.saturating_mul(live.max(1)).div_ceil(passing).min(all);
+            all * CENTROID + probed * (known.rows / all + 1) * CELL_ROW
+        }
+    });
     let costs = [Some(scan), matches, index];
     let way = match costs {
         [_, Some(m), Some(i)] if m <= i && m <= scan => Way::Matches,
@@ -138,7 +157,7 @@ mod tests {
             dead: 0,
             bytes: 1536,
             matching: matching.map(|m| (m, m)),
-            indexed: true,
+            index: Some(Cells { all: 0, probed: 0 }),
             listed: matching.is_some(),
             ef: 64,
         }
@@ -150,8 +169,8 @@ mod tests {
         assert_eq!(decide(&known(50_000, Some(25_000))).way, Way::Index { ef: 128 });
         assert_eq!(decide(&known(50_000, Some(50))).way, Way::Matches);
         assert_eq!(decide(&known(100, None)).way, Way::Scan);
-        assert_eq!(decide(&Known { indexed: false, ..known(50_000, None) }).way, Way::Scan);
-        assert_eq!(decide(&Known { indexed: false, ..known(50_000, Some(5)) }).way, Way::Matches);
+        assert_eq!(decide(&Known { index: None, ..known(50_000, None) }).way, Way::Scan);
+        assert_eq!(decide(&Known { index: None, ..known(50_000, Some(5)) }).way, Way::Matches);
         // As many candidates as rows: a scan reads them in order.
         assert_eq!(decide(&Known { ef: 50_000, ..known(50_000, None) }).way, Way::Scan);
         // Nothing can be listed: the filter is asked on the way.

@@ -15,7 +15,7 @@ use foretaste_storage::limits;
 
 use crate::error::{Error, Result};
 use crate::fields;
-use crate::plan::{Decision, Known, Way, decide};
+use crate::plan::{Cells, Decision, Known, Way, decide};
 use crate::scan::{Unit, key_of, units};
 use crate::search::{Asked, Cost, Hit, Hits};
 use crate::snapshot::Snapshot;
@@ -160,7 +160,10 @@ impl Run<'_> {
             bytes: (self.plan.dims * unit.rows.element().size()) as u64,
             matching: known_rows.map(|k| k.0),
             listed: known_rows.is_some_and(|k| k.1),
-            indexed: !self.plan.exact && unit.index().is_some(),
+            index: unit
+                .index()
+                .filter(|_| !self.plan.exact)
+                .map(|index| Cells { all: u64::from(index.cells()), probed: self.plan.nprobe as u64 }),
             ef: self.plan.ef as u64,
         }))
     }
@@ -238,9 +241,11 @@ impl Run<'_> {
         let ask = Ask {
             vector: self.query.vector(),
             ef,
+            nprobe: self.plan.nprobe,
+            wanted: settle::wanted(self.plan.k).min(self.plan.k + self.plan.ef),
             accept,
             cancel: self.cancel,
-            steps: if filter.is_some() { decision.steps() } else { u64::MAX },
+            steps: if filter.is_some() && index.cells() == 0 { decision.steps() } else { u64::MAX },
         };
         let enough = self.enough(unit, decision);
         let found = Scratch::with(|scratch| -> foretaste_storage::Result<Option<()>> {

@@ -91,13 +91,6 @@ impl RowCodes {
         self.tails.append(&mut other.tails);
     }
 
-    /// The estimated squared distance of two rows.
-    #[inline]
-    pub fn distance(&self, kernels: &Kernels, a: usize, b: usize) -> f32 {
-        let (a, b) = (self.get(a), self.get(b));
-        between(kernels, a, b)
-    }
-
     /// Replaces `out` by the estimated squared distances of a row and `others`.
     #[inline]
     pub fn distances(&self, kernels: &Kernels, row: usize, others: &[u32], out: &mut Vec<f32>) {

@@ -338,6 +338,11 @@ impl Index {
         self.head.rows
     }
 
+    /// How many cells an inverted file has; 0 for a graph.
+    pub fn cells(&self) -> u32 {
+        self.head.cells
+    }
+
     /// Dimensions of the vectors it is over.
     pub fn dims(&self) -> usize {
         self.head.dims as usize
@@ -424,7 +429,7 @@ impl Scratch {
 
     /// How many rows were found.
     pub fn len(&self) -> usize {
-        self.graph.found.len()
+        self.found.len()
     }
 
     /// Whether none was found.

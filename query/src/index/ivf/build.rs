@@ -172,14 +172,12 @@ pub(super) struct Bundler<'a> {
     writer: EdgeWriter,
     edges: EdgeShape,
     reference: Vec<f32>,
-    row: Vec<f32>,
 }
 
 impl<'a> Bundler<'a> {
     pub fn new(codes: &'a RowCodes, edges: EdgeShape) -> Self {
         let dims = codes.stride.max(edges.dims);
-        let (reference, row) = (vec![0f32; dims], vec![0f32; dims]);
-        Bundler { codes, writer: EdgeWriter::new(edges), edges, reference, row }
+        Bundler { codes, writer: EdgeWriter::new(edges), edges, reference: vec![0f32; dims] }
     }
 
     /// Makes a cell's centroid the reference; before, it is the origin.
@@ -189,11 +187,8 @@ impl<'a> Bundler<'a> {
 
     /// Puts a row at `place` of `bundle`; `distance` is its squared distance from the reference.
     pub fn put(&mut self, bundle: &mut [u8], place: usize, row: usize, distance: f32) {
-        self.codes.decode(row, &mut self.row);
-        let dims = self.edges.dims;
-        let beyond = self.reference.iter().zip(&self.row).skip(dims);
-        let tail = beyond.map(|(a, b)| (a - b) * (a - b)).sum::<f32>() + self.codes.tails[row];
-        self.writer.put(bundle, place, &self.reference[..dims], &self.row[..dims], tail, distance);
+        let reference = &self.reference[..self.edges.dims];
+        self.writer.put(bundle, place, reference, self.codes.get(row), distance);
     }
 }
 
