@@ -58,10 +58,12 @@ pub enum Way {
     Scan,
     /// The rows that pass the filter are compared.
     Matches,
-    /// The index is asked, and keeps so many candidates.
+    /// The index is asked.
     Index {
-        /// Candidates kept.
+        /// Candidates that a graph keeps.
         ef: usize,
+        /// Cells of an inverted file that are gone through; 0 for a graph.
+        cells: usize,
     },
 }
 
@@ -91,19 +93,19 @@ pub(crate) fn decide(known: &Known) -> Decision {
     let scan = known.rows * (known.bytes / IN_ORDER + 5);
     let matches = known.listed.then(|| passing * (ROW + known.bytes / OUT_OF_ORDER));
     let ef = known.ef.saturating_mul(known.rows).div_ceil(passing).min(known.rows.max(1));
+    // The rows that pass are farther apart, so more of both have to be gone through.
+    let probed = known
+        .index
+        .map_or(0, |cells| cells.probed.saturating_mul(live.max(1)).div_ceil(passing).min(cells.all));
     let index = known.index.map(|cells| match cells.all {
         0 => (ef + DESCENT) * STEP,
-        // With a filter it goes on until it has found enough.
-        all => {
-            let probed = cells.probed.saturating_mul(live.max(1)).div_ceil(passing).min(all);
-            all * CENTROID + probed * (known.rows / all + 1) * CELL_ROW
-        }
+        all => all * CENTROID + probed * (known.rows / all + 1) * CELL_ROW,
     });
     let costs = [Some(scan), matches, index];
     let way = match costs {
         [_, Some(m), Some(i)] if m <= i && m <= scan => Way::Matches,
         [_, Some(m), None] if m <= scan => Way::Matches,
-        [_, _, Some(i)] if i <= scan => Way::Index { ef: ef as usize },
+        [_, _, Some(i)] if i <= scan => Way::Index { ef: ef as usize, cells: probed as usize },
         _ => Way::Scan,
     };
     Decision { rows: known.rows, dead: known.dead, matching: known.matching, way, costs, fell_back: false }
@@ -131,7 +133,8 @@ impl fmt::Display for Decision {
         match self.way {
             Way::Scan => write!(f, ": every row compared")?,
             Way::Matches => write!(f, ": the rows that pass compared")?,
-            Way::Index { ef } => write!(f, ": index asked with {ef} candidates")?,
+            Way::Index { ef, cells: 0 } => write!(f, ": graph asked with {ef} candidates")?,
+            Way::Index { cells, .. } => write!(f, ": {cells} cells gone through")?,
         }
         let names = ["scan", "matches", "index"];
         let costs = names.iter().zip(self.costs).filter_map(|(name, cost)| Some((name, cost?)));
@@ -165,8 +168,8 @@ mod tests {
 
     #[test]
     fn few_matches_are_read_many_are_found_by_the_index_and_small_parts_are_scanned() {
-        assert_eq!(decide(&known(50_000, None)).way, Way::Index { ef: 64 });
-        assert_eq!(decide(&known(50_000, Some(25_000))).way, Way::Index { ef: 128 });
+        assert_eq!(decide(&known(50_000, None)).way, Way::Index { ef: 64, cells: 0 });
+        assert_eq!(decide(&known(50_000, Some(25_000))).way, Way::Index { ef: 128, cells: 0 });
         assert_eq!(decide(&known(50_000, Some(50))).way, Way::Matches);
         assert_eq!(decide(&known(100, None)).way, Way::Scan);
         assert_eq!(decide(&Known { index: None, ..known(50_000, None) }).way, Way::Scan);
@@ -175,7 +178,7 @@ mod tests {
         assert_eq!(decide(&Known { ef: 50_000, ..known(50_000, None) }).way, Way::Scan);
         // Nothing can be listed: the filter is asked on the way.
         let blind = Known { matching: Some((0, 50_000)), listed: false, ..known(50_000, None) };
-        assert_eq!(decide(&blind).way, Way::Index { ef: 128 });
+        assert_eq!(decide(&blind).way, Way::Index { ef: 128, cells: 0 });
     }
 
     #[test]

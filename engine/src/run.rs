@@ -56,7 +56,9 @@ impl Plan {
             check(schema, filter)?;
         }
         let nprobe = asked.nprobe.unwrap_or(NPROBE);
-        Ok(Plan { k: asked.k, dims, filter, ef: ef.max(asked.k).max(1), nprobe, exact: asked.exact })
+        // The last candidates of a beam are its least sure ones: as many more as are wanted.
+        let ef = ef.max(asked.k.saturating_mul(2)).max(1);
+        Ok(Plan { k: asked.k, dims, filter, ef, nprobe, exact: asked.exact })
     }
 }
 
@@ -172,8 +174,8 @@ impl Run<'_> {
         match decision.way {
             Way::Scan => self.scan(unit, number),
             Way::Matches => self.matches(unit, number),
-            Way::Index { ef } => match unit.index() {
-                Some(index) => self.index(unit, index, number, ef, decision),
+            Way::Index { ef, cells } => match unit.index() {
+                Some(index) => self.index(unit, index, number, (ef, cells), decision),
                 None => self.scan(unit, number),
             },
         }
@@ -231,7 +233,7 @@ impl Run<'_> {
         unit: &Unit<'_>,
         index: &Index,
         number: u32,
-        ef: usize,
+        (ef, nprobe): (usize, usize),
         decision: &mut Decision,
     ) -> Result<()> {
         let filter = self.plan.filter.as_ref();
@@ -241,7 +243,7 @@ impl Run<'_> {
         let ask = Ask {
             vector: self.query.vector(),
             ef,
-            nprobe: self.plan.nprobe,
+            nprobe,
             wanted: settle::wanted(self.plan.k).min(self.plan.k + self.plan.ef),
             accept,
             cancel: self.cancel,

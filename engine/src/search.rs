@@ -122,7 +122,7 @@ impl Search {
         self
     }
 
-    /// How many candidates a graph's search keeps (64 unless said otherwise; at least k): more find more of the true nearest and
+    /// How many candidates a graph's search keeps (64 unless said otherwise; at least twice k): more find more of the true nearest and
     /// take longer. Without a graph it has no effect.
     pub fn ef(mut self, ef: usize) -> Self {
         self.asked.ef = Some(ef);

@@ -277,7 +277,7 @@ fn a_failure_at_any_step_of_a_publication_is_reported_and_leaves_one_of_the_two(
 #[test]
 fn a_record_that_breaks_a_rule_is_refused_in_both_directions() {
     type Breakage = (&'static str, fn(&mut Record));
-    let breakages: [Breakage; 20] = [
+    let breakages: [Breakage; 21] = [
         ("an empty name", |r| r.collections[0].name.clear()),
         ("a long name", |r| r.collections[0].name = "n".repeat(256)),
         ("a name twice", |r| r.collections[0].name = "b".into()),

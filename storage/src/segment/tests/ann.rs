@@ -151,7 +151,7 @@ fn sections_of_other_lengths_than_announced_and_numbers_beyond_the_limit_are_ref
     };
     limit(write(limits::NUMBER + 1, &[], &[]));
     limit(write(50, &[(head, limits::SECTION_BYTES + 1)], &[]));
-    limit(write(50, &[(head, 0); 513], &[]));
+    limit(write(50, &[(head, 0); 1073], &[]));
     assert!(!vfs.snapshot().contains_key(&root.join("seg/000005/ann.50")), "nothing was left behind");
 }
 
