@@ -88,7 +88,7 @@ fn asks_the_index(col: &Collection, how: impl Fn(Search) -> Search) {
 #[test]
 fn every_index_metric_element_and_rotation_finds_what_a_scan_finds() {
     let rows = sentences("rows");
-    for (spec, effort) in [(HNSW, 80usize), (COMPACT, 80), (IVF, 24)] {
+    for (spec, effort) in [(HNSW, 80usize), (COMPACT, 80), (IVF, 40)] {
         for metric in [Metric::Cosine, Metric::L2, Metric::Dot] {
             let cases = [
                 (Element::F32, RotationKind::Pca),
@@ -115,10 +115,7 @@ fn every_index_metric_element_and_rotation_finds_what_a_scan_finds() {
                 asks_the_index(&col, how);
                 for k in [1, 10, 100] {
                     let found = recall(&col, k, how);
-                    // Without a rotation the dimension that lifting adds outweighs all others in the codes.
-                    let plain = metric == Metric::Dot && rotation == RotationKind::None;
-                    let least = if plain { 0.9 } else { 0.95 };
-                    assert!(found >= least, "{spec:?} {metric:?} {element:?} {rotation:?} k {k}: {found}");
+                    assert!(found >= 0.95, "{spec:?} {metric:?} {element:?} {rotation:?} k {k}: {found}");
                 }
             }
         }

@@ -58,14 +58,16 @@ impl Codec {
         let space = Space::new(task.metric, stored, radius);
         let dims = space.dims();
         let sample = sample(source, &space, task.seed)?;
-        let rotation = match task.rotation {
+        // The dimension that the inner product's space adds would outweigh all others in codes of equal steps.
+        let kind = if task.metric == Metric::Dot { RotationKind::Pca } else { task.rotation };
+        let rotation = match kind {
             RotationKind::None => Rotation::identity(&sample, dims),
             RotationKind::Pca => Rotation::pca(&sample, dims, dims.min(PREFIX), task.threads),
         };
         if !(task.progress)(Stage::Train, 0.8) {
             return Ok(None);
         }
-        let edge_dims = match task.rotation {
+        let edge_dims = match kind {
             RotationKind::None => rotation.prefix(),
             RotationKind::Pca => {
                 rotation.dims_holding(EDGE_ENERGY).next_multiple_of(32).max(64).min(rotation.prefix())

@@ -48,7 +48,7 @@ impl Default for HnswParams {
 /// Whether codes are made of the vectors as they are or of their principal components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
 pub enum RotationKind {
-    /// As they are.
+    /// As they are (under the inner product as principal components too: their space has one dimension more).
     None,
     /// Principal components, trained on a sample of the segment.
     #[default]
