@@ -250,11 +250,12 @@ fn contents(segment: &Segment) -> BTreeMap<(u32, String), Vec<u8>> {
         let row = segment.find(key.as_ref()).ok();
         found.extend(row.map(|row| ((place as u32, "find".to_string()), format!("{row:?}").into_bytes())));
     }
+    let indexed = Indexed(segment);
     for name in columns(segment).iter().map(|column| column.name()) {
         let Ok(path) = Path::parse(name) else { continue };
         for test in FILTERS {
             let Ok(filter) = Filter::parse(&test.replace("{}", &path.to_string())) else { continue };
-            let Ok(plan) = Plan::new(&filter, &Indexed(segment)) else { continue };
+            let Ok(plan) = Plan::new(&filter, &indexed) else { continue };
             let (least, most) = plan.estimate().into_inner();
             assert!(least <= most && most <= u64::from(segment.rows()), "{filter}: {least} to {most} rows");
             let Ok(selection) = plan.select() else { continue };

@@ -143,6 +143,11 @@ proptest! {
         }
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(40) })]
+
     /// Beyond 1024 rows there are lists and bits, frequent values and gaps.
     #[test]
     fn many_rows(
