@@ -94,7 +94,12 @@ impl<'a> Probe<'a> {
             }
             let Some(next) = scratch.order.get(self.cells) else { return Ok(false) };
             let (base, cell) = (f32::from_bits((next >> 32) as u32), *next as u32);
-            self.scan(query, base, cell, accept, scratch)?;
+            let after = scratch.order.get(self.cells + 1).map(|next| *next as u32);
+            let after = match after.filter(|_| self.cells + 1 < self.nprobe) {
+                Some(after) => self.view.cell(after)?.1,
+                None => &[],
+            };
+            self.scan(query, (base, cell), after, accept, scratch)?;
             self.cells += 1;
         }
         Ok(true)
@@ -119,12 +124,13 @@ impl<'a> Probe<'a> {
         Ok(())
     }
 
-    /// Estimates the rows of a cell at squared distance `base`, and compares those that may be near.
+    /// Estimates the rows of a cell at squared distance `base`, and compares those that may be near; on the way it asks for
+    /// the bundles of the cell `after` it.
     fn scan(
         &mut self,
         query: &CodedQuery,
-        base: f32,
-        cell: u32,
+        (base, cell): (f32, u32),
+        after: &[u8],
         accept: Option<&Accept<'_>>,
         scratch: &mut Scratch,
     ) -> Result<()> {
@@ -134,7 +140,12 @@ impl<'a> Probe<'a> {
         let (cell, bundles) = view.cell(cell)?;
         self.steps += u64::from(cell.rows);
         let mut first = 0;
-        for bundle in bundles.chunks_exact(view.layout.edges.bytes()) {
+        let bytes = view.layout.edges.bytes();
+        let mut after = after.chunks_exact(bytes);
+        for bundle in bundles.chunks_exact(bytes) {
+            if let Some(after) = after.next() {
+                self.kernels.prefetch(after);
+            }
             let limit = scratch.pool.limit() + margin;
             let below = self.kernels.expand(&edges, base, bundle, limit, &mut estimates);
             let mut below = below.unwrap_or_default();
