@@ -111,7 +111,8 @@ fn every_index_metric_element_and_rotation_finds_what_a_scan_finds() {
                 col.optimize(spec, |_| true).unwrap();
                 // Lifted for the inner product, rows of small norms are far from every query.
                 let ef = if metric == Metric::Dot { 4 * effort } else { effort };
-                let how = |s: Search| s.ef(ef).nprobe(effort);
+                let cells = if metric == Metric::Dot { 64 } else { effort };
+                let how = |s: Search| s.ef(ef).nprobe(cells);
                 asks_the_index(&col, how);
                 for k in [1, 10, 100] {
                     let found = recall(&col, k, how);

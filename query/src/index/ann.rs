@@ -301,3 +301,6 @@ impl Scratch {
         found
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -130,7 +130,12 @@ fn sizes(sections: &Sections) -> Vec<u32> {
     // The sizes stand in front, until they are all the rows.
     let rows = rows(sections).len() as u32;
     let mut sum = 0;
-    all.take_while(|size| std::mem::replace(&mut sum, sum + size) < rows).collect()
+    all.take_while(|size| {
+        let before = sum;
+        sum += size;
+        before < rows
+    })
+    .collect()
 }
 
 /// The rows by position.
