@@ -26,7 +26,7 @@ const SEALED: u32 = 100_000;
 
 /// Numbers without order, below `below`.
 fn scattered(i: u32, below: u32) -> u32 {
-    (u64::from(i.wrapping_mul(0x9E37_79B1)) * u64::from(below) >> 32) as u32
+    ((u64::from(i.wrapping_mul(0x9E37_79B1)) * u64::from(below)) >> 32) as u32
 }
 
 struct Rows(Segment);

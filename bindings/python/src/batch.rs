@@ -2,7 +2,7 @@
 //!
 //! Reads from: numpy's arrays. Writes to: the facade's batch, or two arrays. Never: a part of a batch committed.
 
-use foretaste::{Collection, Error, Hits, Key, RowVariance, Search};
+use foretaste::{Collection, Error, Key, RowVariance, Search};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;

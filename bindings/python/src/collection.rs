@@ -86,7 +86,6 @@ impl Collection {
     /// Raises `DimensionMismatch`, `NonFinite`, `ZeroVector`, `OutOfRange`, `BadPayload`, `DuplicateId`, `LimitExceeded`,
     /// `ReadOnly`, `Poisoned`, `IoError`.
     #[pyo3(signature = (ids, vectors, payloads = None, variances = None, progress = None))]
-    #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     fn upsert(
         &self,
         py: Python<'_>,

@@ -119,20 +119,20 @@ impl RowCodes {
 /// The estimated squared distance of two coded rows; tails count as orthogonal. The same bits whichever is first.
 #[inline]
 pub(crate) fn between(kernels: &Kernels, a: RowCode<'_>, b: RowCode<'_>) -> f32 {
-    a.from_dot(b, kernels.dot_i8(a.code, b.code))
+    a.by_dot(b, kernels.dot_i8(a.code, b.code))
 }
 
 /// [`between`] one row and four others.
 #[inline]
 pub(crate) fn four_between(kernels: &Kernels, a: RowCode<'_>, b: [RowCode<'_>; 4]) -> [f32; 4] {
     let dots = kernels.dots_i8(a.code, b.map(|b| b.code));
-    [0, 1, 2, 3].map(|i| a.from_dot(b[i], dots[i]))
+    [0, 1, 2, 3].map(|i| a.by_dot(b[i], dots[i]))
 }
 
 impl RowCode<'_> {
     /// The estimated squared distance of two rows whose codes have the inner product `dot`.
     #[inline]
-    pub fn from_dot(self, other: RowCode<'_>, dot: i32) -> f32 {
+    pub fn by_dot(self, other: RowCode<'_>, dot: i32) -> f32 {
         (self.norm + self.tail) + (other.norm + other.tail) - 2.0 * (self.step * other.step) * dot as f32
     }
 }

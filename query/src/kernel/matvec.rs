@@ -86,7 +86,8 @@ impl Matrix16 {
         let norm = x.iter().map(|x| x * x).sum::<f32>().sqrt();
         // A rounding error is evenly spread over a step: its root mean square is 1 / sqrt(12) of it.
         let fits = x.len() == self.dims && out.len() == self.rows;
-        if !fits || !steps.is_finite() || !((self.dims as f32 / 12.0).sqrt() <= ERROR * norm * steps) {
+        let close = (self.dims as f32 / 12.0).sqrt() <= ERROR * norm * steps;
+        if !fits || !steps.is_finite() || !close {
             return false;
         }
         let pairs: Vec<i32> = x.chunks(2).map(|two| word(two, steps)).collect();

@@ -142,7 +142,7 @@ fn nearest_leaders(rows: &RowCodes, leaders: &RowCodes, overlap: usize) -> Vec<u
         best.clear();
         let mut limit = f32::INFINITY;
         for (number, dot) in dots.iter().enumerate() {
-            let distance = row.from_dot(leaders.get(number), *dot);
+            let distance = row.by_dot(leaders.get(number), *dot);
             if best.len() < overlap || distance < limit {
                 let link = Link { distance, row: number as u32 };
                 let at = best.partition_point(|b| b.order(&link).is_lt());
@@ -199,7 +199,7 @@ fn pairs(codes: &RowCodes, group: &[u32], wanted: usize) -> Vec<Vec<Link>> {
             let row = near.get(i);
             keys.clear();
             keys.extend(
-                dots.iter().enumerate().map(|(j, dot)| Link::key(row.from_dot(near.get(j), *dot), group[j])),
+                dots.iter().enumerate().map(|(j, dot)| Link::key(row.by_dot(near.get(j), *dot), group[j])),
             );
             keys.swap_remove(i);
             if keys.len() > wanted {

@@ -42,7 +42,11 @@ impl View {
     /// # Errors
     /// `Corrupt` when the sections have not the lengths that the sizes need, or the cells not the rows.
     pub fn open(file: &SectionFile, layout: Layout, slack: f32) -> Result<View> {
-        if u64::from(layout.cells) > limits::CELLS || layout.cells > layout.rows || !(slack >= 0.0) {
+        if u64::from(layout.cells) > limits::CELLS
+            || layout.cells > layout.rows
+            || slack.is_nan()
+            || slack < 0.0
+        {
             let why = format!("{} cells of {} rows and a slack of {slack}", layout.cells, layout.rows);
             return Err(file.file().corrupt(0, why));
         }

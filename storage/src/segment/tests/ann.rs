@@ -74,7 +74,7 @@ fn an_index_for_another_dimension_is_not_used_and_one_over_other_rows_is_damage(
     for note in [AnnNote { rows: 8, ..NOTE }, AnnNote { number: 18, ..NOTE }] {
         let mut file = write_on(&*vfs, root, note).unwrap();
         if note.number == 18 {
-            let bytes = vfs.read_file(&root.join("seg/000005/ann.18")).unwrap();
+            let bytes = vfs.read_file(root.join("seg/000005/ann.18")).unwrap();
             vfs.write_file(root.join("seg/000005/ann.17"), &bytes).unwrap();
             file.name = "ann.17".into();
         }
