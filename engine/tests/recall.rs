@@ -1,7 +1,7 @@
 //! Recall of every index against the exact answer, on real sentences: metrics, element types, levels, rotations, filters,
 //! deletions, several segments and fresh rows.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 
