@@ -12,6 +12,7 @@
     reason = "a body reports what it finds by panicking; that is what the fuzzer and the replay look for"
 )]
 
+mod ann;
 mod database;
 mod disk;
 mod filter;
@@ -22,6 +23,7 @@ mod manifest;
 mod records;
 mod segment;
 
+pub use ann::{SECTIONS as ANN_SECTIONS, ann};
 pub use database::database;
 pub use filter::{filter, filter_json};
 pub use import::{
@@ -38,8 +40,9 @@ pub use input::join;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 17] = [
     ("segment", segment),
+    ("ann", ann),
     ("manifest", manifest),
     ("log", log),
     ("block", block),

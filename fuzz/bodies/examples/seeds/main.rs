@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, clippy::expect_used, reason = "a tool of the source tree")]
 
 mod foreign;
+mod indexes;
 mod stored;
 
 use std::path::Path;
@@ -15,7 +16,8 @@ use std::path::Path;
 type Seeds = Vec<(String, Vec<u8>)>;
 
 fn main() {
-    let targets: [(&str, Seeds); 16] = [
+    let targets: [(&str, Seeds); 17] = [
+        ("ann", indexes::indexes()),
         ("segment", stored::segments()),
         ("manifest", stored::manifests()),
         ("log", stored::logs()),
