@@ -287,7 +287,9 @@ fn replay(core: &Core) -> Result<Found> {
             vfs::rewrite(&*core.vfs, &path, known..end.valid_len)?;
             core.vfs.sync_dir(&core.root.join(names::LOGS))?;
         }
-        found.next_seq = found.next_seq.max(next_seq(&end, expected));
+        // Not what the record says: it also counted operations that were queued then and that no log ever held. Their
+        // numbers are given out again, or the next log would begin behind a gap.
+        found.next_seq = next_seq(&end, expected);
         found.spans.push(LogSpan { id, first_seq: end.first_seq, closed_len: Some(end.valid_len) });
         found.last = Some((id, end.valid_len));
     }
