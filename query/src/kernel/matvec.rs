@@ -6,6 +6,7 @@
 
 use super::Kernels;
 use super::gemm::pair;
+use super::lanes::{largest, nearest, squared_norm_f32};
 
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -39,17 +40,12 @@ pub struct Matrix16 {
 
 /// How many steps make 1, for numbers that should neither leave 16 bits nor give a block that is too long.
 fn steps(values: &[f32]) -> f32 {
-    let largest = values.iter().fold(0f32, |max, x| max.max(x.abs()));
-    let longest = values
-        .chunks(2 * BLOCK)
-        .map(|block| block.iter().map(|x| x * x).sum::<f32>())
-        .fold(0f32, f32::max)
-        .sqrt();
-    (STEPS / largest).min(NORM / longest)
+    let longest = values.chunks(2 * BLOCK).map(squared_norm_f32).fold(0f32, f32::max).sqrt();
+    (STEPS / largest(values)).min(NORM / longest)
 }
 
 fn word(two: &[f32], steps: f32) -> i32 {
-    let at = |i: usize| two.get(i).map_or(0, |x| (x * steps).round_ties_even() as i16);
+    let at = |i: usize| two.get(i).map_or(0, |x| nearest(x * steps));
     pair(at(0), at(1))
 }
 
@@ -73,7 +69,7 @@ impl Matrix16 {
             let scale = if steps > 0.0 { 1.0 / steps } else { 0.0 };
             scales.push(scale);
             error +=
-                row.iter().map(|x| f64::from((x * steps).round_ties_even() * scale - x).powi(2)).sum::<f64>();
+                row.iter().map(|x| f64::from(f32::from(nearest(x * steps)) * scale - x).powi(2)).sum::<f64>();
         }
         // What a vector without relation to the rounding errors meets.
         ((error / dims as f64).sqrt() <= f64::from(ERROR)).then_some(Self { rows, dims, lines, scales })
@@ -83,7 +79,7 @@ impl Matrix16 {
     /// bits, is all zeros or not finite, or when lengths do not fit.
     pub fn apply(&self, kernels: &Kernels, x: &[f32], out: &mut [f32]) -> bool {
         let steps = steps(x);
-        let norm = x.iter().map(|x| x * x).sum::<f32>().sqrt();
+        let norm = squared_norm_f32(x).sqrt();
         // A rounding error is evenly spread over a step: its root mean square is 1 / sqrt(12) of it.
         let fits = x.len() == self.dims && out.len() == self.rows;
         let close = (self.dims as f32 / 12.0).sqrt() <= ERROR * norm * steps;

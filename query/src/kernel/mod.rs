@@ -40,6 +40,7 @@ mod avx512;
 pub mod codes;
 pub mod exact;
 pub mod gemm;
+pub(crate) mod lanes;
 pub mod matvec;
 mod scalar;
 mod simsimd;
