@@ -18,11 +18,17 @@ use crate::kernel::codes::BUNDLE;
 /// Candidates kept in the upper layers.
 const UPPER_BEAM: usize = 2;
 
+/// Lines of the next record that are asked for at a time. A core waits for no more than some 16 lines at once: asked for in one
+/// piece, a record would be waited for there, and not while the one before it is compared.
+const LINES: usize = 8;
+
 /// Memory that searches use again.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     pool: Pool,
     seen: Seen,
+    /// Taken from the pool, and being read into the cache while the node before it is compared.
+    ahead: Option<u32>,
     /// Neighbours of one node that were not met before.
     fresh: Vec<u32>,
     /// Rows found, in the order they were met.
@@ -40,6 +46,21 @@ pub(crate) struct Beam<'a> {
     pub steps: u64,
     /// Rows that were met and refused.
     pub refused: u64,
+}
+
+/// What of the next record was not asked for yet.
+struct Coming<'a> {
+    kernels: &'static Kernels,
+    bytes: &'a [u8],
+}
+
+impl Coming<'_> {
+    #[inline]
+    fn fetch(&mut self, lines: usize) {
+        let (now, later) = self.bytes.split_at(lines.saturating_mul(64).min(self.bytes.len()));
+        self.kernels.prefetch(now);
+        self.bytes = later;
+    }
 }
 
 impl<'a> Beam<'a> {
@@ -62,6 +83,7 @@ impl<'a> Beam<'a> {
         scratch.found.clear();
         scratch.seen.reset(view.base.nodes as usize);
         scratch.pool.reset(ef);
+        scratch.ahead = None;
         if let Some((distance, node)) = entry
             && scratch.seen.mark(node)
         {
@@ -85,14 +107,21 @@ impl<'a> Beam<'a> {
         let edges = query.edges();
         let mut estimates = [0f32; BUNDLE];
         for _ in 0..steps {
-            let Some((_, taken)) = scratch.pool.take().or_else(|| self.next_start(scratch)) else {
-                return Ok(false);
+            let taken = match scratch.ahead.take() {
+                Some(taken) => taken,
+                None => match scratch.pool.take().or_else(|| self.next_start(scratch)) {
+                    Some((_, taken)) => taken,
+                    None => return Ok(false),
+                },
             };
             let node = layer.node(taken)?;
-            if let Some(next) = scratch.pool.peek() {
-                self.kernels.prefetch(layer.node(next)?.bytes());
-            }
+            scratch.ahead = scratch.pool.take().map(|(_, next)| next);
+            let mut coming = match scratch.ahead {
+                Some(next) => Coming { kernels: self.kernels, bytes: layer.node(next)?.bytes() },
+                None => Coming { kernels: self.kernels, bytes: &[] },
+            };
             let distance = query.distance(self.kernels, node.code());
+            coming.fetch(LINES);
             self.steps += 1;
             let row = node.row();
             match accept {
@@ -101,13 +130,16 @@ impl<'a> Beam<'a> {
             }
             if layer.shape.edges.is_none() {
                 self.compare_neighbors(layer, taken, query, scratch)?;
+                coming.fetch(usize::MAX);
                 continue;
             }
             for bundle in 0..layer.shape.degree / BUNDLE {
                 let limit = scratch.pool.limit();
                 let below = self.kernels.expand(&edges, distance, node.bundle(bundle), limit, &mut estimates);
                 let mut below = below.unwrap_or_default();
+                coming.fetch(LINES);
                 while below != 0 {
+                    coming.fetch(LINES / 4);
                     let place = below.trailing_zeros() as usize;
                     below &= below - 1;
                     let neighbor = node.neighbor(bundle * BUNDLE + place);
@@ -116,6 +148,7 @@ impl<'a> Beam<'a> {
                     }
                 }
             }
+            coming.fetch(usize::MAX);
         }
         Ok(true)
     }
