@@ -28,7 +28,7 @@ use crate::metric::Metric;
 
 pub use build::{Built, build};
 
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// A row that an index found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -161,8 +161,8 @@ impl Index {
         let stride = rotation.prefix().next_multiple_of(CODE_ALIGN);
         let kind = match (head.spec, edges) {
             (Spec::Hnsw(params), edges) if u64::from(params.m) <= limits::GRAPH_LINKS => {
-                let (shape, upper) = hnsw::shapes(&params, stride, edges);
-                let view = hnsw::View::open(file, rows, shape, upper, &head.layers, head.starts.clone())?;
+                let shape = hnsw::shape(&params, stride, edges);
+                let view = hnsw::View::open(file, rows, shape, &head.layers, head.starts.clone())?;
                 Kind::Graph { view, rows: file.expect(SectionKind::AnnRows, 0, u64::from(rows) * 8)? }
             }
             (Spec::Ivf(_), Some(edges)) => {

@@ -21,7 +21,7 @@ mod search;
 mod seen;
 mod view;
 
-pub(crate) use build::{Graph, build, shapes};
+pub(crate) use build::{Graph, build, shape};
 pub(crate) use pool::Pool;
 pub(crate) use search::{Beam, Scratch};
 pub(crate) use view::View;

@@ -63,32 +63,36 @@ impl Coming<'_> {
     }
 }
 
+impl Scratch {
+    /// Forgets all and puts a beam that keeps `ef` candidates at `entry`.
+    fn begin(&mut self, layer: &Layer, ef: usize, entry: u32) {
+        self.found.clear();
+        self.seen.reset(layer.nodes as usize);
+        self.pool.reset(ef);
+        self.ahead = None;
+        if self.seen.mark(entry) {
+            self.pool.insert(f32::MAX, entry);
+        }
+    }
+}
+
 impl<'a> Beam<'a> {
     /// Goes down the upper layers and puts the beam at the nearest node found; it will keep `ef` candidates.
     ///
     /// # Errors
     /// `Corrupt`, `Io`.
     pub fn start(view: &'a View, query: &CodedQuery, ef: usize, scratch: &mut Scratch) -> Result<Beam<'a>> {
-        let mut beam = Beam { view, kernels: Kernels::get(), starts: &view.starts, steps: 0, refused: 0 };
-        let mut entry: Option<(f32, u32)> = None;
-        for (depth, layer) in view.upper.iter().enumerate().rev() {
-            let top = depth + 1 == view.upper.len();
-            let mut best = beam.descend(layer, query, entry.map(|e| e.1), top, scratch)?;
-            if let Some((_, node)) = &mut best {
-                // A record of an upper layer names its node in the layer below.
-                *node = layer.node(*node)?.row();
-            }
-            entry = best;
+        let mut beam = Beam { view, kernels: Kernels::get(), starts: &[], steps: 0, refused: 0 };
+        let mut entry = 0;
+        for layer in view.upper.iter().rev() {
+            scratch.begin(layer, UPPER_BEAM, entry);
+            while beam.walk(layer, query, u64::MAX, None, scratch)? {}
+            // A record of an upper layer names its node in the layer below.
+            let nearest = scratch.found.iter().min_by(|a, b| a.squared.total_cmp(&b.squared));
+            entry = nearest.map_or(0, |found| found.row);
         }
-        scratch.found.clear();
-        scratch.seen.reset(view.base.nodes as usize);
-        scratch.pool.reset(ef);
-        scratch.ahead = None;
-        if let Some((distance, node)) = entry
-            && scratch.seen.mark(node)
-        {
-            scratch.pool.insert(distance, node);
-        }
+        beam.starts = &view.starts;
+        scratch.begin(&view.base, ef, entry);
         Ok(beam)
     }
 
@@ -103,7 +107,19 @@ impl<'a> Beam<'a> {
         accept: Option<&Accept<'_>>,
         scratch: &mut Scratch,
     ) -> Result<bool> {
-        let layer = &self.view.base;
+        let view = self.view;
+        self.walk(&view.base, query, steps, accept, scratch)
+    }
+
+    /// [`Beam::advance`] in one layer.
+    fn walk(
+        &mut self,
+        layer: &Layer,
+        query: &CodedQuery,
+        steps: u64,
+        accept: Option<&Accept<'_>>,
+        scratch: &mut Scratch,
+    ) -> Result<bool> {
         let edges = query.edges();
         let mut estimates = [0f32; BUNDLE];
         for _ in 0..steps {
@@ -167,41 +183,6 @@ impl<'a> Beam<'a> {
             }
         }
         None
-    }
-
-    /// The nearest nodes of an upper layer.
-    fn descend(
-        &mut self,
-        layer: &Layer,
-        query: &CodedQuery,
-        entry: Option<u32>,
-        top: bool,
-        scratch: &mut Scratch,
-    ) -> Result<Option<(f32, u32)>> {
-        let mut best: Option<(f32, u32)> = None;
-        let nearer = |best: &mut Option<(f32, u32)>, found: (f32, u32)| {
-            if best.is_none_or(|b| found.0 < b.0) {
-                *best = Some(found);
-            }
-        };
-        if top {
-            for node in 0..layer.nodes {
-                nearer(&mut best, (query.distance(self.kernels, layer.node(node)?.code()), node));
-                self.steps += 1;
-            }
-            return Ok(best);
-        }
-        scratch.seen.reset(layer.nodes as usize);
-        scratch.pool.reset(UPPER_BEAM);
-        if let Some(entry) = entry.filter(|e| *e < layer.nodes) {
-            scratch.seen.mark(entry);
-            scratch.pool.insert(query.distance(self.kernels, layer.node(entry)?.code()), entry);
-        }
-        while let Some(taken) = scratch.pool.take() {
-            nearer(&mut best, taken);
-            self.compare_neighbors(layer, taken.1, query, scratch)?;
-        }
-        Ok(best)
     }
 
     /// Offers the neighbours of a node by their own codes.

@@ -34,7 +34,7 @@ pub(crate) struct Layer {
 }
 
 impl View {
-    /// Opens a graph of `nodes` nodes, with upper layers of `sizes` nodes, after comparing the sections' lengths.
+    /// Opens a graph of `nodes` nodes in records of `shape`, with upper layers of `sizes` nodes, after comparing the sections' lengths.
     ///
     /// # Errors
     /// `Corrupt` when the sections have not the lengths that these sizes need.
@@ -42,7 +42,6 @@ impl View {
         file: &SectionFile,
         nodes: u32,
         shape: Shape,
-        upper_shape: Shape,
         sizes: &[u32],
         starts: Vec<u32>,
     ) -> Result<View> {
@@ -57,13 +56,12 @@ impl View {
         let record = shape.bytes() as u64;
         let section = file.expect(SectionKind::AnnNodes, 0, u64::from(nodes) * record)?;
         let base = Layer { section, at: 0, nodes, shape };
-        let record = upper_shape.bytes() as u64;
         let all: u64 = sizes.iter().map(|s| u64::from(*s)).sum();
         let section = file.expect(SectionKind::AnnLayers, 0, all * record)?;
         let mut upper = Vec::with_capacity(sizes.len());
         let mut at = 0;
         for nodes in sizes {
-            upper.push(Layer { section: Arc::clone(&section), at, nodes: *nodes, shape: upper_shape });
+            upper.push(Layer { section: Arc::clone(&section), at, nodes: *nodes, shape });
             at += u64::from(*nodes) * record;
         }
         Ok(View { base, upper, starts })
