@@ -28,8 +28,9 @@ pub fn near(found: &[Found], k: usize, error: f32) -> &[Found] {
     let Some(last) = k.checked_sub(1).and_then(|k| found.get(k)) else {
         return if k == 0 { &[] } else { found };
     };
-    let off = (DEVIATIONS * error).min(0.5);
-    let limit = last.squared * (1.0 + off) / (1.0 - off);
+    // The errors of two rows are independent, so that their difference is off by the square root of two of one.
+    let off = (DEVIATIONS * std::f32::consts::SQRT_2 * error).min(2.0);
+    let limit = last.squared * (1.0 + off);
     let count = found.partition_point(|f| f.squared <= limit);
     found.get(..count.max(k)).unwrap_or(found)
 }
@@ -137,8 +138,8 @@ mod tests {
     fn what_may_be_among_the_nearest_is_kept_and_no_more() {
         let found: Vec<Found> = (0..100).map(|i| Found { row: i, squared: 1.0 + 0.01 * i as f32 }).collect();
         assert_eq!(near(&found, 10, 0.0).len(), 10);
-        // 2 x 1 % either way of 1.09: up to 1.1345.
-        assert_eq!(near(&found, 10, 0.01).len(), 14);
+        // 2.83 x 1 % of 1.09: up to 1.1208.
+        assert_eq!(near(&found, 10, 0.01).len(), 13);
         assert_eq!(near(&found, 0, 0.1).len(), 0);
         assert_eq!(near(&found, 200, 0.1).len(), 100);
     }
