@@ -134,7 +134,7 @@ impl Rotation {
 
     /// Rotates one vector; what a search does first. Lengths beyond `dims` and `prefix` are left alone.
     ///
-    /// The matrix is read in 16 bits where that is enough: the result is off by about 1e-4 of the vector's distance from the
+    /// The matrix is read in 16 bits where that is enough: the result is off by at most about 2e-4 of the vector's distance from the
     /// mean, where [`Rotation::apply_many`] is off by 1e-6.
     pub fn apply(&self, x: &[f32], out: &mut [f32]) {
         let kernels = Kernels::get();

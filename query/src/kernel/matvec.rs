@@ -20,7 +20,7 @@ const NORM: f32 = 46_000.0;
 /// Largest number of steps.
 const STEPS: f32 = 32_767.0;
 /// How much of the norm of the vector an answer may be off, for the vector and for the rows.
-const ERROR: f32 = 5e-4;
+const ERROR: f32 = 2e-4;
 
 /// One pair of numbers of each of 16 rows.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +51,7 @@ fn word(two: &[f32], steps: f32) -> i32 {
 
 impl Matrix16 {
     /// The matrix of `values.len() / dims` rows of norm 1 or less, or `None` when its 16-bit form would be off by more than
-    /// about 1e-4 of a vector's norm.
+    /// about 2e-4 of a vector's norm.
     pub fn new(values: &[f32], dims: usize) -> Option<Self> {
         let rows = values.len().checked_div(dims)?;
         let pairs = dims.div_ceil(2);
