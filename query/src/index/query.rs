@@ -23,7 +23,7 @@ const SMALLEST_SUM: f32 = 1e-30;
 pub struct Query {
     vector: Vec<f32>,
     metric: Metric,
-    /// What the kernels see: the vector divided by `scale`.
+    /// What the kernels see: the vector divided by `scale`; empty when that is the vector.
     scaled: Vec<f32>,
     /// A power of two, so that dividing by it is exact.
     scale: f64,
@@ -46,7 +46,8 @@ impl Query {
         };
         // Exact as well: the inverse of a power of two is one, and f64 has room for all of them.
         let inverse = 1.0 / scale;
-        let scaled = vector.iter().map(|&v| (f64::from(v) * inverse) as f32).collect();
+        let scale_down = |v: &f32| (f64::from(*v) * inverse) as f32;
+        let scaled = if scale == 1.0 { Vec::new() } else { vector.iter().map(scale_down).collect() };
         let norm = squared_norm(&vector).sqrt();
         Query { vector, metric, scaled, scale, norm, norms: OnceLock::new() }
     }
@@ -93,7 +94,7 @@ impl Query {
 
     /// The numbers that the kernels are given.
     pub(crate) fn scaled(&self) -> &[f32] {
-        &self.scaled
+        if self.scaled.is_empty() { &self.vector } else { &self.scaled }
     }
 
     /// The distance that an accumulator over the first `width` dimensions stands for; `None` when f32 could not hold it,
