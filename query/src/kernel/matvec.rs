@@ -7,6 +7,8 @@
 use super::Kernels;
 use super::lanes::{largest, nearest, squared_norm_f32};
 
+#[cfg(target_arch = "aarch64")]
+mod neon;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -154,6 +156,8 @@ fn product(kernels: &Kernels) -> Product {
         "avx512" if is_x86_feature_detected!("avx512vnni") => x86::vnni,
         #[cfg(target_arch = "x86_64")]
         "avx512" | "avx2" => x86::avx2,
+        #[cfg(target_arch = "aarch64")]
+        "dotprod" | "neon" => neon::neon,
         _ => scalar,
     }
 }
