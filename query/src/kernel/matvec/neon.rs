@@ -1,34 +1,30 @@
-//! The 16-bit product for 64-bit ARM.
+//! The 8-bit product for 64-bit ARM.
 //!
 //! Reads from: packed rows and a vector. Writes to: sums. Never: a line outside a group.
 
 use std::arch::aarch64::*;
 
-use super::{BLOCK, GROUP, Line};
+use super::{GROUP, Line, Vector};
 
 #[target_feature(enable = "neon")]
-pub(super) fn neon(groups: [&[Line]; 4], pairs: &[i32], sums: &mut [[f32; GROUP]; 4]) {
-    for (group, sums) in groups.into_iter().zip(sums) {
-        let mut totals = [vdupq_n_f32(0.0); 4];
-        for (lines, pairs) in group.chunks(BLOCK).zip(pairs.chunks(BLOCK)) {
-            // Products are added up in pairs only at the end of a block: half of one is no longer than the whole.
-            let mut block = [(vdupq_n_s32(0), vdupq_n_s32(0)); 4];
-            for (line, &x) in lines.iter().zip(pairs) {
-                let x = vreinterpretq_s16_s32(vdupq_n_s32(x));
-                for ((low, high), quarter) in block.iter_mut().zip(line.0.as_chunks::<4>().0) {
-                    // SAFETY: a quarter of a line is 16 bytes; any alignment will do.
-                    let quarter = vreinterpretq_s16_s32(unsafe { vld1q_s32(quarter.as_ptr()) });
-                    *low = vmlal_s16(*low, vget_low_s16(quarter), vget_low_s16(x));
-                    *high = vmlal_high_s16(*high, quarter, x);
-                }
-            }
-            for (total, (low, high)) in totals.iter_mut().zip(block) {
-                *total = vaddq_f32(*total, vcvtq_f32_s32(vpaddq_s32(low, high)));
+pub(super) fn neon(groups: [&[Line]; 4], vector: &Vector, _: &[i32], out: &mut [[i32; GROUP]; 4]) {
+    for (group, out) in groups.into_iter().zip(out) {
+        // The four products of each row apart: as many sums as there are registers to spare.
+        let mut sums = [vdupq_n_s32(0); GROUP];
+        for (line, four) in group.iter().zip(&vector.numbers) {
+            // SAFETY: four numbers of 16 bits.
+            let x = unsafe { vld1_s16(four.as_ptr()) };
+            let quarters = line.0.as_chunks::<4>().0.iter().zip(sums.as_chunks_mut::<4>().0);
+            for (rows, [a, b, c, d]) in quarters {
+                // SAFETY: four rows of a line are 16 bytes; any alignment will do.
+                let rows = unsafe { vld1q_s8(rows.as_ptr().cast()) };
+                let (low, high) = (vmovl_s8(vget_low_s8(rows)), vmovl_high_s8(rows));
+                *a = vmlal_s16(*a, vget_low_s16(low), x);
+                *b = vmlal_s16(*b, vget_high_s16(low), x);
+                *c = vmlal_s16(*c, vget_low_s16(high), x);
+                *d = vmlal_s16(*d, vget_high_s16(high), x);
             }
         }
-        for (sums, total) in sums.as_chunks_mut::<4>().0.iter_mut().zip(totals) {
-            // SAFETY: `sums` are four numbers.
-            unsafe { vst1q_f32(sums.as_mut_ptr(), total) };
-        }
+        *out = sums.map(|sum| vaddvq_s32(sum));
     }
 }
