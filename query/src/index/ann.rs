@@ -113,6 +113,8 @@ struct Head {
     layers: Vec<u32>,
     /// Nodes from which all others can be reached.
     starts: Vec<u32>,
+    /// How many nodes a search of a graph's base layer starts from.
+    entries: u32,
     /// Cells of an inverted file.
     cells: u32,
     /// How far low-bit estimates of an inverted file may be off; see `ivf::View`.
@@ -162,7 +164,8 @@ impl Index {
         let kind = match (head.spec, edges) {
             (Spec::Hnsw(params), edges) if u64::from(params.m) <= limits::GRAPH_LINKS => {
                 let shape = hnsw::shape(&params, stride, edges);
-                let view = hnsw::View::open(file, rows, shape, &head.layers, head.starts.clone())?;
+                let starts = (head.starts.clone(), head.entries);
+                let view = hnsw::View::open(file, rows, shape, &head.layers, starts)?;
                 Kind::Graph { view, rows: file.expect(SectionKind::AnnRows, 0, u64::from(rows) * 8)? }
             }
             (Spec::Ivf(_), Some(edges)) => {

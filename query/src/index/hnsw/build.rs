@@ -10,6 +10,7 @@ use foretaste_storage::Result;
 
 use crate::codes::edges::{EdgeShape, EdgeWriter};
 use crate::codes::rows::{RowCode, RowCodes};
+use crate::index::hnsw::entries::entries;
 use crate::index::hnsw::link::{Rule, link};
 use crate::index::hnsw::partition::{self, Link};
 use crate::index::hnsw::reach::connect;
@@ -40,15 +41,17 @@ pub(crate) struct Graph {
     upper: Vec<Upper>,
     /// Nodes from which every node can be reached.
     starts: Vec<u32>,
+    entries: usize,
     threads: usize,
 }
 
-struct Upper {
+/// A layer above the base layer.
+pub(super) struct Upper {
     /// Nodes of the base layer in it, ascending.
-    nodes: Vec<u32>,
+    pub nodes: Vec<u32>,
     /// The number of each in the layer below.
-    below: Vec<u32>,
-    links: Vec<Vec<Link>>,
+    pub below: Vec<u32>,
+    pub links: Vec<Vec<Link>>,
 }
 
 /// Links of a node.
@@ -93,7 +96,8 @@ pub(crate) fn build(
     let starts = connect(&mut base, 0, degree);
     let upper = upper_layers(&codes, params, task)?;
     let shape = shape(params, codes.stride, edges);
-    Some(Graph { codes, shape, base, order, nodes, upper, starts, threads })
+    let entries = entries(&codes, &base, &upper, task.seed, threads);
+    Some(Graph { codes, shape, base, order, nodes, upper, starts, entries, threads })
 }
 
 /// The layers above a base layer with these codes. `None` when the task was cancelled.
@@ -135,6 +139,11 @@ impl Graph {
     /// Nodes of each upper layer, from the lowest.
     pub fn layer_sizes(&self) -> Vec<u32> {
         self.upper.iter().map(|u| u.nodes.len() as u32).collect()
+    }
+
+    /// How many nodes a search of the base layer starts from.
+    pub fn entries(&self) -> usize {
+        self.entries
     }
 
     pub fn starts(&self) -> &[u32] {

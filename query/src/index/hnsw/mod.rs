@@ -11,6 +11,7 @@
 //! Never: a link outside the graph followed, whatever the bytes say.
 
 mod build;
+mod entries;
 mod link;
 mod partition;
 mod pool;
@@ -21,6 +22,7 @@ mod search;
 mod seen;
 mod view;
 
+pub(crate) use entries::MOST as MOST_ENTRIES;
 pub(crate) use build::{Graph, build, shape};
 pub(crate) use pool::Pool;
 pub(crate) use search::{Beam, Scratch};

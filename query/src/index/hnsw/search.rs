@@ -8,15 +8,13 @@
 use foretaste_storage::Result;
 
 use crate::codes::CodedQuery;
+use crate::index::hnsw::entries::on_the_way;
 use crate::index::hnsw::pool::Pool;
 use crate::index::hnsw::seen::Seen;
 use crate::index::hnsw::view::{Layer, View};
 use crate::index::{Accept, Found};
 use crate::kernel::Kernels;
 use crate::kernel::codes::BUNDLE;
-
-/// Candidates kept in the upper layers: two cost 2.6 steps more a search and find no more.
-const UPPER_BEAM: usize = 1;
 
 /// Lines of the next record that are asked for at a time. A core waits for no more than some 16 lines at once: asked for in one
 /// piece, a record would be waited for there, and not while the one before it is compared.
@@ -29,6 +27,8 @@ pub(crate) struct Scratch {
     seen: Seen,
     /// Taken from the pool, and being read into the cache while the node before it is compared.
     ahead: Option<u32>,
+    /// Nodes that the next layer is begun from.
+    entries: Vec<u32>,
     /// Neighbours of one node that were not met before.
     fresh: Vec<u32>,
     /// Rows found, in the order they were met.
@@ -64,35 +64,41 @@ impl Coming<'_> {
 }
 
 impl Scratch {
-    /// Forgets all and puts a beam that keeps `ef` candidates at `entry`.
-    fn begin(&mut self, layer: &Layer, ef: usize, entry: u32) {
+    /// Forgets all and puts a beam that keeps `ef` candidates at the entries.
+    fn begin(&mut self, layer: &Layer, ef: usize) {
         self.found.clear();
         self.seen.reset(layer.nodes as usize);
         self.pool.reset(ef);
         self.ahead = None;
-        if self.seen.mark(entry) {
-            self.pool.insert(f32::MAX, entry);
+        for entry in &self.entries {
+            if self.seen.mark(*entry) {
+                self.pool.insert(f32::MAX, *entry);
+            }
         }
     }
 }
 
 impl<'a> Beam<'a> {
-    /// Goes down the upper layers and puts the beam at the nearest node found; it will keep `ef` candidates.
+    /// Goes down the upper layers and puts the beam at the nearest nodes found; it will keep `ef` candidates.
     ///
     /// # Errors
     /// `Corrupt`, `Io`.
     pub fn start(view: &'a View, query: &CodedQuery, ef: usize, scratch: &mut Scratch) -> Result<Beam<'a>> {
         let mut beam = Beam { view, kernels: Kernels::get(), starts: &[], steps: 0, refused: 0 };
-        let mut entry = 0;
-        for layer in view.upper.iter().rev() {
-            scratch.begin(layer, UPPER_BEAM, entry);
+        scratch.entries.clear();
+        scratch.entries.push(0);
+        for (depth, layer) in view.upper.iter().enumerate().rev() {
+            let entries = on_the_way(depth, view.entries(ef));
+            scratch.begin(layer, entries);
             while beam.walk(layer, query, u64::MAX, None, scratch)? {}
             // A record of an upper layer names its node in the layer below.
-            let nearest = scratch.found.iter().min_by(|a, b| a.squared.total_cmp(&b.squared));
-            entry = nearest.map_or(0, |found| found.row);
+            let Scratch { found, entries: below, .. } = scratch;
+            found.sort_unstable_by(|a, b| a.squared.total_cmp(&b.squared));
+            below.clear();
+            below.extend(found.iter().take(entries).map(|found| found.row));
         }
         beam.starts = &view.starts;
-        scratch.begin(&view.base, ef, entry);
+        scratch.begin(&view.base, ef);
         Ok(beam)
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use foretaste_storage::section::{Section, SectionFile, SectionKind};
 use foretaste_storage::{Error, Result, limits};
 
+use crate::index::hnsw::MOST_ENTRIES;
 use crate::index::hnsw::record::{Node, Shape};
 
 /// Most upper layers.
@@ -21,6 +22,8 @@ pub(crate) struct View {
     pub upper: Vec<Layer>,
     /// Nodes of the base layer from which every node can be reached.
     pub starts: Vec<u32>,
+    /// How many nodes a search of the base layer for a few neighbours starts from.
+    entries: usize,
 }
 
 /// The nodes of one layer.
@@ -43,7 +46,7 @@ impl View {
         nodes: u32,
         shape: Shape,
         sizes: &[u32],
-        starts: Vec<u32>,
+        (starts, entries): (Vec<u32>, u32),
     ) -> Result<View> {
         let refuse = |why: &str| Err(file.file().corrupt(0, why));
         let too_many = |nodes: &u32| u64::from(*nodes) > limits::GRAPH_NODES;
@@ -52,6 +55,9 @@ impl View {
         }
         if starts.iter().any(|s| *s >= nodes.max(1)) {
             return refuse("a graph starts at a node that it has not");
+        }
+        if !(1..=MOST_ENTRIES as u32).contains(&entries) {
+            return refuse("a search starts from 1 to 16 nodes");
         }
         let record = shape.bytes() as u64;
         let section = file.expect(SectionKind::AnnNodes, 0, u64::from(nodes) * record)?;
@@ -64,7 +70,15 @@ impl View {
             upper.push(Layer { section: Arc::clone(&section), at, nodes: *nodes, shape });
             at += u64::from(*nodes) * record;
         }
-        Ok(View { base, upper, starts })
+        Ok(View { base, upper, starts, entries: entries as usize })
+    }
+}
+
+impl View {
+    /// How many nodes a search that keeps `ef` candidates starts from: one that looks for more of the neighbours has more to
+    /// gain, where one start is not enough.
+    pub fn entries(&self, ef: usize) -> usize {
+        if self.entries == 1 { 1 } else { (self.entries * (1 + ef / 64)).min(MOST_ENTRIES).min(ef) }
     }
 }
 
