@@ -109,19 +109,6 @@ impl Rotation {
         self.total
     }
 
-    /// How many of the rotated dimensions hold `share` (0 … 1) of the variance; all, when they do not.
-    pub fn dims_holding(&self, share: f64) -> usize {
-        let enough = f64::from(self.total) * share;
-        let mut sum = 0.0;
-        for (i, &energy) in self.energy.iter().enumerate() {
-            if sum >= enough {
-                return i;
-            }
-            sum += f64::from(energy);
-        }
-        self.prefix
-    }
-
     /// The same rotation with only the first `prefix` of its dimensions. The identity stays whole.
     pub fn truncated(mut self, prefix: usize) -> Self {
         if !self.matrix.is_empty() && prefix < self.prefix {

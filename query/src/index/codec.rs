@@ -7,6 +7,8 @@
 //! Reads from: a source, or the sections `AnnCodec`. Writes to: the same section.
 //! Never: a code of a row that is not in the source.
 
+mod near;
+
 use foretaste_storage::Result;
 
 use crate::codes::edges::EdgeShape;
@@ -19,8 +21,8 @@ use crate::metric::Metric;
 
 /// Rows of the sample that a rotation is trained on.
 const SAMPLE: usize = 20_000;
-/// Energy that the dimensions coded for edges must hold.
-const EDGE_ENERGY: f64 = 0.95;
+/// Part of the energy of differences between near rows that the dimensions coded for edges must hold.
+const EDGE_ENERGY: f64 = 0.92;
 /// Most dimensions of a row's own code.
 const PREFIX: usize = 512;
 /// Below this many dimensions edges are coded in 4 bits.
@@ -70,7 +72,8 @@ impl Codec {
         let edge_dims = match kind {
             RotationKind::None => rotation.prefix(),
             RotationKind::Pca => {
-                rotation.dims_holding(EDGE_ENERGY).next_multiple_of(32).max(64).min(rotation.prefix())
+                let holding = near::dims_holding(&rotation, &sample, dims, EDGE_ENERGY);
+                holding.next_multiple_of(32).max(64).min(rotation.prefix())
             }
         };
         let rotation = rotation.mixed(edge_dims, task.seed);

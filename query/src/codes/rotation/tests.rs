@@ -232,14 +232,10 @@ fn the_number_of_threads_changes_nothing() {
 }
 
 #[test]
-fn a_shorter_rotation_is_the_beginning_of_the_longer_one_and_shares_are_counted() {
+fn a_shorter_rotation_is_the_beginning_of_the_longer_one() {
     let sample = sample(900, 60, 51, falling);
     let rotation = Rotation::pca(&sample, 60, 60, 1);
-    let half = rotation.dims_holding(0.5);
-    let held = |n: usize| rotation.energy()[..n].iter().map(|&x| f64::from(x)).sum::<f64>();
-    assert!(held(half) >= 0.5 * f64::from(rotation.total()));
-    assert!(held(half - 1) < 0.5 * f64::from(rotation.total()));
-    assert_eq!((rotation.dims_holding(0.0), rotation.dims_holding(1.1)), (0, 60));
+    let half = 30;
     let short = rotation.clone().truncated(half);
     assert_eq!((short.prefix(), short.dims(), short.total()), (half, 60, rotation.total()));
     assert_eq!(short.matrix(), &rotation.matrix()[..half * 60]);
