@@ -21,10 +21,13 @@ const UPPER_BEAM: usize = 2;
 /// Memory that searches use again.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    pool: Pool,
-    seen: Seen,
+    pub(super) pool: Pool,
+    pub(super) seen: Seen,
     /// Neighbours of one node that were not met before.
-    fresh: Vec<u32>,
+    pub(super) fresh: Vec<u32>,
+    /// Of a search with a filter: the nearest nodes whose rows pass, and the nodes that were read.
+    pub(super) passing: Pool,
+    pub(super) read: Seen,
     /// Rows found, in the order they were met.
     pub found: Vec<Found>,
 }
@@ -122,7 +125,7 @@ impl<'a> Beam<'a> {
 
     /// A start that was not met, for when the beam has run dry: only then can there be parts it did not come to.
     #[cold]
-    fn next_start(&mut self, scratch: &mut Scratch) -> Option<(f32, u32)> {
+    pub(super) fn next_start(&mut self, scratch: &mut Scratch) -> Option<(f32, u32)> {
         if scratch.pool.is_full() {
             return None;
         }
