@@ -17,13 +17,13 @@ use std::fmt;
 
 /// What one step of an index costs, in nanoseconds: measured, about right, and only ever compared with the others.
 const STEP: u64 = 350;
-/// What the filter adds to a step: some neighbours are asked whether they pass.
-const ASKED: u64 = 100;
+/// What a filter adds to a step: neighbours are asked whether they pass, more of them are kept, and records are farther apart.
+const ASKED: u64 = 500;
 /// How many rows are asked in a step, about.
 const ASKED_ROWS: u64 = 20;
 /// What one row read out of order costs, before its bytes; and when only its code is read.
 const ROW: u64 = 60;
-const CODE: u64 = 10;
+const CODE: u64 = 25;
 /// Bytes that are read in a nanosecond, in order and out of order.
 const IN_ORDER: u64 = 14;
 const OUT_OF_ORDER: u64 = 10;
@@ -32,8 +32,9 @@ const CENTROID: u64 = 15;
 const CELL_ROW: u64 = 4;
 /// Rows that are compared without looking at their codes first.
 const UNCODED: u64 = 20;
-/// Steps before the base layer's beam.
+/// What the upper layers cost, in steps of the base layer, and how many steps, which are short, they take.
 const DESCENT: u64 = 20;
+const UPPER_STEPS: u64 = 100;
 
 /// What is known of a part before it is gone through.
 #[derive(Debug, Clone, Copy)]
@@ -144,13 +145,13 @@ pub(crate) fn share(rows: u64, passing: (u64, u64)) -> f32 {
 impl Decision {
     /// Of how many rows an index will ask whether they pass, about.
     pub(crate) fn asked(&self) -> u64 {
-        self.costs[2].unwrap_or_default() / STEP * ASKED_ROWS
+        self.costs[2].unwrap_or_default() / (STEP + ASKED) * ASKED_ROWS
     }
 
     /// Steps after which reading the matches would have been cheaper.
     pub(crate) fn steps(&self) -> u64 {
         let [scan, matches, _] = self.costs;
-        matches.or(scan).unwrap_or(u64::MAX) / STEP + DESCENT
+        matches.or(scan).unwrap_or(u64::MAX) / (STEP + ASKED) + UPPER_STEPS
     }
 }
 
@@ -228,9 +229,9 @@ mod tests {
             |matching, among| Known { code: Some(400), index: graph(among), ..known(50_000, Some(matching)) };
         assert_eq!(decide(&coded(500, 1000)).way, Way::Codes);
         assert_eq!(decide(&coded(10, 1000)).way, Way::Matches);
-        assert_eq!(decide(&coded(5000, 300)).way, Way::Index { ef: 64, cells: 0 });
+        assert_eq!(decide(&coded(9000, 300)).way, Way::Index { ef: 64, cells: 0 });
         assert_eq!(decide(&coded(5000, 3000)).way, Way::Codes);
-        let (with, without) = (decide(&coded(5000, 300)), decide(&known(50_000, Some(5000))));
+        let (with, without) = (decide(&coded(9000, 300)), decide(&known(50_000, Some(9000))));
         assert!(with.costs[1] < without.costs[1] && with.costs[2] > without.costs[2]);
         assert_eq!((share(50_000, (4000, 6000)), share(0, (0, 0))), (0.1, 0.0));
     }

@@ -8,6 +8,7 @@ use foretaste_storage::section::Section;
 
 use crate::codes::CodedQuery;
 use crate::index::Found;
+use crate::index::hnsw::record::Node;
 use crate::index::hnsw::view::{Layer, View};
 use crate::kernel::Kernels;
 
@@ -29,51 +30,51 @@ pub(crate) fn compare(
 ) -> Result<()> {
     /// Rows compared between two questions whether to give up.
     const STRIDE: usize = 1024;
-    let kernels = Kernels::get();
     let nodes = Numbers::of_rows(numbers, view)?;
-    let mut some = Vec::with_capacity(AHEAD);
-    loop {
-        some.clear();
-        for row in rows.take(AHEAD) {
-            some.push((nodes.get(row)?, row));
-        }
-        if some.is_empty() || found.len().is_multiple_of(STRIDE) && cancel() {
-            return Ok(());
-        }
-        compare_nodes(&view.base, kernels, query, some.iter().copied(), |_, row| found.push(row))?;
+    let mut some = rows.peekable();
+    while some.peek().is_some() && !cancel() {
+        let places = some.by_ref().take(STRIDE).map(|row| Ok((nodes.get(row)?, row)));
+        compare_nodes(&view.base, query, places, |_, row| found.push(row))?;
     }
+    Ok(())
 }
 
 /// Compares nodes, each with its row, by their own codes.
 ///
 /// # Errors
-/// `Corrupt` when a node is not that row's, or bytes are damaged; `Io`.
+/// Those of `nodes`; `Corrupt` when a node is not that row's, or bytes are damaged; `Io`.
 pub(super) fn compare_nodes(
     layer: &Layer,
-    kernels: &Kernels,
     query: &CodedQuery,
-    mut nodes: impl Iterator<Item = (u32, u32)>,
+    mut nodes: impl Iterator<Item = Result<(u32, u32)>>,
     mut each: impl FnMut(u32, Found),
 ) -> Result<()> {
-    let mut some = [(0, 0); AHEAD];
-    loop {
-        let mut count = 0;
-        for (place, (node, row)) in some.iter_mut().zip(&mut nodes) {
-            kernels.prefetch(layer.node(node)?.code_bytes());
-            *place = (node, row);
-            count += 1;
-        }
-        for (number, row) in some.iter().take(count) {
-            let node = layer.node(*number)?;
-            if node.row() != *row {
-                return Err(layer.other_row(*number, node.row(), *row));
+    let kernels = Kernels::get();
+    // A ring: each record is asked for well before it is read.
+    let mut ring = [None; AHEAD];
+    let mut waiting = 0;
+    for place in (0..AHEAD).cycle() {
+        let Some(place) = ring.get_mut(place) else { break };
+        if let Some((number, row, node)) = place.take() {
+            let node: Node<'_> = node;
+            if node.row() != row {
+                return Err(layer.other_row(number, node.row(), row));
             }
-            each(*number, Found { row: *row, squared: query.distance(kernels, node.code()) });
+            each(number, Found { row, squared: query.distance(kernels, node.code()) });
+            waiting -= 1;
         }
-        if count < AHEAD {
-            return Ok(());
+        match nodes.next().transpose()? {
+            Some((number, row)) => {
+                let node = layer.node(number)?;
+                kernels.prefetch(node.code_bytes());
+                *place = Some((number, row, node));
+                waiting += 1;
+            }
+            None if waiting == 0 => break,
+            None => {}
         }
     }
+    Ok(())
 }
 
 /// Numbers of rows or nodes, each below their count.

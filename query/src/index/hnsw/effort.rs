@@ -2,9 +2,11 @@
 //!
 //! Reads from: nothing. Writes to: nothing. Never: less effort when fewer rows pass.
 
-/// Of the candidates asked for, so many rows that pass have to be nearer than the next node; so many of them are read.
-const SURE: f32 = 0.6;
-const PASSING: f32 = 1.5;
+/// For each candidate asked for, so many rows that pass have to be nearer than the next node.
+const SURE: f32 = 0.55;
+/// For each, so many nodes whose rows pass are read when the search has to go on among them alone. Otherwise it is one, and one
+/// more when all rows pass: where few do, more of the nodes around were read already.
+const ALONE: f32 = 12.0;
 /// The nodes that are kept, for candidates: twice as many as are expected to be read, which grows by less than the rows that
 /// pass grow fewer, because more of those are seen than are read.
 const KEPT: f32 = 2.0;
@@ -22,6 +24,8 @@ pub(crate) struct Effort {
     pub sure: usize,
     /// Nearest nodes whose rows pass that are read, and kept.
     pub passing: usize,
+    /// The same when the search has to go on among these alone.
+    pub alone: usize,
     pub kept_passing: usize,
     /// Which part of the rows is thought to pass.
     pub share: f32,
@@ -34,12 +38,13 @@ impl Effort {
     /// could be compared in the time of `otherwise` steps.
     pub fn new(ef: usize, share: f32, wanted: usize, otherwise: u64) -> Effort {
         let (candidates, share) = (ef as f32, share.clamp(1e-6, 1.0));
-        let passing = (candidates * PASSING) as usize;
+        let passing = (candidates * (1.0 + share)) as usize;
         Effort {
             least: ef,
             kept: ((candidates * KEPT * share.powf(-GROWTH)) as usize).max(ef),
             sure: (candidates * SURE) as usize,
             passing,
+            alone: (candidates * ALONE) as usize,
             kept_passing: ((wanted as f32 * SPARE) as usize).max(passing),
             share,
             otherwise,
@@ -48,8 +53,10 @@ impl Effort {
 
     /// About how many nodes will be read.
     pub fn steps(&self) -> u64 {
-        let nearest = (self.sure as f32 / self.share) as usize;
-        (nearest.clamp(self.least, self.kept) + self.passing) as u64
+        let nearest = ((self.sure as f32 / self.share) as usize).clamp(self.least, self.kept);
+        // Those of the nearest that pass are read once.
+        let both = ((nearest as f32 * self.share) as usize).min(self.passing);
+        (nearest + self.passing - both) as u64
     }
 }
 

@@ -26,9 +26,7 @@ use crate::kernel::codes::BUNDLE;
 /// Nodes spread over the graph that are tried when few rows that pass were met, and most of them that are compared.
 const SPREAD: u32 = 1024;
 const SEEDS: usize = 64;
-/// So many times more nodes whose rows pass are read when the search has to go on among them alone.
-const ALONE: usize = 8;
-/// It has to when of the rows met less than this part of those expected pass.
+/// The search goes on among the rows that pass alone when of the rows met less than this part of those expected pass.
 const SPARSE: f32 = 0.25;
 
 /// A search over the base layer, between two steps.
@@ -180,8 +178,8 @@ impl<'a> Filtered<'a> {
                 return Ok(Some(node));
             }
             self.alone = true;
-            let passing = self.effort.passing.saturating_mul(ALONE);
-            if self.effort.otherwise < passing as u64 {
+            let passing = self.effort.alone;
+            if self.effort.otherwise < self.beam.steps.saturating_add(passing as u64) {
                 self.gave_up = true;
                 return Ok(None);
             }
@@ -222,12 +220,9 @@ impl<'a> Filtered<'a> {
 
     /// Compares nodes by their own codes.
     fn compare(&mut self, query: &CodedQuery, nodes: &[u32], each: impl FnMut(u32, Found)) -> Result<()> {
-        let mut with_rows = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            with_rows.push((*node, self.rows.get(*node)?));
-        }
         self.compared += nodes.len() as u64;
-        compare_nodes(&self.view.base, self.kernels, query, with_rows.into_iter(), each)
+        let places = nodes.iter().map(|node| Ok((*node, self.rows.get(*node)?)));
+        compare_nodes(&self.view.base, query, places, each)
     }
 
     /// A node that was seen at an estimated distance.
