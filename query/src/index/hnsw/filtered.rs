@@ -209,7 +209,7 @@ impl<'a> Filtered<'a> {
             if scratch.fresh.len() >= SEEDS {
                 break;
             }
-            let node = (u64::from(i.wrapping_mul(0x9e37_79b9)) * u64::from(nodes) >> 32) as u32;
+            let node = ((u64::from(i.wrapping_mul(0x9e37_79b9)) * u64::from(nodes)) >> 32) as u32;
             if accept(self.rows.get(node)?)? && scratch.seen.mark(node) {
                 scratch.fresh.push(node);
             }
