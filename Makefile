@@ -100,6 +100,31 @@ python: ## build the Python module as it is released, install it into target/ven
 	"$(VENV)/bin/python" -m pip install -q --disable-pip-version-check --force-reinstall --no-deps "$(TARGET)"/wheels/*.whl; \
 	cd bindings/python && "$(VENV_PYTHON)" -m pytest
 
+# The emulated processors: one with everything, and one without 8-bit inner products.
+ARM := aarch64-unknown-linux-gnu
+ARM_CPUS ?= max cortex-a72
+ARM_GCC ?= aarch64-linux-gnu-gcc
+# Where the C library of the emulated system lies.
+ARM_ROOT ?= /usr/aarch64-linux-gnu
+
+.PHONY: aarch64
+aarch64: ## tests of storage and query on 64-bit ARM, emulated by qemu
+	@command -v qemu-aarch64 >/dev/null 2>&1 || { \
+	    echo "qemu-aarch64 is missing: a package of the system, such as qemu-user"; exit 1; }
+	@command -v $(ARM_GCC) >/dev/null 2>&1 || { \
+	    echo "$(ARM_GCC) is missing: a package of the system, such as gcc-aarch64-linux-gnu"; exit 1; }
+	@[ -e "$(ARM_ROOT)/lib/ld-linux-aarch64.so.1" ] || { \
+	    echo "$(ARM_ROOT) has no C library: a package such as libc6-dev-arm64-cross, or ARM_ROOT=…"; exit 1; }
+	@ls "$$($${RUSTC:-rustc} --print target-libdir --target $(ARM))"/libstd-*.rlib >/dev/null 2>&1 || { \
+	    echo "the standard library for $(ARM) is missing: rustup target add $(ARM)"; exit 1; }
+	@for cpu in $(ARM_CPUS); do \
+	    echo "== $$cpu"; \
+	    CC_aarch64_unknown_linux_gnu=$(ARM_GCC) \
+	    CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$(ARM_GCC) \
+	    CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -cpu $$cpu -L $(ARM_ROOT)" \
+	    $(CARGO) test --locked --target $(ARM) -p foretaste-storage -p foretaste-query --lib; \
+	done
+
 .PHONY: deny
 deny: ## licences, advisories and sources of the dependencies (cargo-deny)
 	@$(CARGO) deny --version >/dev/null 2>&1 || { echo "cargo-deny is missing: cargo install cargo-deny --locked"; exit 1; }

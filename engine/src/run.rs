@@ -44,8 +44,9 @@ impl Plan {
     pub fn new(snapshot: &Snapshot, asked: Asked) -> Result<Plan> {
         let schema = &snapshot.state.schema;
         limits::check("k", asked.k as u64, MAX_K as u64)?;
-        let ef = asked.ef.unwrap_or(EF);
-        limits::check("ef", ef as u64, limits::GRAPH_CANDIDATES)?;
+        // The last candidates of a beam are its least sure ones: as many more as are wanted, unless the caller knows better.
+        let ef = asked.ef.unwrap_or(EF.max(asked.k.saturating_mul(2))).max(asked.k).max(1);
+        limits::check("ef", asked.ef.unwrap_or(0) as u64, limits::GRAPH_CANDIDATES)?;
         let dims = asked.dims.unwrap_or(schema.dim());
         if schema.layout.levels_for(dims).is_none() {
             let why =
@@ -57,8 +58,6 @@ impl Plan {
             check(schema, filter)?;
         }
         let nprobe = asked.nprobe.unwrap_or(NPROBE);
-        // The last candidates of a beam are its least sure ones: as many more as are wanted.
-        let ef = ef.max(asked.k.saturating_mul(2)).max(1);
         Ok(Plan { k: asked.k, dims, filter, ef, nprobe, exact: asked.exact })
     }
 }

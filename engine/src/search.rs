@@ -122,8 +122,8 @@ impl Search {
         self
     }
 
-    /// How many candidates a graph's search keeps (64 unless said otherwise; at least twice k): more find more of the true nearest and
-    /// take longer. Without a graph it has no effect.
+    /// How many candidates a graph's search keeps: more find more of the true nearest and take longer. 64, or 2 k when that is
+    /// more, unless said otherwise; at least k. Without a graph it has no effect.
     pub fn ef(mut self, ef: usize) -> Self {
         self.asked.ef = Some(ef);
         self

@@ -127,10 +127,13 @@ fn stored_as_zero(element: Element) -> f32 {
 }
 
 fn finite(values: &[f32], row: usize, id: &dyn std::fmt::Display) -> Result<()> {
-    // One pass without a branch a number: a sum of absolute values is finite only if all of them are, but it may also
-    // overflow, so a suspicious sum is looked at number by number.
-    let sum: f32 = values.iter().map(|v| v.abs()).sum();
-    if sum.is_finite() {
+    // Zero times a number is zero, times anything else it is not a number. In lanes, without a branch or a wait a number.
+    let (chunks, rest) = values.as_chunks::<16>();
+    let mut sums = [0f32; 16];
+    for chunk in chunks {
+        sums.iter_mut().zip(chunk).for_each(|(sum, v)| *sum += v * 0.0);
+    }
+    if sums.iter().chain(rest).all(|v| v.is_finite()) {
         return Ok(());
     }
     match values.iter().position(|v| !v.is_finite()) {

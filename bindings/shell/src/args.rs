@@ -156,7 +156,14 @@ pub struct Optimize {
     /// The kind of index [default: what the collection has been asked for before, at first auto].
     #[arg(long)]
     pub index: Option<IndexKind>,
-    /// hnsw: links of a node in an upper layer; the base layer has twice as many [default: 16].
+    #[command(flatten)]
+    pub build: Build,
+}
+
+/// How an index is built.
+#[derive(Debug, Args)]
+pub struct Build {
+    /// hnsw: half the links of a node, which has a multiple of 32 [default: 16].
     #[arg(long)]
     pub m: Option<u32>,
     /// hnsw: candidates for a node's links that are looked for [default: 200].
@@ -174,7 +181,7 @@ pub struct Optimize {
     pub rotation: Option<Rotation>,
 }
 
-impl Optimize {
+impl Build {
     /// Whether a parameter of a graph is given.
     pub fn of_graph(&self) -> bool {
         self.m.is_some() || self.ef_construction.is_some() || self.edge_bits.is_some()
@@ -227,6 +234,11 @@ pub struct Bench {
     /// Lengths to search at; each is made a level [default: all dimensions].
     #[arg(long, value_delimiter = ',')]
     pub dims: Vec<usize>,
+    #[command(flatten)]
+    pub build: Build,
+    /// Read files piece by piece instead of mapping them: vectors that are read then take no memory of the process.
+    #[arg(long)]
+    pub unmapped: bool,
     /// Only rows that pass; the truth is then found by comparing each of them.
     #[arg(long = "where", value_name = "FILTER")]
     pub filter: Option<String>,

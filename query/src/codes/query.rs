@@ -7,6 +7,7 @@ use crate::codes::edges::EdgeShape;
 use crate::codes::rows::RowCode;
 use crate::kernel::Kernels;
 use crate::kernel::codes::{CODE_ALIGN, EdgeQuery};
+use crate::kernel::lanes::{largest, nearest};
 
 /// A query, coded.
 #[derive(Debug, Default)]
@@ -36,7 +37,7 @@ impl CodedQuery {
         self.wide_step = step(&self.rotated, top);
         let inverse = inverse(self.wide_step);
         self.wide.clear();
-        self.wide.extend(self.rotated.iter().map(|v| nearest(v * inverse) as i16));
+        self.wide.extend(self.rotated.iter().map(|v| nearest(v * inverse)));
         self.wide.resize(stride, 0);
         self.norm = squared;
         self.narrow.clear();
@@ -70,35 +71,11 @@ impl CodedQuery {
     }
 }
 
-/// The nearest whole number of one below 2^22: adding and taking off 1.5 x 2^23 leaves no room for a fraction, and needs no
-/// call where the processor's baseline has no rounding.
-#[inline]
-fn nearest(value: f32) -> f32 {
-    const ROOM: f32 = 12_582_912.0;
-    (value + ROOM) - ROOM
-}
-
 fn step(numbers: &[f32], top: f32) -> f32 {
-    let most = numbers.iter().fold(0f32, |m, v| m.max(v.abs()));
+    let most = largest(numbers);
     if most.is_finite() { most / top } else { 0.0 }
 }
 
 fn inverse(step: f32) -> f32 {
     if step > 0.0 { 1.0 / step } else { 0.0 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rounding_is_that_of_the_standard_library() {
-        for i in -40_000..40_000 {
-            let value = i as f32 * 0.83;
-            assert_eq!(nearest(value), value.round_ties_even(), "{value}");
-        }
-        for value in [0.5, 1.5, -0.5, -2.5, 32766.5, -32767.0] {
-            assert_eq!(nearest(value), value.round_ties_even(), "{value}");
-        }
-    }
 }

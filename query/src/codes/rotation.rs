@@ -11,7 +11,7 @@ use foretaste_storage::limits;
 use super::eigen::eigen;
 use super::share_rows;
 use crate::kernel::gemm::{Side, gemm};
-use crate::kernel::matvec::Matrix16;
+use crate::kernel::matvec::Matrix8;
 use crate::kernel::{Acc, Kernels, Op, Rows};
 use foretaste_storage::layout::Element;
 
@@ -43,8 +43,8 @@ pub struct Rotation {
     mean: Vec<f32>,
     /// `prefix` orthonormal rows of `dims`, or empty for the identity.
     matrix: Vec<f32>,
-    /// The matrix once more for single vectors, when 16 bits are enough for it.
-    short: Option<Matrix16>,
+    /// The matrix once more for single vectors, when 8 bits are enough for it.
+    short: Option<Matrix8>,
     energy: Vec<f32>,
     total: f32,
 }
@@ -75,7 +75,7 @@ impl Rotation {
 
     fn new(mean: Vec<f32>, matrix: Vec<f32>, energy: Vec<f32>, total: f32) -> Self {
         let dims = mean.len();
-        let short = if matrix.is_empty() { None } else { Matrix16::new(&matrix, dims) };
+        let short = if matrix.is_empty() { None } else { Matrix8::new(&matrix, dims) };
         Self { dims, prefix: energy.len(), mean, matrix, short, energy, total }
     }
 
@@ -134,8 +134,8 @@ impl Rotation {
 
     /// Rotates one vector; what a search does first. Lengths beyond `dims` and `prefix` are left alone.
     ///
-    /// The matrix is read in 16 bits where that is enough: the result is off by about 1e-4 of the vector's distance from the
-    /// mean, where [`Rotation::apply_many`] is off by 1e-6.
+    /// The matrix is read in 8 bits where that is enough: the result is off by about 1e-2 of the vector's distance from the mean, in a
+    /// direction of no meaning, where [`Rotation::apply_many`] is off by 1e-6.
     pub fn apply(&self, x: &[f32], out: &mut [f32]) {
         let kernels = Kernels::get();
         let prefix = self.prefix.min(out.len());

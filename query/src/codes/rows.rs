@@ -5,6 +5,7 @@
 
 use crate::kernel::Kernels;
 use crate::kernel::codes::CODE_ALIGN;
+use crate::kernel::lanes::largest;
 
 /// Codes of many rows.
 #[derive(Debug, Clone, Default)]
@@ -44,7 +45,7 @@ impl RowCodes {
     pub fn push(&mut self, rotated: &[f32], squared: f32) {
         let start = self.codes.len();
         self.codes.resize(start + self.stride, 0);
-        let most = rotated.iter().fold(0f32, |m, v| m.max(v.abs()));
+        let most = largest(rotated);
         let step = if most > 0.0 && most.is_finite() { most / 127.0 } else { 0.0 };
         let (mut kept, mut coded) = (0f64, 0i64);
         for (code, value) in self.codes[start..].iter_mut().zip(rotated) {

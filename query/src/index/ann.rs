@@ -28,7 +28,7 @@ use crate::metric::Metric;
 
 pub use build::{Built, build};
 
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// A row that an index found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -117,6 +117,8 @@ struct Head {
     layers: Vec<u32>,
     /// Nodes from which all others can be reached.
     starts: Vec<u32>,
+    /// How many nodes a search of a graph's base layer starts from.
+    entries: u32,
     /// Cells of an inverted file.
     cells: u32,
     /// How far low-bit estimates of an inverted file may be off; see `ivf::View`.
@@ -165,8 +167,9 @@ impl Index {
         let stride = rotation.prefix().next_multiple_of(CODE_ALIGN);
         let kind = match (head.spec, edges) {
             (Spec::Hnsw(params), edges) if u64::from(params.m) <= limits::GRAPH_LINKS => {
-                let (shape, upper) = hnsw::shapes(&params, stride, edges);
-                let view = hnsw::View::open(file, rows, shape, upper, &head.layers, head.starts.clone())?;
+                let shape = hnsw::shape(&params, stride, edges);
+                let starts = (head.starts.clone(), head.entries);
+                let view = hnsw::View::open(file, rows, shape, &head.layers, starts)?;
                 Kind::Graph { view, rows: file.expect(SectionKind::AnnRows, 0, u64::from(rows) * 8)? }
             }
             (Spec::Ivf(_), Some(edges)) => {
@@ -273,8 +276,7 @@ impl Index {
         /// Steps between two questions whether to give up.
         const STRIDE: u64 = 256;
         let effort = hnsw::Effort::new(ask.ef, share, ask.wanted, ask.steps);
-        let mut search =
-            hnsw::Filtered::start(view, rows, &scratch.query, effort, accept, &mut scratch.graph)?;
+        let mut search = hnsw::Filtered::start(view, rows, &scratch.query, effort, &mut scratch.graph)?;
         let mut stopped = false;
         loop {
             let steps = STRIDE.min(ask.steps.saturating_sub(search.steps()));

@@ -2,6 +2,9 @@
 //!
 //! Reads from: the caller's vector. Writes to: nothing. Never: a row.
 
+use std::sync::OnceLock;
+
+use crate::kernel::lanes::{largest, squared_norm};
 use crate::kernel::{Acc, Op, exact};
 use crate::metric::Metric;
 
@@ -20,12 +23,13 @@ const SMALLEST_SUM: f32 = 1e-30;
 pub struct Query {
     vector: Vec<f32>,
     metric: Metric,
-    /// What the kernels see: the vector divided by `scale`.
+    /// What the kernels see: the vector divided by `scale`; empty when that is the vector.
     scaled: Vec<f32>,
     /// A power of two, so that dividing by it is exact.
     scale: f64,
-    /// The norm of each prefix, from that of no dimension to that of all.
-    norms: Vec<f64>,
+    norm: f64,
+    /// The norm of each prefix, from that of no dimension to that of all: only wanted when rows are shorter.
+    norms: OnceLock<Vec<f64>>,
 }
 
 impl Query {
@@ -38,19 +42,14 @@ impl Query {
         // L2 takes differences with the row, so there the query must stay as it is.
         let scale = match metric {
             Metric::L2 => 1.0,
-            Metric::Cosine | Metric::Dot => {
-                power_of_two_below(vector.iter().fold(0f32, |m, v| m.max(v.abs())))
-            }
+            Metric::Cosine | Metric::Dot => power_of_two_below(largest(&vector)),
         };
-        let scaled = vector.iter().map(|&v| (f64::from(v) / scale) as f32).collect();
-        let mut squares = 0f64;
-        let mut norms = Vec::with_capacity(vector.len() + 1);
-        norms.push(0.0);
-        norms.extend(vector.iter().map(|&v| {
-            squares += f64::from(v) * f64::from(v);
-            squares.sqrt()
-        }));
-        Query { vector, metric, scaled, scale, norms }
+        // Exact as well: the inverse of a power of two is one, and f64 has room for all of them.
+        let inverse = 1.0 / scale;
+        let scale_down = |v: &f32| (f64::from(*v) * inverse) as f32;
+        let scaled = if scale == 1.0 { Vec::new() } else { vector.iter().map(scale_down).collect() };
+        let norm = squared_norm(&vector).sqrt();
+        Query { vector, metric, scaled, scale, norm, norms: OnceLock::new() }
     }
 
     /// How many dimensions are compared, unless a row has fewer.
@@ -70,7 +69,18 @@ impl Query {
 
     /// The norm of the first `dims` numbers, in f64.
     pub fn norm(&self, dims: usize) -> f64 {
-        self.norms.get(dims).or(self.norms.last()).copied().unwrap_or(0.0)
+        if dims >= self.vector.len() {
+            return self.norm;
+        }
+        let norms = self.norms.get_or_init(|| {
+            let mut squares = 0f64;
+            let mut norm = |v: &f32| {
+                squares += f64::from(*v) * f64::from(*v);
+                squares.sqrt()
+            };
+            std::iter::once(0.0).chain(self.vector.iter().map(&mut norm)).collect()
+        });
+        norms.get(dims).copied().unwrap_or(self.norm)
     }
 
     /// The kernel operation that [`Query::distance`] makes a distance of.
@@ -84,7 +94,7 @@ impl Query {
 
     /// The numbers that the kernels are given.
     pub(crate) fn scaled(&self) -> &[f32] {
-        &self.scaled
+        if self.scaled.is_empty() { &self.vector } else { &self.scaled }
     }
 
     /// The distance that an accumulator over the first `width` dimensions stands for; `None` when f32 could not hold it,

@@ -8,6 +8,7 @@
 //!
 //! Reads from: vectors as stored. Writes to: vectors of the index's space. Never: a vector of the caller.
 
+use crate::kernel::lanes::squared_norm;
 use crate::metric::Metric;
 
 /// How vectors are taken into the index's space.
@@ -50,7 +51,7 @@ impl Space {
             Metric::L2 => {}
             Metric::Cosine => scale(&mut out[start..], 1.0),
             Metric::Dot => {
-                let missing = f64::from(self.radius).powi(2) - squared(row);
+                let missing = f64::from(self.radius).powi(2) - squared_norm(row);
                 out.push(missing.max(0.0).sqrt() as f32);
             }
         }
@@ -86,13 +87,9 @@ impl Space {
     }
 }
 
-fn squared(x: &[f32]) -> f64 {
-    x.iter().map(|v| f64::from(*v) * f64::from(*v)).sum()
-}
-
 /// Brings `x` to `length`, unless it is zero.
 fn scale(x: &mut [f32], length: f64) {
-    let norm = squared(x).sqrt();
+    let norm = squared_norm(x).sqrt();
     if norm > 0.0 {
         let factor = length / norm;
         x.iter_mut().for_each(|v| *v = (f64::from(*v) * factor) as f32);
@@ -108,10 +105,10 @@ mod tests {
     fn squared_distances_become_the_metrics_own() {
         let rows = [[1.0f32, 2.0, -0.5], [0.25, -1.0, 3.0], [-2.0, 0.5, 0.5]];
         let query = [0.5f32, -0.25, 2.0];
-        let radius = rows.iter().map(|r| squared(r).sqrt() as f32).fold(0.0, f32::max);
+        let radius = rows.iter().map(|r| squared_norm(r).sqrt() as f32).fold(0.0, f32::max);
         for metric in [Metric::L2, Metric::Cosine, Metric::Dot] {
             let space = Space::new(metric, 3, radius);
-            let (mut q, norm) = (Vec::new(), squared(&query).sqrt());
+            let (mut q, norm) = (Vec::new(), squared_norm(&query).sqrt());
             space.push_query(&query, &mut q);
             for row in &rows {
                 let mut x = Vec::new();

@@ -30,7 +30,7 @@ pub struct IvfParams {
 /// How a graph is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct HnswParams {
-    /// Links of a node in an upper layer; the base layer has twice as many, rounded up to a multiple of 32.
+    /// Half the links of a node, which are rounded up to a multiple of 32.
     pub m: u32,
     /// How many candidates for a node's links are looked for.
     pub ef_construction: u32,

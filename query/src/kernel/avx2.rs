@@ -37,7 +37,7 @@ pub(super) unsafe fn accumulate(op: Op, query: &[f32], rows: &Rows<'_>, out: &mu
 unsafe fn strip<const OP: u8, const ELEMENT: u8>(query: &[f32], rows: &Rows<'_>, out: &mut [Acc]) {
     let (dims, size) = (query.len(), rows.element.size());
     let q = query.as_ptr().cast::<u8>();
-    let ahead = rows.ahead_bytes();
+    let ahead = rows.ahead_bytes(out.len());
     for (i, acc) in out.iter_mut().enumerate() {
         // SAFETY: `holds` says that row `i` starts inside `bytes`, or that `dims` is 0.
         let row = unsafe { rows.bytes.as_ptr().add(i * rows.stride) };

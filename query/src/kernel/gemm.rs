@@ -10,6 +10,37 @@ use std::ops::Range;
 
 use super::Kernels;
 
+/// One kernel: `$rows` rows by two vectors of `$lanes` words, as many sums as registers leave room for.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! kernel {
+    ($(#[$doc:meta])* $name:ident, $features:literal, $word:ty, $rows:literal, $lanes:literal,
+     $zero:expr, $load:expr, $store:expr, $set1:ident, $step:expr) => {
+        $(#[$doc])*
+        #[target_feature(enable = $features)]
+        fn $name(a: &[$word], b: &[$word], tile: &mut [$word; TILE]) {
+            let mut sums = [[$zero; 2]; $rows];
+            for (a, b) in a.as_chunks::<$rows>().0.iter().zip(b.as_chunks::<{ 2 * $lanes }>().0) {
+                // SAFETY: both halves of `b` have `$lanes` words; any alignment will do.
+                let (low, high) = unsafe { ($load(b.as_ptr().cast()), $load(b.as_ptr().add($lanes).cast())) };
+                for (sums, &a) in sums.iter_mut().zip(a) {
+                    let a = $set1(a);
+                    sums[0] = $step(sums[0], a, low);
+                    sums[1] = $step(sums[1], a, high);
+                }
+            }
+            for (to, sums) in tile.as_chunks_mut::<{ 2 * $lanes }>().0.iter_mut().zip(sums) {
+                // SAFETY: both halves of `to` have `$lanes` words.
+                unsafe {
+                    $store(to.as_mut_ptr().cast(), sums[0]);
+                    $store(to.as_mut_ptr().add($lanes).cast(), sums[1]);
+                }
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "aarch64")]
+mod neon;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -143,17 +174,18 @@ pub fn dots_i8(kernels: &Kernels, a: &[i8], b: &[i8], depth: usize, out: &mut [i
     }
     let (micro, kind) = Micro::i8(kernels);
     let (m, n) = (a.len() / depth, b.len() / depth);
+    let flip = match kind {
+        Words::Bytes { flip } => flip,
+        Words::Pairs => 0,
+    };
     // With unsigned bytes on the left, a + 128 times b is 128 times the sum of b too much.
-    let offsets: Vec<i32> = match kind {
-        Words::Bytes => {
-            b.chunks_exact(depth).map(|row| -128 * row.iter().map(|&x| i32::from(x)).sum::<i32>()).collect()
-        }
-        Words::Pairs => vec![0; n],
+    let offsets: Vec<i32> = match flip {
+        0 => vec![0; n],
+        _ => b.chunks_exact(depth).map(|row| -128 * row.iter().map(|&x| i32::from(x)).sum::<i32>()).collect(),
     };
     for row in out.chunks_exact_mut(n.max(1)).take(m) {
         row.copy_from_slice(&offsets);
     }
-    let flip = if matches!(kind, Words::Bytes) { i32::from_ne_bytes([0x80; 4]) } else { 0 };
     let words = depth.div_ceil(kind.numbers());
     blocked(
         micro,
@@ -168,9 +200,12 @@ pub fn dots_i8(kernels: &Kernels, a: &[i8], b: &[i8], depth: usize, out: &mut [i
 /// How bytes are laid into words.
 #[derive(Debug, Clone, Copy)]
 enum Words {
-    /// Four bytes.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only AVX-512 VNNI multiplies bytes"))]
-    Bytes,
+    /// Four bytes; those of the left side are first combined with `flip`, bit by bit.
+    #[cfg_attr(
+        not(any(target_arch = "x86_64", target_arch = "aarch64")),
+        expect(dead_code, reason = "only AVX-512 VNNI and NEON multiply bytes")
+    )]
+    Bytes { flip: i32 },
     /// Two bytes, each widened to 16 bits.
     Pairs,
 }
@@ -178,7 +213,7 @@ enum Words {
 impl Words {
     fn numbers(self) -> usize {
         match self {
-            Words::Bytes => 4,
+            Words::Bytes { .. } => 4,
             Words::Pairs => 2,
         }
     }
@@ -186,7 +221,7 @@ impl Words {
     fn word(self, bytes: &[i8]) -> i32 {
         let at = |i: usize| bytes.get(i).copied().unwrap_or(0);
         match self {
-            Words::Bytes => i32::from_ne_bytes([0, 1, 2, 3].map(|i| at(i) as u8)),
+            Words::Bytes { .. } => i32::from_ne_bytes([0, 1, 2, 3].map(|i| at(i) as u8)),
             Words::Pairs => pair(i16::from(at(0)), i16::from(at(1))),
         }
     }
@@ -213,7 +248,7 @@ impl Words {
                 let row = &row[words.start * numbers..depth.min(words.end * numbers)];
                 let mut to = panel[r..].iter_mut().step_by(width);
                 match self {
-                    Words::Bytes => {
+                    Words::Bytes { .. } => {
                         let (whole, rest) = row.as_chunks::<4>();
                         for (bytes, word) in whole.iter().zip(to.by_ref()) {
                             *word = i32::from_ne_bytes(bytes.map(|x| x as u8)) ^ flip;
@@ -256,6 +291,8 @@ impl Micro<f32> {
             "avx512" => &x86::AVX512_F32,
             #[cfg(target_arch = "x86_64")]
             "avx2" => &x86::AVX2_F32,
+            #[cfg(target_arch = "aarch64")]
+            "dotprod" | "neon" => &neon::F32,
             _ => &SCALAR_F32,
         }
     }
@@ -265,9 +302,15 @@ impl Micro<i32> {
     fn i8(kernels: &Kernels) -> (&'static Self, Words) {
         match kernels.name {
             #[cfg(target_arch = "x86_64")]
-            "avx512" if is_x86_feature_detected!("avx512vnni") => (&x86::VNNI_I8, Words::Bytes),
+            "avx512" if is_x86_feature_detected!("avx512vnni") => {
+                (&x86::VNNI_I8, Words::Bytes { flip: i32::from_ne_bytes([0x80; 4]) })
+            }
             #[cfg(target_arch = "x86_64")]
             "avx512" | "avx2" => (&x86::AVX2_I8, Words::Pairs),
+            #[cfg(target_arch = "aarch64")]
+            "dotprod" => (&neon::DOTPROD_I8, Words::Bytes { flip: 0 }),
+            #[cfg(target_arch = "aarch64")]
+            "neon" => (&neon::I8, Words::Bytes { flip: 0 }),
             _ => (&SCALAR_I8, Words::Pairs),
         }
     }

@@ -40,7 +40,10 @@ mod avx512;
 pub mod codes;
 pub mod exact;
 pub mod gemm;
+pub(crate) mod lanes;
 pub mod matvec;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
 mod simsimd;
 pub mod sweep;
@@ -114,7 +117,7 @@ pub struct Kernels {
 }
 
 /// The tables from the slowest to the fastest, by name.
-const NAMES: [&str; 4] = ["scalar", "simsimd", "avx2", "avx512"];
+const NAMES: [&str; 6] = ["scalar", "simsimd", "neon", "dotprod", "avx2", "avx512"];
 
 const SCALAR_CODES: codes::Table = codes::Table {
     bundle: codes::scalar::bundle,
@@ -157,11 +160,40 @@ static AVX512: Kernels = Kernels {
         levels: codes::avx512::levels,
     },
 };
+// Simsimd's kernels for rows are NEON's.
+#[cfg(target_arch = "aarch64")]
+static NEON: Kernels = Kernels {
+    name: "neon",
+    accumulate: simsimd::accumulate,
+    codes: codes::Table {
+        bundle: codes::neon::plain::bundle,
+        expand: codes::neon::plain::expand,
+        dot_i8: codes::neon::plain::dot_i8,
+        dot_i16: codes::neon::dot_i16,
+        dots_i8: codes::neon::plain::dots_i8,
+        residual: codes::neon::residual,
+        levels: codes::neon::levels,
+    },
+};
+#[cfg(target_arch = "aarch64")]
+static DOTPROD: Kernels = Kernels {
+    name: "dotprod",
+    accumulate: simsimd::accumulate,
+    codes: codes::Table {
+        bundle: codes::neon::dotprod::bundle,
+        expand: codes::neon::dotprod::expand,
+        dot_i8: codes::neon::dotprod::dot_i8,
+        dot_i16: codes::neon::dot_i16,
+        dots_i8: codes::neon::dotprod::dots_i8,
+        residual: codes::neon::residual,
+        levels: codes::neon::levels,
+    },
+};
 
 impl Kernels {
     /// The table of this process: the fastest this processor has, or the one that the environment variable
-    /// `FORETASTE_CPU` names (`scalar`, `simsimd`, `avx2`, `avx512`). A table this processor has not gives the next
-    /// slower one; an unknown name is ignored. Chosen at the first call.
+    /// `FORETASTE_CPU` names (`scalar`, `simsimd`, `neon`, `dotprod`, `avx2`, `avx512`). A table this processor has not
+    /// gives the next slower one; an unknown name is ignored. Chosen at the first call.
     pub fn get() -> &'static Kernels {
         static CHOSEN: OnceLock<&'static Kernels> = OnceLock::new();
         CHOSEN.get_or_init(|| Self::choose(std::env::var("FORETASTE_CPU").ok().as_deref()))
@@ -187,6 +219,16 @@ impl Kernels {
             "simsimd" => {
                 simsimd::warm();
                 Some(&SIMSIMD)
+            }
+            #[cfg(target_arch = "aarch64")]
+            "neon" => {
+                simsimd::warm();
+                Some(&NEON)
+            }
+            #[cfg(target_arch = "aarch64")]
+            "dotprod" if neon::has_dotprod() => {
+                simsimd::warm();
+                Some(&DOTPROD)
             }
             #[cfg(target_arch = "x86_64")]
             "avx2" if avx2::supported() => Some(&AVX2),
@@ -260,8 +302,12 @@ impl Rows<'_> {
     /// the end of a page; with this a scan is up to a fifth faster. Whole rows, so that a truncated search does not fetch
     /// the dimensions it leaves out.
     #[cfg(target_arch = "x86_64")]
-    fn ahead_bytes(&self) -> usize {
+    fn ahead_bytes(&self, rows: usize) -> usize {
         const AHEAD: usize = 4096;
+        // One row was picked: nobody will want the rows that stand after it.
+        if rows == 1 {
+            return 0;
+        }
         AHEAD.next_multiple_of(self.stride.max(1))
     }
 

@@ -245,3 +245,12 @@ fn a_forced_table_is_taken_or_the_next_slower_one() {
     }
     assert!(Kernels::by_name("quantum").is_none());
 }
+
+#[cfg(target_arch = "aarch64")]
+#[test]
+fn the_table_with_inner_products_of_bytes_is_there_when_the_processor_has_them_and_the_plain_one_always() {
+    let has = std::arch::is_aarch64_feature_detected!("dotprod");
+    assert_eq!(Kernels::by_name("dotprod").is_some(), has);
+    assert_eq!(Kernels::choose(Some("neon")).name(), "neon");
+    assert_eq!(Kernels::choose(None).name(), if has { "dotprod" } else { "neon" });
+}

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use foretaste::import::{self, LoadOptions};
-use foretaste::{Collection, Database, Schema, Spec};
+use foretaste::{Access, Collection, Database, RotationKind, Schema, Spec};
 
 use crate::args::{Bench, IndexKind};
 use crate::interrupt;
@@ -44,12 +44,15 @@ pub fn run(args: &Bench, out: &mut Output) -> Outcome {
         Some(_) => filtered(args, &data, &place)?,
     };
     for index in &args.index {
-        let built = build(*index, &place)?;
-        report.indexes.push(built);
+        report.indexes.push(build(args, *index, &place)?);
         for dims in levels(args, data.dim) {
             for k in &args.k {
                 let asked = Asked { k: *k as usize, dims, filter: args.filter.as_deref(), index: *index };
-                report.curves.push(sweep(args, &data, &truth, asked, &place)?);
+                let (curve, resident) = sweep(args, &data, &truth, asked, &place)?;
+                report.curves.push(curve);
+                if let Some(built) = report.indexes.last_mut() {
+                    built.resident_mb = resident;
+                }
             }
         }
     }
@@ -120,21 +123,21 @@ fn filtered(args: &Bench, data: &DataSet, place: &Path) -> Outcome<Truth> {
 }
 
 /// Builds an index and says what it took.
-fn build(index: IndexKind, place: &Path) -> Outcome<Indexed> {
+fn build(args: &Bench, index: IndexKind, place: &Path) -> Outcome<Indexed> {
     let database = Database::options().create(false).open(place)?;
     let collection = database.collection(COLLECTION)?;
     let progress = Progress::start("building", "rows");
-    optimize(&collection, index, &progress)?;
+    optimize(args, &collection, index, &progress)?;
     let build_seconds = progress.end();
     let stats = database.stats()?;
     let own = stats.collections.iter().find(|c| c.name == COLLECTION);
     let bytes_index = own.map_or(0, |c| c.bytes_index);
-    let bytes_disk = own.map_or(0, |c| c.bytes_live + c.bytes_dead) + bytes_index;
+    let bytes_disk = own.map_or(0, |c| c.bytes_live + c.bytes_dead);
     drop(collection);
     database.close()?;
     let before = measure::resident();
     let started = Instant::now();
-    let collection = super::read(place)?.collection(COLLECTION)?;
+    let collection = read(args, place)?;
     let open_ms = started.elapsed().as_secs_f64() * 1e3;
     let query = vec![1.0; collection.schema().dim()];
     collection.search(&query).k(10).run()?;
@@ -146,17 +149,19 @@ fn build(index: IndexKind, place: &Path) -> Outcome<Indexed> {
         open_ms,
         open_and_first_query_ms: started.elapsed().as_secs_f64() * 1e3,
         resident_before_mb: before,
-        resident_mb: measure::resident(),
+        resident_mb: None,
     })
 }
 
-fn optimize(collection: &Collection, index: IndexKind, progress: &Progress) -> Outcome {
-    let spec = match index {
-        IndexKind::Auto => Spec::Auto,
-        IndexKind::Flat => Spec::Flat,
-        IndexKind::Ivf => Spec::Ivf(Default::default()),
-        IndexKind::Hnsw => Spec::Hnsw(Default::default()),
-    };
+fn read(args: &Bench, place: &Path) -> Outcome<Collection> {
+    let access = if args.unmapped { Access::Read } else { Access::Map };
+    Ok(Database::options().read_only(true).access(access).open(place)?.collection(COLLECTION)?)
+}
+
+fn optimize(args: &Bench, collection: &Collection, index: IndexKind, progress: &Progress) -> Outcome {
+    let spec = args.build.spec(index, Spec::Auto);
+    let rotation = args.build.rotation.map_or(collection.schema().rotation_kind(), RotationKind::from);
+    collection.set_index(spec, rotation)?;
     collection.optimize(spec, |now| {
         progress.show((now.part * now.rows as f64) as u64, Some(now.rows), None);
         !interrupt::wanted()
@@ -164,9 +169,15 @@ fn optimize(collection: &Collection, index: IndexKind, progress: &Progress) -> O
     Ok(())
 }
 
-/// Measures one index at all efforts.
-fn sweep(args: &Bench, data: &DataSet, truth: &Truth, asked: Asked<'_>, place: &Path) -> Outcome<Curve> {
-    let collection = super::read(place)?.collection(COLLECTION)?;
+/// Measures one index at all efforts; and the memory of the process at the end, while the database is open.
+fn sweep(
+    args: &Bench,
+    data: &DataSet,
+    truth: &Truth,
+    asked: Asked<'_>,
+    place: &Path,
+) -> Outcome<(Curve, Option<f64>)> {
+    let collection = read(args, place)?;
     let efforts = match asked.index {
         IndexKind::Flat => vec![0],
         IndexKind::Auto | IndexKind::Hnsw if args.ef.is_empty() => EFS.to_vec(),
@@ -183,5 +194,5 @@ fn sweep(args: &Bench, data: &DataSet, truth: &Truth, asked: Asked<'_>, place: &
         curve.points.push(point);
     }
     curve.interpolate();
-    Ok(curve)
+    Ok((curve, measure::resident()))
 }

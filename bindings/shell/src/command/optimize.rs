@@ -5,7 +5,7 @@ use std::time::Duration;
 use foretaste::{HnswParams, IvfParams, RotationKind, Spec, Stage, Step};
 use serde_json::json;
 
-use crate::args::{IndexKind, Optimize, Rotation};
+use crate::args::{Build, IndexKind, Optimize, Rotation};
 use crate::interrupt;
 use crate::output::{Failure, Outcome, Output, bytes, count, plural};
 use crate::progress::Progress;
@@ -15,8 +15,8 @@ pub fn run(args: &Optimize, out: &mut Output) -> Outcome {
     let database = super::write(&args.of.db, false)?;
     let collection = database.collection(&args.of.collection)?;
     let schema = collection.schema();
-    let spec = spec(args, schema.index_spec())?;
-    let rotation = args.rotation.map_or(schema.rotation_kind(), RotationKind::from);
+    let spec = spec(args.index, &args.build, schema.index_spec())?;
+    let rotation = args.build.rotation.map_or(schema.rotation_kind(), RotationKind::from);
     collection.set_index(spec, rotation)?;
     let progress = Progress::start("optimizing", "rows");
     collection.optimize(spec, |now| {
@@ -56,8 +56,8 @@ pub fn run(args: &Optimize, out: &mut Output) -> Outcome {
 }
 
 /// The index that is asked for; what is not said stays as it is.
-fn spec(args: &Optimize, now: Spec) -> Outcome<Spec> {
-    let kind = args.index.unwrap_or(match (now, args.nlist, args.of_graph()) {
+fn spec(kind: Option<IndexKind>, build: &Build, now: Spec) -> Outcome<Spec> {
+    let kind = kind.unwrap_or(match (now, build.nlist, build.of_graph()) {
         (_, Some(_), false) => IndexKind::Ivf,
         (_, None, true) => IndexKind::Hnsw,
         (Spec::Auto, ..) => IndexKind::Auto,
@@ -66,9 +66,9 @@ fn spec(args: &Optimize, now: Spec) -> Outcome<Spec> {
         (Spec::Hnsw(_), ..) => IndexKind::Hnsw,
     });
     let foreign = match kind {
-        IndexKind::Hnsw => args.nlist.is_some(),
-        IndexKind::Ivf => args.of_graph(),
-        IndexKind::Auto | IndexKind::Flat => args.of_graph() || args.nlist.is_some(),
+        IndexKind::Hnsw => build.nlist.is_some(),
+        IndexKind::Ivf => build.of_graph(),
+        IndexKind::Auto | IndexKind::Flat => build.of_graph() || build.nlist.is_some(),
     };
     if foreign {
         let why = "the parameters do not belong to this kind of index";
@@ -76,22 +76,29 @@ fn spec(args: &Optimize, now: Spec) -> Outcome<Spec> {
             Failure::usage(why).hint("--nlist is of ivf; --m, --ef-construction and --edge-bits are of hnsw")
         );
     }
-    Ok(match kind {
-        IndexKind::Auto => Spec::Auto,
-        IndexKind::Flat => Spec::Flat,
-        IndexKind::Ivf => match now {
-            Spec::Ivf(ivf) if args.nlist.is_none() => Spec::Ivf(ivf),
-            _ => Spec::Ivf(IvfParams { nlist: args.nlist }),
-        },
-        IndexKind::Hnsw => {
-            let base = if let Spec::Hnsw(graph) = now { graph } else { HnswParams::default() };
-            Spec::Hnsw(HnswParams {
-                m: args.m.unwrap_or(base.m),
-                ef_construction: args.ef_construction.unwrap_or(base.ef_construction),
-                edge_bits: args.edge_bits.or(base.edge_bits),
-            })
+    Ok(build.spec(kind, now))
+}
+
+impl Build {
+    /// An index of this kind; parameters that are not given are those of `now`, if it is of the kind, or the usual ones.
+    pub fn spec(&self, kind: IndexKind, now: Spec) -> Spec {
+        match kind {
+            IndexKind::Auto => Spec::Auto,
+            IndexKind::Flat => Spec::Flat,
+            IndexKind::Ivf => match now {
+                Spec::Ivf(ivf) if self.nlist.is_none() => Spec::Ivf(ivf),
+                _ => Spec::Ivf(IvfParams { nlist: self.nlist }),
+            },
+            IndexKind::Hnsw => {
+                let base = if let Spec::Hnsw(graph) = now { graph } else { HnswParams::default() };
+                Spec::Hnsw(HnswParams {
+                    m: self.m.unwrap_or(base.m),
+                    ef_construction: self.ef_construction.unwrap_or(base.ef_construction),
+                    edge_bits: self.edge_bits.or(base.edge_bits),
+                })
+            }
         }
-    })
+    }
 }
 
 impl From<Rotation> for RotationKind {

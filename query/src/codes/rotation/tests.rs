@@ -178,7 +178,7 @@ fn one_vector_and_many_rotate_alike_and_within_the_error_they_promise() {
             let error = |got: &[f32]| {
                 got.iter().zip(&expected).map(|(&g, e)| (f64::from(g) - e).powi(2)).sum::<f64>().sqrt()
             };
-            assert!(error(&one) <= 2e-4 * norm, "{dims} to {prefix}: {} of {norm}", error(&one));
+            assert!(error(&one) <= 3e-2 * norm, "{dims} to {prefix}: {} of {norm}", error(&one));
             assert!(error(many) <= 2e-6 * norm, "{dims} to {prefix}: {} of {norm}", error(many));
         }
     }

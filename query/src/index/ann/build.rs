@@ -66,9 +66,9 @@ pub fn build(source: &dyn Source, task: &Task<'_>) -> Result<Option<Built>> {
     };
     let Some(kind) = kind else { return Ok(None) };
     let (error, slack) = calibrate(source, &codec, &kind, task.seed)?;
-    let (layers, starts, cells) = match &kind {
-        Kind::Graph(graph) => (graph.layer_sizes(), graph.starts().to_vec(), 0),
-        Kind::Cells(cells) => (Vec::new(), Vec::new(), cells.layout().cells),
+    let (layers, starts, entries, cells) = match &kind {
+        Kind::Graph(graph) => (graph.layer_sizes(), graph.starts().to_vec(), graph.entries() as u32, 0),
+        Kind::Cells(cells) => (Vec::new(), Vec::new(), 0, cells.layout().cells),
     };
     let head = Head {
         version: VERSION,
@@ -81,6 +81,7 @@ pub fn build(source: &dyn Source, task: &Task<'_>) -> Result<Option<Built>> {
         edge_dims: codec.edges.map_or(0, |e| e.dims as u32),
         layers,
         starts,
+        entries,
         cells,
         slack,
         error,

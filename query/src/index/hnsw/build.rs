@@ -10,6 +10,7 @@ use foretaste_storage::Result;
 
 use crate::codes::edges::{EdgeShape, EdgeWriter};
 use crate::codes::rows::{RowCode, RowCodes};
+use crate::index::hnsw::entries::entries;
 use crate::index::hnsw::link::{Rule, link};
 use crate::index::hnsw::partition::{self, Link};
 use crate::index::hnsw::reach::connect;
@@ -38,29 +39,29 @@ pub(crate) struct Graph {
     nodes: Vec<u32>,
     /// The upper layers, from the lowest.
     upper: Vec<Upper>,
-    upper_shape: Shape,
     /// Nodes from which every node can be reached.
     starts: Vec<u32>,
+    entries: usize,
     threads: usize,
 }
 
-struct Upper {
+/// A layer above the base layer.
+pub(super) struct Upper {
     /// Nodes of the base layer in it, ascending.
-    nodes: Vec<u32>,
+    pub nodes: Vec<u32>,
     /// The number of each in the layer below.
-    below: Vec<u32>,
-    links: Vec<Vec<Link>>,
+    pub below: Vec<u32>,
+    pub links: Vec<Vec<Link>>,
 }
 
-/// Links of a node of the base layer.
+/// Links of a node.
 fn degree(params: &HnswParams) -> usize {
     (params.m.max(1) as usize * 2).next_multiple_of(BUNDLE)
 }
 
-/// The records of the base layer and of the upper layers, with codes of `stride` bytes.
-pub(crate) fn shapes(params: &HnswParams, stride: usize, edges: Option<EdgeShape>) -> (Shape, Shape) {
-    let upper = Shape { stride, degree: (params.m as usize).max(2), edges: None };
-    (Shape { stride, degree: degree(params), edges }, upper)
+/// The records of all layers, with codes of `stride` bytes.
+pub(crate) fn shape(params: &HnswParams, stride: usize, edges: Option<EdgeShape>) -> Shape {
+    Shape { stride, degree: degree(params), edges }
 }
 
 /// Links all rows. `None` when the task was cancelled.
@@ -94,14 +95,15 @@ pub(crate) fn build(
     drop(lists);
     let starts = connect(&mut base, 0, degree);
     let upper = upper_layers(&codes, params, task)?;
-    let (shape, upper_shape) = shapes(params, codes.stride, edges);
-    Some(Graph { codes, shape, base, order, nodes, upper, upper_shape, starts, threads })
+    let shape = shape(params, codes.stride, edges);
+    let entries = entries(&codes, &base, &upper, task.seed, threads);
+    Some(Graph { codes, shape, base, order, nodes, upper, starts, entries, threads })
 }
 
 /// The layers above a base layer with these codes. `None` when the task was cancelled.
 fn upper_layers(codes: &RowCodes, params: &HnswParams, task: &Task<'_>) -> Option<Vec<Upper>> {
-    let (m, threads) = ((params.m as usize).max(2), task.threads.max(1));
-    let rule = Rule { degree: m, alpha: 1.0, fill: true };
+    let (degree, threads) = (degree(params), task.threads.max(1));
+    let rule = Rule { degree, alpha: 1.0, fill: true };
     let go_on = |_: f64| (task.progress)(Stage::Link, 0.98);
     let mut upper: Vec<Upper> = Vec::new();
     let mut below: Vec<u32> = (0..codes.len() as u32).collect();
@@ -116,8 +118,10 @@ fn upper_layers(codes: &RowCodes, params: &HnswParams, task: &Task<'_>) -> Optio
         }
         let own = codes.select(&chosen);
         let groups = partition::groups(&own, task.seed, threads, &go_on)?;
-        let lists = partition::candidates(&own, &groups, 3 * m, threads, &go_on)?;
-        let links = link(&own, &lists, rule, threads, &go_on)?;
+        let lists = partition::candidates(&own, &groups, 2 * degree, threads, &go_on)?;
+        let mut links = link(&own, &lists, rule, threads, &go_on)?;
+        // A search comes in by node 0; what it cannot reach here it reaches in the base layer.
+        connect(&mut links, 0, degree);
         below.clone_from(&chosen);
         upper.push(Upper { nodes: chosen, below: places, links });
     }
@@ -137,6 +141,11 @@ impl Graph {
         self.upper.iter().map(|u| u.nodes.len() as u32).collect()
     }
 
+    /// How many nodes a search of the base layer starts from.
+    pub fn entries(&self) -> usize {
+        self.entries
+    }
+
     pub fn starts(&self) -> &[u32] {
         &self.starts
     }
@@ -146,7 +155,7 @@ impl Graph {
     }
 
     pub fn layers_len(&self) -> u64 {
-        (self.upper.iter().map(|u| u.nodes.len()).sum::<usize>() * self.upper_shape.bytes()) as u64
+        (self.upper.iter().map(|u| u.nodes.len()).sum::<usize>() * self.shape.bytes()) as u64
     }
 
     /// Bytes of [`Graph::write_rows`].
@@ -165,51 +174,78 @@ impl Graph {
 
     /// The records of the base layer.
     pub fn write_nodes(&self, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.write_layer(&self.order, |node| node as usize, &self.base, out)
+    }
+
+    /// The records of the upper layers, from the lowest. A record's row is the number of its node in the layer below.
+    pub fn write_layers(&self, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.upper.iter().try_for_each(|layer| {
+            self.write_layer(&layer.below, |node| layer.nodes[node as usize] as usize, &layer.links, out)
+        })
+    }
+
+    /// The records of one layer: `rows` are what they name, `base` tells a node's number in the base layer.
+    fn write_layer(
+        &self,
+        rows: &[u32],
+        base: impl Fn(u32) -> usize + Sync,
+        links: &[Vec<Link>],
+        out: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
         let batch = CHUNK * self.threads * 4;
-        for first in (0..self.order.len()).step_by(batch) {
-            let count = batch.min(self.order.len() - first);
+        for first in (0..rows.len()).step_by(batch) {
+            let count = batch.min(rows.len() - first);
             let parts = map_chunks(count, CHUNK, self.threads, |range| {
-                self.records(first + range.start..first + range.end)
+                let mut part = vec![0u8; range.len() * self.shape.bytes()];
+                let mut writer = RecordWriter::new(self);
+                let nodes = first + range.start..first + range.end;
+                for (record, node) in part.chunks_exact_mut(self.shape.bytes()).zip(nodes) {
+                    writer.write(record, rows[node], base(node as u32), &links[node], &base);
+                }
+                part
             });
             parts.iter().try_for_each(|part| out(part))?;
         }
         Ok(())
     }
+}
 
-    /// The records of the upper layers, from the lowest. A record's row is the number of its node in the layer below.
-    pub fn write_layers(&self, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let mut record = vec![0; self.upper_shape.bytes()];
-        for layer in &self.upper {
-            for ((node, below), links) in layer.nodes.iter().zip(&layer.below).zip(&layer.links) {
-                let neighbors: Vec<u32> = links.iter().map(|link| link.row).collect();
-                record.fill(0);
-                self.upper_shape.write(&mut record, *below, self.codes.get(*node as usize), &neighbors);
-                out(&record)?;
-            }
-        }
-        Ok(())
+/// Writes records, with room of its own.
+struct RecordWriter<'a> {
+    graph: &'a Graph,
+    edges: Option<EdgeWriter>,
+    center: Vec<f32>,
+    neighbors: Vec<u32>,
+}
+
+impl<'a> RecordWriter<'a> {
+    fn new(graph: &'a Graph) -> Self {
+        let edges = graph.shape.edges;
+        let center = vec![0f32; edges.map_or(0, |e| e.dims)];
+        RecordWriter { graph, edges: edges.map(EdgeWriter::new), center, neighbors: Vec::new() }
     }
 
-    fn records(&self, nodes: std::ops::Range<usize>) -> Vec<u8> {
-        let len = self.shape.bytes();
-        let mut out = vec![0u8; nodes.len() * len];
-        let mut center = vec![0f32; self.shape.edges.map_or(0, |e| e.dims)];
-        let mut writer = self.shape.edges.map(EdgeWriter::new);
-        for (record, node) in out.chunks_exact_mut(len).zip(nodes) {
-            let links = &self.base[node];
-            let neighbors: Vec<u32> = links.iter().map(|l| l.row).collect();
-            self.shape.write(record, self.order[node], self.codes.get(node), &neighbors);
-            let Some(writer) = &mut writer else { continue };
-            self.codes.decode(node, &mut center);
-            for number in 0..self.shape.degree / BUNDLE {
-                let bundle = self.shape.bundle_mut(record, number);
-                EdgeWriter::clear(bundle);
-                for (place, link) in links.iter().skip(number * BUNDLE).take(BUNDLE).enumerate() {
-                    let neighbor = self.codes.get(link.row as usize);
-                    writer.put(bundle, place, &center, neighbor, link.distance);
-                }
+    /// The record of `node`, a number of the base layer as `base` gives it for those that `links` name.
+    fn write(
+        &mut self,
+        record: &mut [u8],
+        row: u32,
+        node: usize,
+        links: &[Link],
+        base: &impl Fn(u32) -> usize,
+    ) {
+        let Graph { codes, shape, .. } = self.graph;
+        self.neighbors.clear();
+        self.neighbors.extend(links.iter().map(|link| link.row));
+        shape.write(record, row, codes.get(node), &self.neighbors);
+        let Some(edges) = &mut self.edges else { return };
+        codes.decode(node, &mut self.center);
+        for number in 0..shape.degree / BUNDLE {
+            let bundle = shape.bundle_mut(record, number);
+            EdgeWriter::clear(bundle);
+            for (place, link) in links.iter().skip(number * BUNDLE).take(BUNDLE).enumerate() {
+                edges.put(bundle, place, &self.center, codes.get(base(link.row)), link.distance);
             }
         }
-        out
     }
 }

@@ -17,7 +17,7 @@ use foretaste_storage::section::Section;
 use crate::codes::CodedQuery;
 use crate::index::hnsw::compare::{Numbers, compare_nodes};
 use crate::index::hnsw::effort::Effort;
-use crate::index::hnsw::search::{Beam, Scratch};
+use crate::index::hnsw::search::{Beam, Coming, LINES, Scratch};
 use crate::index::hnsw::view::{Layer, View};
 use crate::index::{Accept, Found};
 use crate::kernel::Kernels;
@@ -53,20 +53,20 @@ impl<'a> Filtered<'a> {
     /// Goes down the upper layers; `rows` has the row of every node.
     ///
     /// # Errors
-    /// `Corrupt`, `Io`, and those of `accept`.
+    /// `Corrupt`, `Io`.
     pub fn start(
         view: &'a View,
         rows: &'a Section,
         query: &CodedQuery,
         effort: Effort,
-        accept: &Accept<'_>,
         scratch: &mut Scratch,
     ) -> Result<Filtered<'a>> {
         let nodes = view.base.nodes as usize;
-        let beam = Beam::start(view, query, effort.kept.min(nodes), scratch)?;
+        let beam = Beam::start(view, query, effort.least, scratch)?;
+        scratch.pool.widen(effort.kept.min(nodes));
         scratch.read.reset(nodes);
         scratch.passing.reset(effort.kept_passing.min(nodes));
-        let mut search = Filtered {
+        Ok(Filtered {
             beam,
             view,
             kernels: Kernels::get(),
@@ -77,12 +77,7 @@ impl<'a> Filtered<'a> {
             refused: 0,
             accepted: 0,
             compared: 0,
-        };
-        let entry = scratch.pool.iter().next();
-        if let Some((distance, node)) = entry {
-            search.offer_passing(distance, node, accept, scratch)?;
-        }
-        Ok(search)
+        })
     }
 
     /// Nodes read so far, those of the upper layers too.
@@ -106,14 +101,20 @@ impl<'a> Filtered<'a> {
         let mut estimates = [0f32; BUNDLE];
         let end = self.beam.steps.saturating_add(steps);
         while self.beam.steps < end {
-            let Some(taken) = self.take(query, accept, scratch)? else { return Ok(false) };
+            let taken = match scratch.ahead.take() {
+                Some(taken) => taken,
+                None => match self.take(query, accept, scratch)? {
+                    Some(taken) => taken,
+                    None => return Ok(false),
+                },
+            };
             if !scratch.read.mark(taken) {
                 continue;
             }
             let node = layer.node(taken)?;
-            if let Some(next) = self.next(scratch) {
-                self.kernels.prefetch(layer.node(next)?.bytes());
-            }
+            scratch.ahead = self.ready(scratch);
+            let mut coming = Coming::new(self.kernels, layer, scratch.ahead)?;
+            coming.fetch(LINES);
             let distance = query.distance(self.kernels, node.code());
             self.beam.steps += 1;
             let row = node.row();
@@ -122,18 +123,22 @@ impl<'a> Filtered<'a> {
             }
             if layer.shape.edges.is_none() {
                 self.compare_neighbors(layer, taken, query, accept, scratch)?;
+                coming.fetch(usize::MAX);
                 continue;
             }
             for bundle in 0..layer.shape.degree / BUNDLE {
                 let limit = scratch.pool.limit().max(scratch.passing.limit());
                 let below = self.kernels.expand(&edges, distance, node.bundle(bundle), limit, &mut estimates);
                 let mut below = below.unwrap_or_default();
+                coming.fetch(LINES);
                 while below != 0 {
+                    coming.fetch(LINES / 4);
                     let place = below.trailing_zeros() as usize;
                     below &= below - 1;
                     self.offer(estimates[place], node.neighbor(bundle * BUNDLE + place), accept, scratch)?;
                 }
             }
+            coming.fetch(usize::MAX);
         }
         Ok(true)
     }
@@ -159,9 +164,14 @@ impl<'a> Filtered<'a> {
             }
     }
 
-    /// The node that will be read next, as far as is known.
-    fn next(&self, scratch: &Scratch) -> Option<u32> {
-        if self.is_among_all(scratch) { scratch.pool.peek() } else { scratch.passing.peek() }
+    /// The node to read next, when there is one without going elsewhere.
+    fn ready(&self, scratch: &mut Scratch) -> Option<u32> {
+        let next = match self.is_among_all(scratch) {
+            true if self.is_sparse(scratch) => None,
+            true => scratch.pool.take(),
+            false => scratch.passing.take_among(self.effort.passing),
+        };
+        next.map(|(_, node)| node)
     }
 
     /// The node to read next.
@@ -171,9 +181,12 @@ impl<'a> Filtered<'a> {
         accept: &Accept<'_>,
         scratch: &mut Scratch,
     ) -> Result<Option<u32>> {
+        if let Some(node) = self.ready(scratch) {
+            return Ok(Some(node));
+        }
         if self.is_among_all(scratch) {
             if !self.is_sparse(scratch)
-                && let Some((_, node)) = scratch.pool.take().or_else(|| self.beam.next_start(scratch))
+                && let Some((_, node)) = self.beam.next_start(scratch)
             {
                 return Ok(Some(node));
             }
@@ -187,7 +200,7 @@ impl<'a> Filtered<'a> {
             scratch.passing.widen(passing.min(self.view.base.nodes as usize));
             self.try_spread(query, accept, scratch)?;
         }
-        Ok(scratch.passing.take_among(self.effort.passing).map(|(_, node)| node))
+        Ok(self.ready(scratch))
     }
 
     /// Whether much fewer of the rows met pass than of all rows, after some steps.

@@ -13,6 +13,7 @@
 mod build;
 mod compare;
 mod effort;
+mod entries;
 mod filtered;
 mod link;
 mod partition;
@@ -24,9 +25,10 @@ mod search;
 mod seen;
 mod view;
 
-pub(crate) use build::{Graph, build, shapes};
+pub(crate) use build::{Graph, build, shape};
 pub(crate) use compare::compare;
 pub(crate) use effort::Effort;
+pub(crate) use entries::MOST as MOST_ENTRIES;
 pub(crate) use filtered::Filtered;
 pub(crate) use pool::Pool;
 pub(crate) use search::{Beam, Scratch};

@@ -108,12 +108,12 @@ impl Division<'_> {
         let all = (self.codes.len() * OVERLAP) as f64;
         let (from, size) = if depth == 0 { (0.0, 0.6) } else { (0.6 + 0.4 * self.done as f64 / all, 0.0) };
         let part = |done: f64| (self.progress)(from + size * done);
-        let nearest = try_map_chunks(members.len(), ROWS, self.threads, &part, |range| {
-            nearest_leaders(&self.codes.select(&members[range]), &leaders, overlap)
+        let found = try_map_chunks(members.len(), ROWS, self.threads, &part, |range| {
+            nearest(&self.codes.select(&members[range]), &leaders, overlap)
         })?;
         let mut divided: Vec<Vec<u32>> = vec![Vec::new(); count];
-        for (i, leader) in nearest.into_iter().flatten().enumerate() {
-            divided[leader as usize].push(members[i / overlap]);
+        for (member, leaders) in members.iter().zip(found.into_iter().flatten()) {
+            leaders.iter().for_each(|leader| divided[leader.row as usize].push(*member));
         }
         let before = members.len();
         drop(members);
@@ -130,30 +130,28 @@ impl Division<'_> {
     }
 }
 
-/// For each row the numbers of its nearest leaders, nearest first, `overlap` of them.
-fn nearest_leaders(rows: &RowCodes, leaders: &RowCodes, overlap: usize) -> Vec<u32> {
-    let n = leaders.len();
+/// For each row its nearest `count` of some others, nearest first, by their numbers among these.
+pub(crate) fn nearest(rows: &RowCodes, others: &RowCodes, count: usize) -> Vec<Vec<Link>> {
+    let n = others.len();
     let mut dots = vec![0; rows.len() * n];
-    dots_i8(Kernels::get(), &rows.codes, &leaders.codes, rows.stride, &mut dots);
-    let mut out = Vec::with_capacity(rows.len() * overlap);
-    let mut best: Vec<Link> = Vec::with_capacity(overlap + 1);
-    for (row, dots) in dots.chunks_exact(n).enumerate() {
+    dots_i8(Kernels::get(), &rows.codes, &others.codes, rows.stride, &mut dots);
+    let nearest = |(row, dots): (usize, &[i32])| {
         let row = rows.get(row);
-        best.clear();
+        let mut best: Vec<Link> = Vec::with_capacity(count + 1);
         let mut limit = f32::INFINITY;
         for (number, dot) in dots.iter().enumerate() {
-            let distance = row.by_dot(leaders.get(number), *dot);
-            if best.len() < overlap || distance < limit {
+            let distance = row.by_dot(others.get(number), *dot);
+            if best.len() < count || distance < limit {
                 let link = Link { distance, row: number as u32 };
                 let at = best.partition_point(|b| b.order(&link).is_lt());
                 best.insert(at, link);
-                best.truncate(overlap);
+                best.truncate(count);
                 limit = best.last().map_or(f32::INFINITY, |b| b.distance);
             }
         }
-        out.extend(best.iter().map(|b| b.row));
-    }
-    out
+        best
+    };
+    dots.chunks_exact(n.max(1)).enumerate().map(nearest).collect()
 }
 
 /// The `wanted` nearest rows that were found for each row, nearest first. `None` when `progress` cancels.

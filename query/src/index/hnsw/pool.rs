@@ -96,12 +96,6 @@ impl Pool {
         self.entries.get(place).map_or(f32::INFINITY, |e| e.distance)
     }
 
-    /// The candidate that would be taken next.
-    #[inline]
-    pub fn peek(&self) -> Option<u32> {
-        self.entries.get(self.next).map(|e| e.node)
-    }
-
     /// All candidates, nearest first.
     pub fn iter(&self) -> impl Iterator<Item = (f32, u32)> {
         self.entries.iter().map(|e| (e.distance, e.node & !TAKEN))

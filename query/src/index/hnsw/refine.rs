@@ -25,12 +25,7 @@ pub(crate) fn candidates(
     threads: usize,
     progress: &(dyn Fn(f64) -> bool + Sync),
 ) -> Option<Vec<Vec<Link>>> {
-    // The numbers alone are half as much to read.
-    let degree = links.iter().map(Vec::len).max().unwrap_or(0).max(1);
-    let mut neighbors = vec![u32::MAX; links.len() * degree];
-    for (places, links) in neighbors.chunks_exact_mut(degree).zip(links) {
-        places.iter_mut().zip(links).for_each(|(place, link)| *place = link.row);
-    }
+    let (neighbors, degree) = places(links);
     let found = try_map_chunks(links.len(), CHUNK, threads, progress, |range| {
         let mut search = Search::new(codes, &neighbors, degree);
         range.map(|row| search.near(row as u32, &links[row], ef)).collect::<Vec<_>>()
@@ -38,8 +33,18 @@ pub(crate) fn candidates(
     Some(found.into_iter().flatten().collect())
 }
 
+/// The rows that links lead to, as many places a row, which are returned too: the numbers alone are half as much to read.
+pub(super) fn places(links: &[Vec<Link>]) -> (Vec<u32>, usize) {
+    let degree = links.iter().map(Vec::len).max().unwrap_or(0).max(1);
+    let mut neighbors = vec![u32::MAX; links.len() * degree];
+    for (places, links) in neighbors.chunks_exact_mut(degree).zip(links) {
+        places.iter_mut().zip(links).for_each(|(place, link)| *place = link.row);
+    }
+    (neighbors, degree)
+}
+
 /// Searches over one graph, with memory that they use again.
-struct Search<'a> {
+pub(super) struct Search<'a> {
     codes: &'a RowCodes,
     /// `degree` places a row; those that are empty hold no row's number.
     neighbors: &'a [u32],
@@ -52,7 +57,7 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(codes: &'a RowCodes, neighbors: &'a [u32], degree: usize) -> Self {
+    pub(super) fn new(codes: &'a RowCodes, neighbors: &'a [u32], degree: usize) -> Self {
         Search {
             codes,
             neighbors,
@@ -65,8 +70,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The links of a row and what a search from them found.
-    fn near(&mut self, row: u32, links: &[Link], ef: usize) -> Vec<Link> {
+    /// The links of a row and what a search from them found, nearest first.
+    pub(super) fn near(&mut self, row: u32, links: &[Link], ef: usize) -> Vec<Link> {
         self.pool.reset(ef);
         self.seen.reset(self.codes.len());
         self.seen.mark(row);

@@ -8,6 +8,7 @@
 use foretaste_storage::Result;
 
 use crate::codes::CodedQuery;
+use crate::index::hnsw::entries::on_the_way;
 use crate::index::hnsw::pool::Pool;
 use crate::index::hnsw::seen::Seen;
 use crate::index::hnsw::view::{Layer, View};
@@ -15,14 +16,19 @@ use crate::index::{Accept, Found};
 use crate::kernel::Kernels;
 use crate::kernel::codes::BUNDLE;
 
-/// Candidates kept in the upper layers.
-const UPPER_BEAM: usize = 2;
+/// Lines of the next record that are asked for at a time. A core waits for no more than some 16 lines at once: asked for in one
+/// piece, a record would be waited for there, and not while the one before it is compared.
+pub(super) const LINES: usize = 8;
 
 /// Memory that searches use again.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     pub(super) pool: Pool,
     pub(super) seen: Seen,
+    /// Taken from the pool, and being read into the cache while the node before it is compared.
+    pub(super) ahead: Option<u32>,
+    /// Nodes that the next layer is begun from.
+    entries: Vec<u32>,
     /// Neighbours of one node that were not met before.
     pub(super) fresh: Vec<u32>,
     /// Of a search with a filter: the nearest nodes whose rows pass, and the nodes that were read.
@@ -45,31 +51,67 @@ pub(crate) struct Beam<'a> {
     pub refused: u64,
 }
 
+/// What of the next record was not asked for yet.
+pub(super) struct Coming<'a> {
+    kernels: &'static Kernels,
+    bytes: &'a [u8],
+}
+
+impl<'a> Coming<'a> {
+    /// The record of a node of `layer`, if there is a next one.
+    #[inline]
+    pub fn new(kernels: &'static Kernels, layer: &'a Layer, next: Option<u32>) -> Result<Coming<'a>> {
+        let bytes = match next {
+            Some(next) => layer.node(next)?.bytes(),
+            None => &[],
+        };
+        Ok(Coming { kernels, bytes })
+    }
+
+    #[inline]
+    pub fn fetch(&mut self, lines: usize) {
+        let (now, later) = self.bytes.split_at(lines.saturating_mul(64).min(self.bytes.len()));
+        self.kernels.prefetch(now);
+        self.bytes = later;
+    }
+}
+
+impl Scratch {
+    /// Forgets all and puts a beam that keeps `ef` candidates at the entries.
+    fn begin(&mut self, layer: &Layer, ef: usize) {
+        self.found.clear();
+        self.seen.reset(layer.nodes as usize);
+        self.pool.reset(ef);
+        self.ahead = None;
+        for entry in &self.entries {
+            if self.seen.mark(*entry) {
+                self.pool.insert(f32::MAX, *entry);
+            }
+        }
+    }
+}
+
 impl<'a> Beam<'a> {
-    /// Goes down the upper layers and puts the beam at the nearest node found; it will keep `ef` candidates.
+    /// Goes down the upper layers and puts the beam at the nearest nodes found; it will keep `ef` candidates.
     ///
     /// # Errors
     /// `Corrupt`, `Io`.
     pub fn start(view: &'a View, query: &CodedQuery, ef: usize, scratch: &mut Scratch) -> Result<Beam<'a>> {
-        let mut beam = Beam { view, kernels: Kernels::get(), starts: &view.starts, steps: 0, refused: 0 };
-        let mut entry: Option<(f32, u32)> = None;
+        let mut beam = Beam { view, kernels: Kernels::get(), starts: &[], steps: 0, refused: 0 };
+        scratch.entries.clear();
+        scratch.entries.push(0);
         for (depth, layer) in view.upper.iter().enumerate().rev() {
-            let top = depth + 1 == view.upper.len();
-            let mut best = beam.descend(layer, query, entry.map(|e| e.1), top, scratch)?;
-            if let Some((_, node)) = &mut best {
-                // A record of an upper layer names its node in the layer below.
-                *node = layer.node(*node)?.row();
-            }
-            entry = best;
+            let entries = on_the_way(depth, view.entries(ef));
+            scratch.begin(layer, entries);
+            while beam.walk(layer, query, u64::MAX, None, scratch)? {}
+            // A record of an upper layer names its node in the layer below.
+            let Scratch { found, entries: below, .. } = scratch;
+            found.sort_unstable_by(|a, b| a.squared.total_cmp(&b.squared));
+            below.clear();
+            below.extend(found.iter().take(entries).map(|found| found.row));
         }
-        scratch.found.clear();
-        scratch.seen.reset(view.base.nodes as usize);
-        scratch.pool.reset(ef);
-        if let Some((distance, node)) = entry
-            && scratch.seen.mark(node)
-        {
-            scratch.pool.insert(distance, node);
-        }
+        beam.starts = &view.starts;
+        scratch.begin(&view.base, ef);
         Ok(beam)
     }
 
@@ -84,18 +126,34 @@ impl<'a> Beam<'a> {
         accept: Option<&Accept<'_>>,
         scratch: &mut Scratch,
     ) -> Result<bool> {
-        let layer = &self.view.base;
+        let view = self.view;
+        self.walk(&view.base, query, steps, accept, scratch)
+    }
+
+    /// [`Beam::advance`] in one layer.
+    fn walk(
+        &mut self,
+        layer: &Layer,
+        query: &CodedQuery,
+        steps: u64,
+        accept: Option<&Accept<'_>>,
+        scratch: &mut Scratch,
+    ) -> Result<bool> {
         let edges = query.edges();
         let mut estimates = [0f32; BUNDLE];
         for _ in 0..steps {
-            let Some((_, taken)) = scratch.pool.take().or_else(|| self.next_start(scratch)) else {
-                return Ok(false);
+            let taken = match scratch.ahead.take() {
+                Some(taken) => taken,
+                None => match scratch.pool.take().or_else(|| self.next_start(scratch)) {
+                    Some((_, taken)) => taken,
+                    None => return Ok(false),
+                },
             };
             let node = layer.node(taken)?;
-            if let Some(next) = scratch.pool.peek() {
-                self.kernels.prefetch(layer.node(next)?.bytes());
-            }
+            scratch.ahead = scratch.pool.take().map(|(_, next)| next);
+            let mut coming = Coming::new(self.kernels, layer, scratch.ahead)?;
             let distance = query.distance(self.kernels, node.code());
+            coming.fetch(LINES);
             self.steps += 1;
             let row = node.row();
             match accept {
@@ -104,13 +162,16 @@ impl<'a> Beam<'a> {
             }
             if layer.shape.edges.is_none() {
                 self.compare_neighbors(layer, taken, query, scratch)?;
+                coming.fetch(usize::MAX);
                 continue;
             }
             for bundle in 0..layer.shape.degree / BUNDLE {
                 let limit = scratch.pool.limit();
                 let below = self.kernels.expand(&edges, distance, node.bundle(bundle), limit, &mut estimates);
                 let mut below = below.unwrap_or_default();
+                coming.fetch(LINES);
                 while below != 0 {
+                    coming.fetch(LINES / 4);
                     let place = below.trailing_zeros() as usize;
                     below &= below - 1;
                     let neighbor = node.neighbor(bundle * BUNDLE + place);
@@ -119,6 +180,7 @@ impl<'a> Beam<'a> {
                     }
                 }
             }
+            coming.fetch(usize::MAX);
         }
         Ok(true)
     }
@@ -137,41 +199,6 @@ impl<'a> Beam<'a> {
             }
         }
         None
-    }
-
-    /// The nearest nodes of an upper layer.
-    fn descend(
-        &mut self,
-        layer: &Layer,
-        query: &CodedQuery,
-        entry: Option<u32>,
-        top: bool,
-        scratch: &mut Scratch,
-    ) -> Result<Option<(f32, u32)>> {
-        let mut best: Option<(f32, u32)> = None;
-        let nearer = |best: &mut Option<(f32, u32)>, found: (f32, u32)| {
-            if best.is_none_or(|b| found.0 < b.0) {
-                *best = Some(found);
-            }
-        };
-        if top {
-            for node in 0..layer.nodes {
-                nearer(&mut best, (query.distance(self.kernels, layer.node(node)?.code()), node));
-                self.steps += 1;
-            }
-            return Ok(best);
-        }
-        scratch.seen.reset(layer.nodes as usize);
-        scratch.pool.reset(UPPER_BEAM);
-        if let Some(entry) = entry.filter(|e| *e < layer.nodes) {
-            scratch.seen.mark(entry);
-            scratch.pool.insert(query.distance(self.kernels, layer.node(entry)?.code()), entry);
-        }
-        while let Some(taken) = scratch.pool.take() {
-            nearer(&mut best, taken);
-            self.compare_neighbors(layer, taken.1, query, scratch)?;
-        }
-        Ok(best)
     }
 
     /// Offers the neighbours of a node by their own codes.

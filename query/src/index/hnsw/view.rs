@@ -8,6 +8,7 @@ use std::sync::Arc;
 use foretaste_storage::section::{Section, SectionFile, SectionKind};
 use foretaste_storage::{Error, Result, limits};
 
+use crate::index::hnsw::MOST_ENTRIES;
 use crate::index::hnsw::record::{Node, Shape};
 
 /// Most upper layers.
@@ -21,6 +22,8 @@ pub(crate) struct View {
     pub upper: Vec<Layer>,
     /// Nodes of the base layer from which every node can be reached.
     pub starts: Vec<u32>,
+    /// How many nodes a search of the base layer for a few neighbours starts from.
+    entries: usize,
 }
 
 /// The nodes of one layer.
@@ -34,7 +37,7 @@ pub(crate) struct Layer {
 }
 
 impl View {
-    /// Opens a graph of `nodes` nodes, with upper layers of `sizes` nodes, after comparing the sections' lengths.
+    /// Opens a graph of `nodes` nodes in records of `shape`, with upper layers of `sizes` nodes, after comparing the sections' lengths.
     ///
     /// # Errors
     /// `Corrupt` when the sections have not the lengths that these sizes need.
@@ -42,9 +45,8 @@ impl View {
         file: &SectionFile,
         nodes: u32,
         shape: Shape,
-        upper_shape: Shape,
         sizes: &[u32],
-        starts: Vec<u32>,
+        (starts, entries): (Vec<u32>, u32),
     ) -> Result<View> {
         let refuse = |why: &str| Err(file.file().corrupt(0, why));
         let too_many = |nodes: &u32| u64::from(*nodes) > limits::GRAPH_NODES;
@@ -54,19 +56,29 @@ impl View {
         if starts.iter().any(|s| *s >= nodes.max(1)) {
             return refuse("a graph starts at a node that it has not");
         }
+        if !(1..=MOST_ENTRIES as u32).contains(&entries) {
+            return refuse("a search starts from 1 to 16 nodes");
+        }
         let record = shape.bytes() as u64;
         let section = file.expect(SectionKind::AnnNodes, 0, u64::from(nodes) * record)?;
         let base = Layer { section, at: 0, nodes, shape };
-        let record = upper_shape.bytes() as u64;
         let all: u64 = sizes.iter().map(|s| u64::from(*s)).sum();
         let section = file.expect(SectionKind::AnnLayers, 0, all * record)?;
         let mut upper = Vec::with_capacity(sizes.len());
         let mut at = 0;
         for nodes in sizes {
-            upper.push(Layer { section: Arc::clone(&section), at, nodes: *nodes, shape: upper_shape });
+            upper.push(Layer { section: Arc::clone(&section), at, nodes: *nodes, shape });
             at += u64::from(*nodes) * record;
         }
-        Ok(View { base, upper, starts })
+        Ok(View { base, upper, starts, entries: entries as usize })
+    }
+}
+
+impl View {
+    /// How many nodes a search that keeps `ef` candidates starts from: one that looks for more of the neighbours has more to
+    /// gain, where one start is not enough.
+    pub fn entries(&self, ef: usize) -> usize {
+        if self.entries == 1 { 1 } else { (self.entries * (1 + ef / 64)).min(MOST_ENTRIES).min(ef) }
     }
 }
 

@@ -12,6 +12,8 @@
 pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
+#[cfg(target_arch = "aarch64")]
+pub(super) mod neon;
 pub(super) mod scalar;
 
 use super::Kernels;
@@ -128,15 +130,15 @@ impl Kernels {
         sound
     }
 
-    /// Asks the processor to bring `bytes` near; a hint without effect on any result.
+    /// Asks the processor to bring `bytes` into the second cache; a hint without effect on any result.
     #[inline]
     pub fn prefetch(&self, bytes: &[u8]) {
         #[cfg(target_arch = "x86_64")]
         for line in bytes.chunks(64) {
             // SAFETY: every x86-64 has the instruction, and it reads nothing.
             unsafe {
-                use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-                _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
+                use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+                _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast());
             }
         }
         #[cfg(not(target_arch = "x86_64"))]

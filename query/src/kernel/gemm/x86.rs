@@ -11,41 +11,13 @@ pub(super) static AVX2_F32: Micro<f32> = Micro { left: 6, right: 16, run: avx2_f
 pub(super) static VNNI_I8: Micro<i32> = Micro { left: 14, right: 32, run: vnni_i8 };
 pub(super) static AVX2_I8: Micro<i32> = Micro { left: 6, right: 16, run: avx2_i8 };
 
-/// One kernel: `$rows` rows by two vectors of `$lanes` words, 28 or 12 sums of the 32 or 16 registers.
-macro_rules! kernel {
-    ($(#[$doc:meta])* $name:ident, $features:literal, $word:ty, $rows:literal, $lanes:literal,
-     $zero:ident, $load:expr, $store:expr, $set1:ident, $step:expr) => {
-        $(#[$doc])*
-        #[target_feature(enable = $features)]
-        fn $name(a: &[$word], b: &[$word], tile: &mut [$word; TILE]) {
-            let mut sums = [[$zero(); 2]; $rows];
-            for (a, b) in a.as_chunks::<$rows>().0.iter().zip(b.as_chunks::<{ 2 * $lanes }>().0) {
-                // SAFETY: both halves of `b` have `$lanes` words; any alignment will do.
-                let (low, high) = unsafe { ($load(b.as_ptr().cast()), $load(b.as_ptr().add($lanes).cast())) };
-                for (sums, &a) in sums.iter_mut().zip(a) {
-                    let a = $set1(a);
-                    sums[0] = $step(sums[0], a, low);
-                    sums[1] = $step(sums[1], a, high);
-                }
-            }
-            for (to, sums) in tile.as_chunks_mut::<{ 2 * $lanes }>().0.iter_mut().zip(sums) {
-                // SAFETY: both halves of `to` have `$lanes` words.
-                unsafe {
-                    $store(to.as_mut_ptr().cast(), sums[0]);
-                    $store(to.as_mut_ptr().add($lanes).cast(), sums[1]);
-                }
-            }
-        }
-    };
-}
-
 kernel!(
     avx512_f32,
     "avx512f",
     f32,
     14,
     16,
-    _mm512_setzero_ps,
+    _mm512_setzero_ps(),
     _mm512_loadu_ps,
     _mm512_storeu_ps,
     _mm512_set1_ps,
@@ -57,7 +29,7 @@ kernel!(
     f32,
     6,
     8,
-    _mm256_setzero_ps,
+    _mm256_setzero_ps(),
     _mm256_loadu_ps,
     _mm256_storeu_ps,
     _mm256_set1_ps,
@@ -65,9 +37,9 @@ kernel!(
 );
 kernel!(
     /// Unsigned bytes on the left, signed ones on the right.
-    vnni_i8, "avx512f,avx512vnni", i32, 14, 16, _mm512_setzero_si512, _mm512_loadu_si512, _mm512_storeu_si512,
+    vnni_i8, "avx512f,avx512vnni", i32, 14, 16, _mm512_setzero_si512(), _mm512_loadu_si512, _mm512_storeu_si512,
     _mm512_set1_epi32, |sum, a, b| _mm512_dpbusd_epi32(sum, a, b));
 kernel!(
     /// Pairs of 16-bit numbers.
-    avx2_i8, "avx2", i32, 6, 8, _mm256_setzero_si256, _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32,
+    avx2_i8, "avx2", i32, 6, 8, _mm256_setzero_si256(), _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32,
     |sum, a, b| _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)));

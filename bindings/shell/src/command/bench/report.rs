@@ -39,7 +39,7 @@ pub struct Indexed {
     /// Opening the database, its files in the page cache.
     pub open_ms: f64,
     pub open_and_first_query_ms: f64,
-    /// Memory of the process before it opened the database, and after the first query.
+    /// Memory of the process before it opened the database, and after all searches.
     pub resident_before_mb: Option<f64>,
     pub resident_mb: Option<f64>,
 }
@@ -89,9 +89,10 @@ impl Report {
             self.dim,
             self.metric
         ))?;
-        let header = ["index", "build s", "on disk", "index", "open ms", "with query ms", "resident MB"];
+        let header = ["index", "build s", "on disk", "index", "open ms", "with query ms", "memory MB"];
         let row = |i: &Indexed| {
-            let megabytes = i.resident_mb.map_or("–".to_string(), |mb| format!("{mb:.0}"));
+            let grown = i.resident_mb.zip(i.resident_before_mb).map(|(after, before)| after - before);
+            let megabytes = grown.map_or("–".to_string(), |mb| format!("+{mb:.0}"));
             vec![
                 i.index.name().to_string(),
                 format!("{:.2}", i.build_seconds),
