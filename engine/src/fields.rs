@@ -131,6 +131,11 @@ impl<'s> SegmentColumns<'s> {
         Ok(SegmentColumns { segment, columns })
     }
 
+    /// How many rows the segment has.
+    pub fn rows(&self) -> u32 {
+        self.segment.rows()
+    }
+
     /// What the indexes know of `filter`, whose paths these columns were found for.
     pub fn plan<'p>(&'p self, filter: &'p Filter) -> foretaste_storage::Result<Plan<'p>> {
         Plan::new(filter, self)

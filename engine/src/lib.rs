@@ -61,6 +61,7 @@ mod scan;
 mod schema;
 mod seal;
 mod search;
+mod sieve;
 mod snapshot;
 mod source;
 mod state;

@@ -15,9 +15,10 @@ use foretaste_storage::limits;
 
 use crate::error::{Error, Result};
 use crate::fields;
-use crate::plan::{Cells, Decision, Known, Way, decide};
+use crate::plan::{Cells, Decision, Known, Way, decide, share};
 use crate::scan::{Unit, key_of, units};
 use crate::search::{Asked, Cost, Hit, Hits};
+use crate::sieve::{Planned, Sieve};
 use crate::snapshot::Snapshot;
 use crate::validate;
 
@@ -94,13 +95,16 @@ pub(crate) fn answer(
     };
     let mut decisions = Vec::with_capacity(units.len());
     // Rows that are scanned are put in their exact order at the end, which takes some more of them.
-    let ways = units.iter().map(|unit| run.decide(unit)).collect::<Result<Vec<_>>>()?;
-    run.scanned = ways.iter().any(|d| !matches!(d.way, Way::Index { .. }));
+    let filter = plan.filter.as_ref();
+    let planned = units.iter().map(|unit| unit.plan(filter)).collect::<Result<Vec<_>>>()?;
+    let ways: Vec<Decision> =
+        units.iter().zip(&planned).map(|(unit, known)| run.decide(unit, known.as_ref())).collect();
+    run.scanned = ways.iter().any(|d| matches!(d.way, Way::Scan | Way::Matches));
     if run.scanned {
         run.top = TopK::new(flat::candidates(plan.k));
     }
-    for (number, (unit, mut decision)) in units.iter().zip(ways).enumerate() {
-        run.go(unit, number as u32, &mut decision)?;
+    for (number, ((unit, known), mut decision)) in units.iter().zip(&planned).zip(ways).enumerate() {
+        run.go(&Part { unit, known: known.as_ref(), number: number as u32 }, &mut decision)?;
         decisions.push(decision);
     }
     let key = |row: RowRef| key_of(snapshot, &units, row);
@@ -145,54 +149,67 @@ struct Run<'a> {
     scanned: bool,
 }
 
+/// One of the units, and what its indexes know of the filter.
+struct Part<'a> {
+    unit: &'a Unit<'a>,
+    known: Option<&'a Planned<'a>>,
+    number: u32,
+}
+
 impl Run<'_> {
-    fn decide(&self, unit: &Unit<'_>) -> Result<Decision> {
-        let rows = unit.rows.rows();
-        let known_rows = match &self.plan.filter {
-            None => None,
-            Some(filter) => Some(match unit.plan(filter)? {
-                Some((_, plan)) => (plan.estimate().into_inner(), true),
-                None => ((0, u64::from(rows)), false),
-            }),
+    fn decide(&self, unit: &Unit<'_>, known: Option<&Planned<'_>>) -> Decision {
+        let rows = u64::from(unit.rows.rows());
+        let matching = match (&self.plan.filter, known) {
+            (None, _) => None,
+            (Some(_), Some((_, plan))) => Some(plan.estimate().into_inner()),
+            (Some(_), None) => Some((0, rows)),
         };
-        Ok(decide(&Known {
-            rows: u64::from(rows),
+        let index = unit.index().filter(|_| !self.plan.exact);
+        let cells = |index: &Index| Cells {
+            all: u64::from(index.cells()),
+            probed: self.plan.nprobe as u64,
+            among: matching.and_then(|passing| index.steps_among(self.plan.ef, share(rows, passing))),
+        };
+        decide(&Known {
+            rows,
             dead: unit.dead_rows,
             bytes: (self.plan.dims * unit.rows.element().size()) as u64,
-            matching: known_rows.map(|k| k.0),
-            listed: known_rows.is_some_and(|k| k.1),
-            index: unit
-                .index()
-                .filter(|_| !self.plan.exact)
-                .map(|index| Cells { all: u64::from(index.cells()), probed: self.plan.nprobe as u64 }),
+            matching,
+            listed: known.is_some(),
+            index: index.map(cells),
+            code: index.and_then(|index| self.code_bytes(index)),
             ef: self.plan.ef as u64,
-        }))
+        })
     }
 
-    fn go(&mut self, unit: &Unit<'_>, number: u32, decision: &mut Decision) -> Result<()> {
-        match decision.way {
-            Way::Scan => self.scan(unit, number),
-            Way::Matches => self.matches(unit, number),
-            Way::Index { ef, cells } => match unit.index() {
-                Some(index) => self.index(unit, index, number, (ef, cells), decision),
-                None => self.scan(unit, number),
-            },
+    /// Bytes of a row's code, where its order by codes is the one that is wanted.
+    fn code_bytes(&self, index: &Index) -> Option<u64> {
+        index.row_code_bytes().filter(|_| self.plan.dims == index.dims())
+    }
+
+    fn go(&mut self, part: &Part<'_>, decision: &mut Decision) -> Result<()> {
+        match (decision.way, part.unit.index()) {
+            (Way::Matches, _) => self.matches(part, None),
+            (Way::Codes, index) => self.matches(part, index),
+            (Way::Index { ef, cells }, Some(index)) => self.index(part, index, (ef, cells), decision),
+            (Way::Scan | Way::Index { .. }, _) => self.scan(part),
         }
     }
 
     /// Compares every row that passes.
-    fn scan(&mut self, unit: &Unit<'_>, number: u32) -> Result<()> {
-        let filter = self.plan.filter.as_ref();
-        let accept = |row: u32| unit.accepts(row, filter);
-        let all = filter.is_none() && unit.dead_rows == 0;
-        let accept: Option<&Accept<'_>> = if all { None } else { Some(&accept) };
-        self.compare(unit, number, accept)
+    fn scan(&mut self, part: &Part<'_>) -> Result<()> {
+        let (unit, filter) = (part.unit, self.plan.filter.as_ref());
+        if filter.is_none() && unit.dead_rows == 0 {
+            return self.compare(part, None);
+        }
+        let sieve = Sieve::new(part.known, filter, u64::from(unit.rows.rows()))?;
+        self.compare(part, Some(&|row: u32| sieve.accepts(unit, row, filter)))
     }
 
-    fn compare(&mut self, unit: &Unit<'_>, number: u32, accept: Option<&Accept<'_>>) -> Result<()> {
+    fn compare(&mut self, part: &Part<'_>, accept: Option<&Accept<'_>>) -> Result<()> {
         let end = flat::search(
-            &unit.rows,
-            number,
+            &part.unit.rows,
+            part.number,
             self.query,
             accept,
             self.cancel,
@@ -202,41 +219,83 @@ impl Run<'_> {
         if end == Scan::Complete { Ok(()) } else { Err(Error::Cancelled) }
     }
 
-    /// Lists the rows that pass by the columns' indexes, and compares them.
-    fn matches(&mut self, unit: &Unit<'_>, number: u32) -> Result<()> {
-        let Some(filter) = &self.plan.filter else { return self.scan(unit, number) };
-        let Some((columns, plan)) = unit.plan(filter)? else { return self.scan(unit, number) };
-        let rows = columns.select(filter, &plan)?;
-        if u64::from(rows.len()) * 4 > u64::from(rows.rows()) {
+    /// Lists the rows that pass by the columns' indexes, and compares them: by their codes, if `index` has some.
+    fn matches(&mut self, part: &Part<'_>, index: Option<&Index>) -> Result<()> {
+        let unit = part.unit;
+        let (Some(filter), Some((columns, plan))) = (&self.plan.filter, part.known) else {
+            return self.scan(part);
+        };
+        let rows = columns.select(filter, plan)?;
+        let count = rows.len();
+        if index.is_none() && u64::from(count) * 4 > u64::from(rows.rows()) {
             let rows = rows.into_bits();
-            let accept = |row: u32| Ok(rows.contains(row) && !unit.is_dead(row));
-            return self.compare(unit, number, Some(&accept));
+            return self.compare(part, Some(&|row: u32| Ok(rows.contains(row) && !unit.is_dead(row))));
         }
-        self.stats.rows_refused += u64::from(rows.rows() - rows.len());
-        let mut some: Vec<Found> = Vec::with_capacity(MATCHES);
+        self.stats.rows_refused += u64::from(rows.rows() - count);
         let mut rows = rows.iter().filter(|row| !unit.is_dead(*row)).peekable();
+        if let Some(index) = index {
+            return self.codes(part, index, &mut rows);
+        }
+        let mut some: Vec<Found> = Vec::with_capacity(MATCHES);
         while rows.peek().is_some() {
             if (self.cancel)() {
                 return Err(Error::Cancelled);
             }
             some.clear();
             some.extend(rows.by_ref().take(MATCHES).map(|row| Found { row, squared: 0.0 }));
-            settle::rescore(&unit.rows, number, self.query, &some, &mut self.top, &mut self.stats)?;
+            settle::rescore(&unit.rows, part.number, self.query, &some, &mut self.top, &mut self.stats)?;
         }
         Ok(())
+    }
+
+    /// Compares rows by their codes, then the nearest of them.
+    fn codes(&mut self, part: &Part<'_>, index: &Index, rows: &mut dyn Iterator<Item = u32>) -> Result<()> {
+        let compared = Scratch::with(|scratch| {
+            self.steps += index.compare(self.query.vector(), rows, self.cancel, scratch)?;
+            self.settle(part, index, scratch)
+        });
+        if (self.cancel)() {
+            return Err(Error::Cancelled);
+        }
+        match compared {
+            Err(e @ foretaste_storage::Error::Corrupt { .. }) => {
+                // If the rows can be read, it is the index that is damaged.
+                self.matches(part, None)?;
+                part.unit.index_failed(&e);
+                Ok(())
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// Compares the nearest of what an index found with the vectors themselves.
+    fn settle(
+        &mut self,
+        part: &Part<'_>,
+        index: &Index,
+        scratch: &mut Scratch,
+    ) -> foretaste_storage::Result<()> {
+        // By fewer dimensions than the codes hold the order of the estimates is not the one wanted.
+        let whole = self.plan.dims == index.dims();
+        let (count, error) =
+            if whole { (settle::wanted(self.plan.k), index.error()) } else { (self.plan.ef, f32::INFINITY) };
+        let near = settle::near(scratch.nearest(count), self.plan.k, error);
+        let (rows, number) = (&part.unit.rows, part.number);
+        settle::rescore(rows, number, self.query, near, &mut self.top, &mut self.stats)
     }
 
     /// Asks the index, and does without it when it is damaged or finds too few.
     fn index(
         &mut self,
-        unit: &Unit<'_>,
+        part: &Part<'_>,
         index: &Index,
-        number: u32,
         (ef, nprobe): (usize, usize),
         decision: &mut Decision,
     ) -> Result<()> {
-        let filter = self.plan.filter.as_ref();
-        let accept = |row: u32| unit.accepts(row, filter);
+        let (unit, filter) = (part.unit, self.plan.filter.as_ref());
+        // Of the neighbours of a node some are asked for.
+        let sieve = Sieve::new(part.known, filter, decision.asked())?;
+        let accept = |row: u32| sieve.accepts(unit, row, filter);
         let all = filter.is_none() && unit.dead_rows == 0;
         let accept: Option<&Accept<'_>> = if all { None } else { Some(&accept) };
         let ask = Ask {
@@ -245,6 +304,7 @@ impl Run<'_> {
             nprobe,
             wanted: settle::wanted(self.plan.k).min(self.plan.k + self.plan.ef),
             accept,
+            share: decision.matching.map(|passing| share(decision.rows, passing)),
             cancel: self.cancel,
             steps: if filter.is_some() && index.cells() == 0 { decision.steps() } else { u64::MAX },
         };
@@ -253,19 +313,12 @@ impl Run<'_> {
             let walk = index.search(&ask, scratch)?;
             self.steps += walk.steps;
             self.stats.rows_refused += walk.refused;
-            if scratch.len() < enough {
-                return Ok(None);
-            }
-            // By fewer dimensions than the codes hold the order of the estimates is not the one wanted.
-            let whole = self.plan.dims == index.dims();
-            let (count, error) = if whole {
-                (settle::wanted(self.plan.k), index.error())
+            // Stopped when the matches could have been read: what it found until then may not be the nearest.
+            if walk.stopped || scratch.len() < enough {
+                Ok(None)
             } else {
-                (self.plan.ef, f32::INFINITY)
-            };
-            let near = settle::near(scratch.nearest(count), self.plan.k, error);
-            settle::rescore(&unit.rows, number, self.query, near, &mut self.top, &mut self.stats)?;
-            Ok(Some(()))
+                self.settle(part, index, scratch).map(Some)
+            }
         });
         if (self.cancel)() {
             return Err(Error::Cancelled);
@@ -277,13 +330,22 @@ impl Run<'_> {
             Err(e) => return Err(e.into()),
         };
         decision.fell_back = true;
-        self.scanned = true;
-        self.matches(unit, number)?;
-        // The rows can be read, so it is the index that is damaged.
-        if let Some(e) = failed {
-            unit.index_failed(&e);
+        match failed {
+            None if self.code_bytes(index).is_some() && part.known.is_some() => {
+                self.matches(part, Some(index))
+            }
+            None => {
+                self.scanned = true;
+                self.matches(part, None)
+            }
+            Some(e) => {
+                self.scanned = true;
+                self.matches(part, None)?;
+                // The rows can be read, so it is the index that is damaged.
+                unit.index_failed(&e);
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// How many rows an index must find for its answer to count: as many as a search without a filter keeps, or all that

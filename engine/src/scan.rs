@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use foretaste_query::filter::Plan;
 use foretaste_query::index::{Index, RowRef};
 use foretaste_query::lang::{Filter, JsonFields};
 use foretaste_storage::key::Key;
@@ -14,6 +13,7 @@ use crate::error::Result;
 use crate::fields::{self, SegmentColumns};
 use crate::head::HeadHandle;
 use crate::recover::to_storage;
+use crate::sieve::Planned;
 use crate::snapshot::Snapshot;
 use crate::source::ScanRows;
 use crate::state::{Place, Source};
@@ -89,10 +89,11 @@ impl<'a> Unit<'a> {
     }
 
     /// What its indexes know of `filter`; `None` where rows can only be asked one by one.
-    pub fn plan<'p>(&'p self, filter: &'p Filter) -> Result<Option<(&'p SegmentColumns<'p>, Plan<'p>)>>
+    pub fn plan<'p>(&'p self, filter: Option<&'p Filter>) -> Result<Option<Planned<'p>>>
     where
         'a: 'p,
     {
+        let Some(filter) = filter else { return Ok(None) };
         let Some(columns) = &self.columns else { return Ok(None) };
         let plan = columns.plan(filter)?;
         Ok((!plan.is_blind()).then_some((columns, plan)))

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use foretaste::{
-    Collection, Database, Element, HnswParams, IvfParams, Metric, Options, RotationKind, Schema, Search,
-    Spec, Way,
+    Collection, ColumnType, Database, Element, HnswParams, IvfParams, Metric, Options, RotationKind, Schema,
+    Search, Spec, Way,
 };
 use foretaste_storage::vfs::mem::MemVfs;
 use serde_json::json;
@@ -166,6 +166,114 @@ fn filters_of_every_selectivity_keep_recall_and_length() {
             assert!(found >= 0.97 || found.is_nan(), "{spec:?} {filter}: {found}");
         }
     }
+}
+
+/// Recall of every way through the collection at one filter, each of which has to give rows that pass and as many as there are.
+fn every_way(col: &Collection, filter: &str, passes: impl Fn(i64) -> bool, least: f64) {
+    let (mut found, mut all) = (0, 0);
+    for query in queries().iter().step_by(2) {
+        let truth = col.search(query).k(10).filter(filter).exact().run().unwrap();
+        for ef in [20, 64, 300] {
+            let hits = col.search(query).k(10).ef(ef).nprobe(32).filter(filter).run().unwrap();
+            assert_eq!(hits.len(), truth.len(), "{filter} {:?}", hits.plan);
+            let ids: Vec<i64> = hits.iter().map(|h| h.id.to_string().parse().unwrap()).collect();
+            assert!(ids.iter().all(|id| passes(*id)), "{filter} {ids:?} {:?}", hits.plan);
+            assert!((1..ids.len()).all(|i| !ids[..i].contains(&ids[i])), "{filter} {ids:?}");
+            if ef > 20 {
+                found += hits.iter().filter(|h| truth.iter().any(|t| t.id == h.id)).count();
+                all += truth.len();
+            }
+        }
+    }
+    let recall = found as f64 / f64::from(u32::try_from(all.max(1)).unwrap());
+    assert!(all == 0 || recall >= least, "{filter}: {recall}");
+}
+
+#[test]
+fn at_every_selectivity_random_or_correlated_the_rows_that_pass_are_found_after_deletions_and_in_several_segments()
+ {
+    let rows = sentences("rows");
+    // Along one direction, and by how near rows are to one row: half, a tenth, a hundredth, a thousandth of them.
+    let rank = |of: &dyn Fn(&[f32]) -> f32| {
+        let mut order: Vec<usize> = (0..ROWS).collect();
+        order.sort_by(|a, b| of(&rows[*a]).total_cmp(&of(&rows[*b])));
+        let mut rank = vec![0i64; ROWS];
+        order.iter().zip(0..).for_each(|(row, place)| rank[*row] = place * 1000 / ROWS as i64);
+        rank
+    };
+    let along = rank(&|row| row[0] + row[7] - row[11]);
+    let near = rank(&|row| -row.iter().zip(&rows[5]).map(|(a, b)| a * b).sum::<f32>());
+    let any = |n: usize| (n as i64 * 7919) % 1000;
+    for spec in [HNSW, COMPACT, IVF] {
+        let db = database();
+        let schema = Schema::new(DIMS, Metric::Cosine).column("any", ColumnType::Int);
+        let col = db.create_collection("c", schema).unwrap();
+        let put = |range: std::ops::Range<usize>| {
+            let mut batch = col.batch();
+            for n in range {
+                let odd = if n % 2 == 0 { json!(any(n)) } else { json!([any(n)]) };
+                let document = json!({"any": any(n), "along": along[n], "near": near[n], "mixed": odd});
+                batch.upsert(n as i64, &rows[n]).payload(document);
+            }
+            batch.commit().unwrap();
+        };
+        let check = |live: &dyn Fn(i64) -> bool| {
+            for limit in [1000, 500, 100, 10, 1, 0] {
+                let below = |values: &[i64], n: i64| live(n) && values[n as usize] < limit;
+                let drawn: Vec<i64> = (0..ROWS).map(any).collect();
+                every_way(&col, &format!("any < {limit}"), |n| below(&drawn, n), 0.97);
+                every_way(&col, &format!("along < {limit}"), |n| below(&along, n), 0.97);
+                every_way(&col, &format!("near < {limit}"), |n| below(&near, n), 0.97);
+                every_way(
+                    &col,
+                    &format!("near >= {}", 1000 - limit),
+                    |n| live(n) && near[n as usize] >= 1000 - limit,
+                    0.97,
+                );
+            }
+            let both = |n: i64| {
+                live(n) && (any(n as usize) < 200 || along[n as usize] < 50) && near[n as usize] >= 100
+            };
+            every_way(&col, "(any < 200 or along < 50) and not near < 100", both, 0.97);
+            // Half of its values are elements of arrays, so no column has them.
+            let mixed = |n: i64| live(n) && any(n as usize) < 300;
+            every_way(&col, "mixed < 300", mixed, 0.97);
+        };
+        put(0..2500);
+        col.optimize(spec, |_| true).unwrap();
+        check(&|n| n < 2500);
+        put(2500..3700);
+        col.flush().unwrap();
+        put(3700..ROWS);
+        let mut batch = col.batch();
+        (0..ROWS as i64).filter(|n| n % 3 == 0).for_each(|n| {
+            batch.delete(n);
+        });
+        batch.commit().unwrap();
+        check(&|n| n % 3 != 0);
+    }
+}
+
+#[test]
+fn a_plan_says_which_way_a_filter_took() {
+    let rows = sentences("rows");
+    let db = database();
+    let col = db.create_collection("c", Schema::new(DIMS, Metric::Cosine)).unwrap();
+    fill(&col, &rows, 0);
+    col.optimize(HNSW, |_| true).unwrap();
+    let way = |filter: &str| {
+        let hits = col.search(&rows[3]).ef(20).filter(filter).run().unwrap();
+        (hits.plan[0].way, hits.plan[0].to_string(), hits.cost)
+    };
+    let (few, text, cost) = way("n < 12");
+    assert_eq!(few, Way::Matches, "{text}");
+    assert_eq!((cost.rows_refused, cost.index_steps), (ROWS as u64 - 12, 0));
+    let (some, text, cost) = way("n < 100");
+    assert_eq!(some, Way::Codes, "{text}");
+    assert!(text.contains("100 pass the filter: the rows that pass compared by their codes"), "{text}");
+    assert!(cost.index_steps == 100 && cost.rows_exact < 100, "{cost:?}");
+    let (most, text, _) = way("n >= 100");
+    assert!(matches!(most, Way::Index { ef: 20, cells: 0 }), "{text}");
 }
 
 #[test]

@@ -74,6 +74,7 @@ fn search(index: &Index, rows: u32) {
                 nprobe: ef,
                 wanted: ef,
                 accept: if filtered { Some(&odd) } else { None },
+                share: if filtered && ef < 40 { Some(0.5) } else { None },
                 cancel: &|| false,
                 steps: STEPS,
             };
@@ -82,6 +83,9 @@ fn search(index: &Index, rows: u32) {
                     assert!(found.row < rows, "row {} of {rows}", found.row);
                     assert!(!filtered || found.row % 2 == 1, "row {} was refused", found.row);
                 }
+            }
+            if index.compare(vector, &mut (0..rows.min(ef as u32)), &|| false, &mut scratch).is_ok() {
+                assert!(scratch.nearest(ef).iter().all(|found| found.row < rows));
             }
         }
     }

@@ -18,6 +18,7 @@
 //! Never: an answer other than [`Filter::matches`](crate::lang::Filter::matches) gives row by row; a document.
 
 mod plan;
+mod probe;
 mod rows;
 mod values;
 
@@ -28,6 +29,7 @@ use foretaste_storage::section::columns::ColumnView;
 use crate::lang::Path;
 
 pub use plan::{Plan, Selection};
+pub use probe::Probe;
 pub use rows::RowSet;
 
 /// What a segment has for filters.

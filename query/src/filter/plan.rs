@@ -10,6 +10,7 @@ use foretaste_storage::key::KeyRef;
 use foretaste_storage::section::columns::{ColumnValue, ColumnView};
 
 use super::Indexes;
+use super::probe::Probe;
 use super::rows::RowSet;
 use super::values::{Values, seen};
 use crate::lang::{Condition, Expr, Filter, Op, Scalar, Subject, Test};
@@ -21,7 +22,7 @@ const PROBE_COST: u64 = 8;
 #[derive(Debug)]
 pub struct Plan<'a> {
     rows: u32,
-    root: Node<'a>,
+    pub(super) root: Node<'a>,
 }
 
 /// The rows that pass, or that may.
@@ -35,7 +36,7 @@ pub struct Selection {
 
 /// A part of a filter. Its recursion is bounded as a filter's is.
 #[derive(Debug)]
-enum Node<'a> {
+pub(super) enum Node<'a> {
     And(Vec<Node<'a>>),
     Or(Vec<Node<'a>>),
     Not(Box<Node<'a>>),
@@ -76,6 +77,14 @@ impl<'a> Plan<'a> {
     /// Whether the indexes say nothing: every row has to be asked.
     pub fn is_blind(&self) -> bool {
         matches!(self.root, Node::Unknown)
+    }
+
+    /// The filter, ready to be asked of single rows.
+    ///
+    /// # Errors
+    /// `Corrupt` when what it meets is damaged; `Io`.
+    pub fn probe(&self) -> Result<Probe<'_>> {
+        Probe::new(self)
     }
 
     /// The rows that pass, as far as the indexes know.

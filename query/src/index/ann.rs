@@ -51,9 +51,13 @@ pub struct Ask<'a> {
     pub wanted: usize,
     /// Which rows may be found; deleted rows are refused here too.
     pub accept: Option<&'a Accept<'a>>,
+    /// Which part of the rows is thought to pass a filter. A graph then looks for those, and takes its way through the
+    /// others; without it, `accept` should refuse few.
+    pub share: Option<f32>,
     /// Asked from time to time whether to give up.
     pub cancel: &'a dyn Fn() -> bool,
-    /// Most steps to take; the cells that are being gone through then are finished.
+    /// Most steps to take; the cells that are being gone through then are finished. With `share`, in the time of so many steps
+    /// all rows that pass could be compared: a graph gives up early when it will need more, and has found nothing then.
     pub steps: u64,
 }
 
@@ -220,8 +224,87 @@ impl Index {
     pub fn search(&self, ask: &Ask<'_>, scratch: &mut Scratch) -> Result<Walk> {
         self.codec.query(ask.vector, &mut scratch.query);
         match &self.kind {
-            Kind::Graph { view, rows } => self.walk(view, rows, ask, scratch),
+            Kind::Graph { view, rows } => match (ask.accept, ask.share) {
+                (Some(accept), Some(share)) => self.walk_among((view, rows), ask, (accept, share), scratch),
+                _ => self.walk(view, rows, ask, scratch),
+            },
             Kind::Cells(view) => probe(view, ask, scratch),
+        }
+    }
+
+    /// About how many steps a search with [`Ask::share`] takes; `None` when it makes no difference, as for an inverted file.
+    pub fn steps_among(&self, ef: usize, share: f32) -> Option<u64> {
+        matches!(self.kind, Kind::Graph { .. }).then(|| hnsw::Effort::new(ef, share, 0, 0).steps())
+    }
+
+    /// Bytes that comparing one row by its code reads; `None` when a row's code cannot be found by the row.
+    pub fn row_code_bytes(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::Graph { view, .. } => Some(view.base.shape.code_bytes() as u64),
+            Kind::Cells(_) => None,
+        }
+    }
+
+    /// Compares `rows` with `vector` by their codes, leaving them in `scratch`, and says how many there were; all of them,
+    /// unless `cancel` said to give up. Where [`Index::row_code_bytes`] says that it cannot be done, none is found.
+    ///
+    /// # Errors
+    /// `Corrupt` when bytes it meets are damaged; `Io`.
+    pub fn compare(
+        &self,
+        vector: &[f32],
+        rows: &mut dyn Iterator<Item = u32>,
+        cancel: &dyn Fn() -> bool,
+        scratch: &mut Scratch,
+    ) -> Result<u64> {
+        scratch.found.clear();
+        if let Kind::Graph { view, rows: numbers } = &self.kind {
+            self.codec.query(vector, &mut scratch.query);
+            hnsw::compare(view, numbers, &scratch.query, rows, cancel, &mut scratch.found)?;
+            self.check_rows(numbers, scratch)?;
+        }
+        Ok(scratch.found.len() as u64)
+    }
+
+    fn walk_among(
+        &self,
+        (view, rows): (&hnsw::View, &Section),
+        ask: &Ask<'_>,
+        (accept, share): (&Accept<'_>, f32),
+        scratch: &mut Scratch,
+    ) -> Result<Walk> {
+        /// Steps between two questions whether to give up.
+        const STRIDE: u64 = 256;
+        let effort = hnsw::Effort::new(ask.ef, share, ask.wanted, ask.steps);
+        let mut search = hnsw::Filtered::start(view, rows, &scratch.query, effort, &mut scratch.graph)?;
+        let mut stopped = false;
+        loop {
+            let steps = STRIDE.min(ask.steps.saturating_sub(search.steps()));
+            if steps == 0 || (ask.cancel)() {
+                stopped = true;
+                break;
+            }
+            if !search.advance(&scratch.query, steps, accept, &mut scratch.graph)? {
+                break;
+            }
+        }
+        if search.gave_up {
+            scratch.graph.found.clear();
+            stopped = true;
+        } else {
+            search.finish(&scratch.query, &mut scratch.graph)?;
+        }
+        std::mem::swap(&mut scratch.found, &mut scratch.graph.found);
+        self.check_rows(rows, scratch)?;
+        let (steps, refused) = (search.steps(), search.refused);
+        Ok(Walk { steps, compared: steps + search.compared, cells: 0, refused, stopped })
+    }
+
+    fn check_rows(&self, numbers: &Section, scratch: &Scratch) -> Result<()> {
+        let rows = self.head.rows;
+        match scratch.found.iter().find(|f| f.row >= rows) {
+            Some(found) => Err(numbers.corrupt(0, format!("a node is row {} of {rows}", found.row))),
+            None => Ok(()),
         }
     }
 
@@ -241,10 +324,7 @@ impl Index {
             }
         }
         std::mem::swap(&mut scratch.found, &mut scratch.graph.found);
-        let rows = self.head.rows;
-        if let Some(found) = scratch.found.iter().find(|f| f.row >= rows) {
-            return Err(order.corrupt(0, format!("a node is row {} of {rows}", found.row)));
-        }
+        self.check_rows(order, scratch)?;
         Ok(Walk { steps: beam.steps, compared: beam.steps, cells: 0, refused: beam.refused, stopped })
     }
 }

@@ -184,6 +184,7 @@ fn with_as_many_candidates_as_rows_a_graph_finds_every_row_once() {
                     nprobe: 0,
                     wanted: rows as usize,
                     accept: None,
+                    share: None,
                     cancel: &|| false,
                     steps: u64::MAX,
                 };
@@ -191,6 +192,21 @@ fn with_as_many_candidates_as_rows_a_graph_finds_every_row_once() {
                 let mut found: Vec<u32> = scratch.nearest(usize::MAX).iter().map(|f| f.row).collect();
                 found.sort_unstable();
                 assert!(found.iter().copied().eq(0..rows), "{name} {metric:?} m {m} {edge_bits:?}");
+                // Among those that pass: those, each once, by the search and by their codes.
+                for part in [1, 2, 7, 400] {
+                    let accept = |row: u32| Ok(row % part == 0);
+                    let among = Ask { accept: Some(&accept), share: Some(1.0 / part as f32), ..ask };
+                    index.search(&among, &mut scratch).unwrap();
+                    let mut found = scratch.nearest(usize::MAX).to_vec();
+                    found.sort_unstable_by_key(|f| f.row);
+                    let passing = || (0..rows).step_by(part as usize);
+                    assert!(found.iter().map(|f| f.row).eq(passing()), "{name} {metric:?} m {m} 1 of {part}");
+                    let compared = index.compare(&query, &mut passing(), &|| false, &mut scratch).unwrap();
+                    assert_eq!(compared, found.len() as u64);
+                    let mut coded = scratch.nearest(usize::MAX).to_vec();
+                    coded.sort_unstable_by_key(|f| f.row);
+                    assert_eq!(coded, found);
+                }
             }
         }
     }

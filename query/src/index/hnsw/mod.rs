@@ -5,13 +5,16 @@
 //! 2025, there with 1 bit of all dimensions; here with few bits of a prefix that holds most of the energy).
 //!
 //! `partition` (candidates) → `link` (pruning) → `refine` (candidates by search) → `reach` (no row left out) → `build` → the
-//! records that `view` opens and `search` walks.
+//! records that `view` opens and `search` walks, or `filtered` among the rows that pass a filter; `compare` finds single rows.
 //!
 //! Reads from: codes of a source's rows, or index sections. Writes to: index sections.
 //! Never: a link outside the graph followed, whatever the bytes say.
 
 mod build;
+mod compare;
+mod effort;
 mod entries;
+mod filtered;
 mod link;
 mod partition;
 mod pool;
@@ -22,8 +25,11 @@ mod search;
 mod seen;
 mod view;
 
-pub(crate) use entries::MOST as MOST_ENTRIES;
 pub(crate) use build::{Graph, build, shape};
+pub(crate) use compare::compare;
+pub(crate) use effort::Effort;
+pub(crate) use entries::MOST as MOST_ENTRIES;
+pub(crate) use filtered::Filtered;
 pub(crate) use pool::Pool;
 pub(crate) use search::{Beam, Scratch};
 pub(crate) use view::View;

@@ -71,6 +71,31 @@ impl Pool {
         Some(found)
     }
 
+    /// From now on it keeps `capacity` candidates, when that is more than before.
+    pub fn widen(&mut self, capacity: usize) {
+        self.capacity = self.capacity.max(capacity);
+    }
+
+    /// Takes the nearest candidate that was not taken, when it is among the nearest `count` of all.
+    pub fn take_among(&mut self, count: usize) -> Option<(f32, u32)> {
+        if self.next < count { self.take() } else { None }
+    }
+
+    /// How many candidates are nearer than the one that would be taken next.
+    pub fn before(&self) -> usize {
+        self.next
+    }
+
+    /// The distance of the candidate that would be taken next.
+    pub fn ahead(&self) -> Option<f32> {
+        self.entries.get(self.next).map(|e| e.distance)
+    }
+
+    /// The distance of the candidate at a place, counted from the nearest; infinity when there are not as many.
+    pub fn distance(&self, place: usize) -> f32 {
+        self.entries.get(place).map_or(f32::INFINITY, |e| e.distance)
+    }
+
     /// All candidates, nearest first.
     pub fn iter(&self) -> impl Iterator<Item = (f32, u32)> {
         self.entries.iter().map(|e| (e.distance, e.node & !TAKEN))

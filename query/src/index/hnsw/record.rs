@@ -46,6 +46,11 @@ impl Shape {
         (self.bundles_at() + bundles).next_multiple_of(64)
     }
 
+    /// Bytes of a record that comparing its node reads.
+    pub fn code_bytes(self) -> usize {
+        self.neighbors_at()
+    }
+
     /// Writes all but the bundles.
     pub fn write(self, out: &mut [u8], row: u32, code: RowCode<'_>, neighbors: &[u32]) {
         out[..4].copy_from_slice(&row.to_le_bytes());

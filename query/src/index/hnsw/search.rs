@@ -18,19 +18,22 @@ use crate::kernel::codes::BUNDLE;
 
 /// Lines of the next record that are asked for at a time. A core waits for no more than some 16 lines at once: asked for in one
 /// piece, a record would be waited for there, and not while the one before it is compared.
-const LINES: usize = 8;
+pub(super) const LINES: usize = 8;
 
 /// Memory that searches use again.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    pool: Pool,
-    seen: Seen,
+    pub(super) pool: Pool,
+    pub(super) seen: Seen,
     /// Taken from the pool, and being read into the cache while the node before it is compared.
-    ahead: Option<u32>,
+    pub(super) ahead: Option<u32>,
     /// Nodes that the next layer is begun from.
     entries: Vec<u32>,
     /// Neighbours of one node that were not met before.
-    fresh: Vec<u32>,
+    pub(super) fresh: Vec<u32>,
+    /// Of a search with a filter: the nearest nodes whose rows pass, and the nodes that were read.
+    pub(super) passing: Pool,
+    pub(super) read: Seen,
     /// Rows found, in the order they were met.
     pub found: Vec<Found>,
 }
@@ -49,14 +52,24 @@ pub(crate) struct Beam<'a> {
 }
 
 /// What of the next record was not asked for yet.
-struct Coming<'a> {
+pub(super) struct Coming<'a> {
     kernels: &'static Kernels,
     bytes: &'a [u8],
 }
 
-impl Coming<'_> {
+impl<'a> Coming<'a> {
+    /// The record of a node of `layer`, if there is a next one.
     #[inline]
-    fn fetch(&mut self, lines: usize) {
+    pub fn new(kernels: &'static Kernels, layer: &'a Layer, next: Option<u32>) -> Result<Coming<'a>> {
+        let bytes = match next {
+            Some(next) => layer.node(next)?.bytes(),
+            None => &[],
+        };
+        Ok(Coming { kernels, bytes })
+    }
+
+    #[inline]
+    pub fn fetch(&mut self, lines: usize) {
         let (now, later) = self.bytes.split_at(lines.saturating_mul(64).min(self.bytes.len()));
         self.kernels.prefetch(now);
         self.bytes = later;
@@ -138,10 +151,7 @@ impl<'a> Beam<'a> {
             };
             let node = layer.node(taken)?;
             scratch.ahead = scratch.pool.take().map(|(_, next)| next);
-            let mut coming = match scratch.ahead {
-                Some(next) => Coming { kernels: self.kernels, bytes: layer.node(next)?.bytes() },
-                None => Coming { kernels: self.kernels, bytes: &[] },
-            };
+            let mut coming = Coming::new(self.kernels, layer, scratch.ahead)?;
             let distance = query.distance(self.kernels, node.code());
             coming.fetch(LINES);
             self.steps += 1;
@@ -177,7 +187,7 @@ impl<'a> Beam<'a> {
 
     /// A start that was not met, for when the beam has run dry: only then can there be parts it did not come to.
     #[cold]
-    fn next_start(&mut self, scratch: &mut Scratch) -> Option<(f32, u32)> {
+    pub(super) fn next_start(&mut self, scratch: &mut Scratch) -> Option<(f32, u32)> {
         if scratch.pool.is_full() {
             return None;
         }

@@ -103,6 +103,11 @@ impl Layer {
     }
 
     #[cold]
+    pub fn other_row(&self, node: u32, row: u32, wanted: u32) -> Error {
+        self.section.corrupt(self.at, format!("node {node} is row {row}, not {wanted}"))
+    }
+
+    #[cold]
     fn missing(&self, node: u32) -> Error {
         self.section.corrupt(self.at, format!("there is no node {node} of {}", self.nodes))
     }

@@ -1,0 +1,62 @@
+//! Which rows of a part pass a filter and are live, asked of one row after the other.
+//!
+//! A set is the fastest to ask, and making it costs a little for each row that passes. The columns are slower to ask, and
+//! nothing is made before. Documents are read only of the rows of which neither tells.
+//!
+//! Reads from: `scan`. Writes to: nothing. Never: a document where the columns know.
+
+use foretaste_query::filter::{Plan, Probe, RowSet};
+use foretaste_query::lang::Filter;
+
+use crate::error::Result;
+use crate::fields::SegmentColumns;
+use crate::scan::Unit;
+
+/// A filter as the columns of one segment know it.
+pub(crate) type Planned<'a> = (&'a SegmentColumns<'a>, Plan<'a>);
+
+/// What a row has to pass.
+pub(crate) enum Sieve<'a> {
+    /// It is one of these.
+    Rows(RowSet),
+    /// The columns say yes, or its document.
+    Columns(Probe<'a>),
+    /// The filter, if there is one, says yes of its fields.
+    Fields,
+}
+
+impl<'a> Sieve<'a> {
+    /// The sieve that is cheapest to make and to ask about `asked` times.
+    pub fn new(planned: Option<&'a Planned<'_>>, filter: Option<&Filter>, asked: u64) -> Result<Sieve<'a>> {
+        let (Some((columns, plan)), Some(filter)) = (planned, filter) else { return Ok(Sieve::Fields) };
+        let (least, most) = plan.estimate().into_inner();
+        let rows = u64::from(columns.rows());
+        // Rows are gathered, or those that do not pass; with documents to be read, only those that are met are.
+        let gathered = most.min(rows - least.min(rows));
+        if least == most && gathered / GATHERED < asked {
+            return Ok(Sieve::Rows(columns.select(filter, plan)?.into_bits()));
+        }
+        Ok(Sieve::Columns(plan.probe()?))
+    }
+
+    /// Whether a row is live and passes.
+    #[inline]
+    pub fn accepts(
+        &self,
+        unit: &Unit<'_>,
+        row: u32,
+        filter: Option<&Filter>,
+    ) -> foretaste_storage::Result<bool> {
+        match self {
+            Sieve::Rows(rows) => Ok(rows.contains(row) && !unit.is_dead(row)),
+            Sieve::Columns(probe) => match probe.passes(row)? {
+                Some(passes) => Ok(passes && !unit.is_dead(row)),
+                None => unit.accepts(row, filter),
+            },
+            Sieve::Fields => unit.accepts(row, filter),
+        }
+    }
+}
+
+/// Asking the columns of a row costs about as much as gathering so many rows.
+const GATHERED: u64 = 10;
