@@ -29,7 +29,8 @@ pub(super) fn dims_holding(rotation: &Rotation, sample: &[f32], dims: usize, sha
 /// The energy in each dimension of the rotation, and that in all dimensions.
 fn energy(rotation: &Rotation, sample: &[f32], dims: usize) -> (Vec<f64>, f64) {
     let rows: Vec<&[f32]> = sample.chunks_exact(dims.max(1)).collect();
-    let chosen: Vec<usize> = (0..rows.len().min(ROWS)).map(|i| i * rows.len() / rows.len().min(ROWS)).collect();
+    let chosen: Vec<usize> =
+        (0..rows.len().min(ROWS)).map(|i| i * rows.len() / rows.len().min(ROWS)).collect();
     let others =
         Rows { element: Element::F32, bytes: bytemuck::cast_slice(sample), stride: dims * 4, scales: &[] };
     let (mut all, mut total) = (vec![0f64; rotation.prefix()], 0f64);
