@@ -13,3 +13,4 @@ pub mod index;
 pub mod kernel;
 pub mod lang;
 pub mod metric;
+pub mod rerank;
