@@ -9,5 +9,5 @@
 //! Never: a file, an index, a scorer of its own.
 
 pub mod adaptive;
-//pub mod maxsim;
+pub mod maxsim;
 pub mod scorer;

@@ -7,6 +7,8 @@
 //! Never: a vector; a division by a pivot that is not positive.
 
 const LANES: usize = 16;
+/// Scores that differ by less than this share of their mean are the same.
+const SAME: f64 = 1e-12;
 
 /// Scores and cheap scores of the anchors.
 #[derive(Debug, Clone, Default)]
@@ -49,12 +51,13 @@ impl Offsets {
         self.scores.len()
     }
 
-    /// Mean and largest distance from it, of the scores.
+    /// Mean and largest distance from it, of the scores; that distance is 0 when it is no more than rounding.
     pub fn level(&self) -> (f64, f64) {
         let n = self.len() as f64;
         // Divided before they are added: their sum may be beyond what is finite.
         let mean: f64 = self.scores.iter().map(|x| x / n).sum();
-        (mean, self.scores.iter().fold(0.0, |most, x| f64::max(most, (x - mean).abs())))
+        let spread = self.scores.iter().fold(0.0, |most, x| f64::max(most, (x - mean).abs()));
+        (mean, if spread > SAME * mean.abs() { spread } else { 0.0 })
     }
 
     /// The ratio of the ranges between the quartiles, of scores and cheap scores; of the whole ranges when half of either is the
