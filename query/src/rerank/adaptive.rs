@@ -242,7 +242,11 @@ impl Ridge {
         let Some(fitted) = &self.fitted else { return self.prior.iter().map(|&x| x as f32).collect() };
         let query: Vec<f32> =
             self.prior.iter().zip(&fitted.change).map(|(u, w)| (u + w / fitted.scale) as f32).collect();
-        if query.iter().all(|x| x.is_finite()) { query } else { self.prior.iter().map(|&x| x as f32).collect() }
+        if query.iter().all(|x| x.is_finite()) {
+            query
+        } else {
+            self.prior.iter().map(|&x| x as f32).collect()
+        }
     }
 
     /// The posterior mean of a vector's score: as [`Ridge::predict`], in a time that does not depend on the anchors. Before
@@ -264,7 +268,8 @@ impl Ridge {
             return Prediction { mean, variance: f64::INFINITY };
         };
         let products = (0..fitted.anchors).map(|i| pair(self.anchor(i), vector)).collect();
-        let share = factor.spread(products, pair(vector, vector), along(&self.prior, vector), SCALE_DEVIATION);
+        let share =
+            factor.spread(products, pair(vector, vector), along(&self.prior, vector), SCALE_DEVIATION);
         let variance = share * fitted.variance;
         Prediction { mean, variance: if variance.is_nan() { f64::INFINITY } else { variance } }
     }

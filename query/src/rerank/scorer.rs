@@ -82,7 +82,10 @@ struct Held<I> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Phase {
     /// For how many; `last` when there is nothing left to try if it brings nothing.
-    Search { count: usize, last: bool },
+    Search {
+        count: usize,
+        last: bool,
+    },
     Score,
     Done(Stop),
 }

@@ -33,7 +33,9 @@ pub struct EncodingOptions {
 
 /// Options of which no encoding can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an encoding of tokens needs at least one dimension and one repetition, at most 12 bits, and at most 65,536 numbers")]
+#[error(
+    "an encoding of tokens needs at least one dimension and one repetition, at most 12 bits, and at most 65,536 numbers"
+)]
 pub struct EncodingError;
 
 /// Makes fixed dimensional encodings.
@@ -102,7 +104,8 @@ impl Encoder {
                     continue;
                 }
                 // The first of those that differ least, so that the answer is the same everywhere.
-                let nearest = buckets.iter().zip(tokens.iter()).min_by_key(|(b, _)| (**b ^ bucket).count_ones());
+                let nearest =
+                    buckets.iter().zip(tokens.iter()).min_by_key(|(b, _)| (**b ^ bucket).count_ones());
                 if let Some((_, token)) = nearest {
                     sum.copy_from_slice(token);
                 }
@@ -140,7 +143,7 @@ impl Encoder {
                     for (i, x) in sums.iter().enumerate() {
                         let drawn = mix(mix(!self.options.seed) ^ (from + i) as u64);
                         let signed = if drawn & 1 == 0 { x * scale } else { -x * scale };
-                        let place = (u128::from(drawn) * wanted as u128 >> 64) as usize;
+                        let place = ((u128::from(drawn) * wanted as u128) >> 64) as usize;
                         out.get_mut(place).into_iter().for_each(|out| *out += signed);
                     }
                 }

@@ -53,8 +53,12 @@ fn giving_up_early_changes_nothing() {
             })
             .collect();
         let rows: Vec<Tokens<'_>> = data.iter().map(|row| Tokens::new(row, dims).unwrap()).collect();
-        let mut expected: Vec<(f64, usize)> =
-            rows.iter().enumerate().map(|(i, &r)| (maxsim.score(r), i)).filter(|(s, _)| s.is_finite()).collect();
+        let mut expected: Vec<(f64, usize)> = rows
+            .iter()
+            .enumerate()
+            .map(|(i, &r)| (maxsim.score(r), i))
+            .filter(|(s, _)| s.is_finite())
+            .collect();
         expected.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         for k in [0, 1, 10, 500] {
             for known in [true, false] {
