@@ -112,8 +112,8 @@ impl Variance<'_> {
             Variance::Scalar(variance) => *variance,
             Variance::Diagonal(variances) => variances.get(i).copied().unwrap_or(0.0),
         };
-        // `max` also takes 0 for NaN.
-        f64::from(stored.max(0.0).min(f32::MAX))
+        let known = if stored.is_nan() { 0.0 } else { stored };
+        f64::from(known.clamp(0.0, f32::MAX))
     }
 
     /// The variance of dimension `i`, as a divisor.

@@ -5,6 +5,9 @@
 
 use super::{List, best_first, convex};
 
+/// Ids with their scores in both lists.
+type Scores<T> = Vec<(T, f64, f64)>;
+
 /// A query whose relevant hits are known.
 #[derive(Debug, Clone, Copy)]
 pub struct Labelled<'a, T> {
@@ -56,7 +59,7 @@ pub struct Fitted {
 /// ```
 pub fn fit_weight<T: Copy + Ord>(queries: &[Labelled<'_, T>], goal: Goal, steps: usize) -> Option<Fitted> {
     let steps = steps.max(1);
-    let usable: Vec<(&Labelled<'_, T>, Vec<(T, f64, f64)>)> = queries
+    let usable: Vec<(&Labelled<'_, T>, Scores<T>)> = queries
         .iter()
         .filter(|query| query.gains.iter().any(|&(_, gain)| useful(gain) > 0.0))
         .map(|query| (query, normalised(query)))
@@ -68,7 +71,7 @@ pub fn fit_weight<T: Copy + Ord>(queries: &[Labelled<'_, T>], goal: Goal, steps:
     let values: Vec<f64> = (0..=steps)
         .map(|step| {
             let weight = step as f64 / steps as f64;
-            let of_query = |(query, scores): &(&Labelled<'_, T>, Vec<(T, f64, f64)>)| {
+            let of_query = |(query, scores): &(&Labelled<'_, T>, Scores<T>)| {
                 hits.clear();
                 hits.extend(scores.iter().map(|&(id, a, b)| (id, weight * a + (1.0 - weight) * b)));
                 best_first(&mut hits);
