@@ -2,7 +2,7 @@
 //!
 //! Reads from: lists. Writes to: a new list. Never: an approximation of the head; what is beyond it is Borda's.
 
-use super::{List, Table, as_list, borda};
+use super::{List, Table, as_list};
 
 /// Most hits whose order [`kemeny`] finds; each more doubles the work.
 pub const KEMENY: usize = 10;
@@ -11,7 +11,7 @@ pub const KEMENY: usize = 10;
 ///
 /// A pair of hits costs the weight of the lists that have the two the other way round; one that a list has stands before one that
 /// it lacks. Of all orders the one with the smallest sum is taken, found exactly, by dynamic programming over sets; of
-/// equally good ones the smallest by ids. With more than [`KEMENY`] hits, that many first ones by [`borda`] are ordered so, and
+/// equally good ones the smallest by ids. With more than [`KEMENY`] hits, that many first ones by [`borda`](super::borda) are ordered so, and
 /// the others follow as there. The score is the number of hits behind.
 ///
 /// Kemeny, "Mathematics without Numbers", Daedalus 88(4), 1959; the programming as in Held and Karp, 1962.
@@ -27,7 +27,7 @@ pub const KEMENY: usize = 10;
 /// ```
 pub fn kemeny<T: Copy + Ord>(lists: &[List<'_, T>]) -> Vec<(T, f64)> {
     let table = Table::new(lists);
-    let mut order: Vec<T> = borda(lists).into_iter().map(|hit| hit.0).collect();
+    let mut order: Vec<T> = table.points().into_iter().map(|hit| hit.0).collect();
     let (head, _) = order.split_at_mut(KEMENY.min(table.ids.len()));
     let mut rows: Vec<usize> = head.iter().filter_map(|id| table.ids.binary_search(id).ok()).collect();
     // Rows ascend with their ids.

@@ -34,7 +34,8 @@ pub fn copeland<T: Copy + Ord>(lists: &[List<'_, T>]) -> Vec<(T, f64)> {
 ///
 /// First round: every hit gets the **median of its ranks**, by weight: the rank below and above which there is at most half of
 /// the weight, the mean of two if both are such. A hit that a list lacks has there the mean of the ranks that the list
-/// leaves, `(length + 1 + hits) / 2`. The `finalists` hits with the smallest medians, ties by id, go on.
+/// leaves, `(length + 1 + hits) / 2`. The `finalists` hits with the smallest medians go on; hits with the
+/// same median, as those that most lists lack, are ordered by [`borda`](super::borda), then by id.
 ///
 /// Second round: the finalists are ordered by duels won minus lost among themselves, as in [`copeland`]; ties keep the order
 /// of the first round. The others follow in that order. The score is the number of hits behind.
@@ -57,7 +58,9 @@ pub fn run_off<T: Copy + Ord>(lists: &[List<'_, T>], finalists: usize) -> Vec<(T
     let mut ranks = Vec::with_capacity(table.columns.len());
     let medians: Vec<f64> =
         (0..table.ids.len()).map(|of| median(&table.columns, table.row(of), &mut ranks)).collect();
-    let mut order: Vec<usize> = (0..table.ids.len()).collect();
+    let by_points = table.points();
+    let mut order: Vec<usize> =
+        by_points.iter().filter_map(|hit| table.ids.binary_search(&hit.0).ok()).collect();
     order.sort_by(|&a, &b| medians[a].total_cmp(&medians[b]));
     let (finals, _) = order.split_at_mut(finalists.min(table.ids.len()));
     let mut ranked: Vec<(i64, usize)> =

@@ -86,12 +86,18 @@ pub fn convex<T: Copy + Ord>(lists: &[List<'_, T>]) -> Vec<(T, f64)> {
 /// assert_eq!(borda(&[List::new(&one), List::new(&two)]), [('b', 3.0), ('a', 2.5), ('c', 0.5)]);
 /// ```
 pub fn borda<T: Copy + Ord>(lists: &[List<'_, T>]) -> Vec<(T, f64)> {
-    let table = Table::new(lists);
-    let count = table.ids.len() as f64;
-    table.scored(|at, place| {
-        let column = &table.columns[at];
-        column.weight * (count - column.rank(place))
-    })
+    Table::new(lists).points()
+}
+
+impl<T: Copy + Ord> Table<T> {
+    /// Borda's count.
+    pub(super) fn points(&self) -> Vec<(T, f64)> {
+        let count = self.ids.len() as f64;
+        self.scored(|at, place| {
+            let column = &self.columns[at];
+            column.weight * (count - column.rank(place))
+        })
+    }
 }
 
 /// The scores of a list on a common scale.
