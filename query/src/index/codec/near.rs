@@ -76,7 +76,7 @@ mod tests {
         let sample: Vec<f32> = (0..800u64)
             .flat_map(|row| {
                 (0..dims as u64).map(move |d| {
-                    if d < 2 { 1000.0 * unit((row % 40) * 2 + d) } else { unit(1 << 20 | row * 64 | d) }
+                    if d < 2 { 1000.0 * unit((row % 40) * 2 + d) } else { unit((1 << 20) + row * 64 + d) }
                 })
             })
             .collect();

@@ -20,9 +20,8 @@ fn solve(mut m: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
         for r in 0..n {
             if r != i {
                 let f = m[r][i] / m[i][i];
-                for c in i..n {
-                    m[r][c] -= f * m[i][c];
-                }
+                let pivot = m[i].clone();
+                m[r].iter_mut().zip(&pivot).skip(i).for_each(|(to, from)| *to -= f * from);
                 b[r] -= f * b[i];
             }
         }

@@ -10,7 +10,10 @@ use super::*;
 type Hits = Vec<(u8, f64)>;
 
 /// One way to combine lists, with its name for messages.
-const WAYS: [(&str, fn(&[List<'_, u8>]) -> Hits); 6] = [
+/// A function that makes one list of several.
+type Way = fn(&[List<'_, u8>]) -> Hits;
+
+const WAYS: [(&str, Way); 6] = [
     ("rrf", |lists| rrf(lists, KAPPA)),
     ("convex", convex),
     ("borda", borda),
