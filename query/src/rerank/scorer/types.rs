@@ -54,14 +54,14 @@ pub struct Candidate<'a, I> {
 /// What the machine waits for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Step<'a, I> {
-    /// The `count` nearest by this query, to be given to [`Rerank::offer`]; those that it was given before may be left out.
+    /// The `count` nearest by this query, to be given to [`Rerank::offer`](super::Rerank::offer); those that it was given before may be left out.
     Search {
         /// What to search with; the larger the dot product, the nearer.
         query: &'a [f32],
         /// How many to look for.
         count: usize,
     },
-    /// Scores of these ids in this order, to be given to [`Rerank::scored`].
+    /// Scores of these ids in this order, to be given to [`Rerank::scored`](super::Rerank::scored).
     Score(&'a [I]),
     /// Nothing any more.
     Done(Stop),
