@@ -112,8 +112,7 @@ impl Variance<'_> {
             Variance::Scalar(variance) => *variance,
             Variance::Diagonal(variances) => variances.get(i).copied().unwrap_or(0.0),
         };
-        // `max` also takes 0 for NaN.
-        f64::from(stored.max(0.0).min(f32::MAX))
+        if stored > 0.0 { f64::from(stored.min(f32::MAX)) } else { 0.0 }
     }
 
     /// The variance of dimension `i`, as a divisor.
