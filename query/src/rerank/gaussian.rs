@@ -112,8 +112,7 @@ impl Variance<'_> {
             Variance::Scalar(variance) => *variance,
             Variance::Diagonal(variances) => variances.get(i).copied().unwrap_or(0.0),
         };
-        let known = if stored.is_nan() { 0.0 } else { stored };
-        f64::from(known.clamp(0.0, f32::MAX))
+        if stored > 0.0 { f64::from(stored.min(f32::MAX)) } else { 0.0 }
     }
 
     /// The variance of dimension `i`, as a divisor.

@@ -5,9 +5,6 @@
 
 use super::{List, best_first, convex};
 
-/// Ids with their scores in both lists.
-type Scores<T> = Vec<(T, f64, f64)>;
-
 /// A query whose relevant hits are known.
 #[derive(Debug, Clone, Copy)]
 pub struct Labelled<'a, T> {
@@ -29,6 +26,13 @@ pub enum Goal {
         /// How many hits count.
         k: usize,
     },
+}
+
+/// A query made ready to be fused with many weights.
+struct Prepared<'a, T> {
+    gains: &'a [(T, f64)],
+    /// Each id with its normalised scores in both lists.
+    scores: Vec<(T, f64, f64)>,
 }
 
 /// A fitted weight.
@@ -59,10 +63,10 @@ pub struct Fitted {
 /// ```
 pub fn fit_weight<T: Copy + Ord>(queries: &[Labelled<'_, T>], goal: Goal, steps: usize) -> Option<Fitted> {
     let steps = steps.max(1);
-    let usable: Vec<(&Labelled<'_, T>, Scores<T>)> = queries
+    let usable: Vec<Prepared<'_, T>> = queries
         .iter()
         .filter(|query| query.gains.iter().any(|&(_, gain)| useful(gain) > 0.0))
-        .map(|query| (query, normalised(query)))
+        .map(|query| Prepared { gains: query.gains, scores: normalised(query) })
         .collect();
     if usable.is_empty() {
         return None;
@@ -71,13 +75,13 @@ pub fn fit_weight<T: Copy + Ord>(queries: &[Labelled<'_, T>], goal: Goal, steps:
     let values: Vec<f64> = (0..=steps)
         .map(|step| {
             let weight = step as f64 / steps as f64;
-            let of_query = |(query, scores): &(&Labelled<'_, T>, Scores<T>)| {
+            let of_query = |Prepared { gains, scores }: &Prepared<'_, T>| {
                 hits.clear();
                 hits.extend(scores.iter().map(|&(id, a, b)| (id, weight * a + (1.0 - weight) * b)));
                 best_first(&mut hits);
                 match goal {
-                    Goal::ReciprocalRank => reciprocal_rank(&hits, query.gains),
-                    Goal::Ndcg { k } => ndcg(&hits, query.gains, k),
+                    Goal::ReciprocalRank => reciprocal_rank(&hits, gains),
+                    Goal::Ndcg { k } => ndcg(&hits, gains, k),
                 }
             };
             usable.iter().map(of_query).sum::<f64>() / usable.len() as f64
