@@ -194,7 +194,7 @@ fn with_as_many_candidates_as_rows_a_graph_finds_every_row_once() {
                 assert!(found.iter().copied().eq(0..rows), "{name} {metric:?} m {m} {edge_bits:?}");
                 // Among those that pass: those, each once, by the search and by their codes.
                 for part in [1, 2, 7, 400] {
-                    let accept = |row: u32| Ok(row % part == 0);
+                    let accept = |row: u32| Ok(row.is_multiple_of(part));
                     let among = Ask { accept: Some(&accept), share: Some(1.0 / part as f32), ..ask };
                     index.search(&among, &mut scratch).unwrap();
                     let mut found = scratch.nearest(usize::MAX).to_vec();
