@@ -17,6 +17,7 @@ mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ::sled::{Config, Db, Tree};
 
@@ -25,9 +26,16 @@ use super::{Directory, Location, entry_key, next_batch};
 use crate::error::{Error, Result};
 use crate::key::{Key, KeyRef};
 use crate::sync::{Mutex, RwLock};
+use crate::vfs::os::OsVfs;
+use crate::vfs::{LockMode, Vfs};
 
 /// sled's page cache; its own default is 1 GB.
 const CACHE_BYTES: u64 = 32 << 20;
+
+/// The file that sled locks while it is open, how long a close waits for the lock, and how long between two looks.
+const LOCKED: &str = "db";
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The tree of the entries.
 const KEYS: &str = "keys";
@@ -221,6 +229,7 @@ impl Directory for SledDirectory {
             return Err(self.error());
         };
         written?;
+        wait_until_gone(&self.path)?;
         stamp::write(&self.path, stamp, &coverage)
     }
 }
@@ -237,6 +246,19 @@ impl std::fmt::Debug for SledDirectory {
         let state = self.state.lock();
         f.debug_struct("SledDirectory").field("path", &self.path).field("over", &state.over).finish()
     }
+}
+
+/// Waits until sled has let go of its files. Its own threads, or a look-up that is under way, may hold them for a while after the
+/// last handle here was dropped, and write: a stamp made meanwhile would be of other bytes, and an opening find them locked.
+fn wait_until_gone(path: &Path) -> Result<()> {
+    let (disk, file) = (OsVfs::new(), path.join(LOCKED));
+    for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
+        if disk.try_lock(&file, LockMode::Exclusive)?.is_some() {
+            return Ok(());
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Err(Error::io("close", path, std::io::Error::other("sled does not let go of its files")))
 }
 
 fn start(path: &Path) -> Result<Open> {
