@@ -1,7 +1,10 @@
-//! Reductions over one vector, and rounding of all its numbers, in independent lanes: one chain of sums would wait for each
+//! Sums over one vector or two, and rounding of all its numbers, in independent lanes: one chain of sums would wait for each
 //! addition, which for the few vectors of a query costs more than everything they are summed for.
 //!
 //! Reads from: numbers. Writes to: nothing. Never: an order of summing that depends on the processor.
+
+use std::iter::Sum;
+use std::ops::AddAssign;
 
 const LANES: usize = 16;
 
@@ -24,30 +27,43 @@ fn larger(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
 }
 
+/// The sum of `term` over the pairs of two vectors, as many as the shorter one has.
+#[inline]
+pub(crate) fn sum<A: Copy, B: Copy, T: Copy + Default + AddAssign + Sum>(
+    a: &[A],
+    b: &[B],
+    term: impl Fn(A, B) -> T,
+) -> T {
+    let len = a.len().min(b.len());
+    let ((a, rest_a), (b, rest_b)) = (a[..len].as_chunks::<LANES>(), b[..len].as_chunks::<LANES>());
+    let mut sums = [T::default(); LANES];
+    for (a, b) in a.iter().zip(b) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += term(*a, *b);
+        }
+    }
+    rest_a.iter().zip(rest_b).map(|(a, b)| term(*a, *b)).chain(sums).sum()
+}
+
+/// The inner product over the shorter one's length, in f64.
+#[inline]
+pub(crate) fn dot<A: Copy, B: Copy>(a: &[A], b: &[B]) -> f64
+where
+    f64: From<A> + From<B>,
+{
+    sum(a, b, |a, b| f64::from(a) * f64::from(b))
+}
+
 /// The squared norm, in f64.
 #[inline]
 pub(crate) fn squared_norm(x: &[f32]) -> f64 {
-    let (chunks, rest) = x.as_chunks::<LANES>();
-    let mut sums = [0f64; LANES];
-    for chunk in chunks {
-        for (sum, x) in sums.iter_mut().zip(chunk) {
-            *sum += f64::from(*x) * f64::from(*x);
-        }
-    }
-    rest.iter().map(|x| f64::from(*x) * f64::from(*x)).chain(sums).sum()
+    dot(x, x)
 }
 
 /// The squared norm, in f32.
 #[inline]
 pub(crate) fn squared_norm_f32(x: &[f32]) -> f32 {
-    let (chunks, rest) = x.as_chunks::<LANES>();
-    let mut sums = [0f32; LANES];
-    for chunk in chunks {
-        for (sum, x) in sums.iter_mut().zip(chunk) {
-            *sum += x * x;
-        }
-    }
-    rest.iter().map(|x| x * x).chain(sums).sum()
+    sum(x, x, |a, b| a * b)
 }
 
 /// The nearest whole number of one whose magnitude is at most 32,767, ties to the even one: adding 1.5 x 2^23 leaves no room
@@ -81,6 +97,9 @@ mod tests {
             let sum: f64 = x.iter().map(|v| f64::from(*v).powi(2)).sum();
             assert!((squared_norm(x) - sum).abs() <= 1e-12 * sum, "{len}");
             assert!((f64::from(squared_norm_f32(x)) - sum).abs() <= 1e-5 * sum, "{len}");
+            let other = &numbers[numbers.len() - len / 2..];
+            let product: f64 = x.iter().zip(other).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            assert!((dot(x, other) - product).abs() <= 1e-12 * sum.max(1.0) * 1e3, "{len}");
             assert_eq!(largest(x), x.iter().fold(0f32, |m, v| m.max(v.abs())), "{len}");
         }
         let odd = [f32::NAN, -3.0, f32::NAN];

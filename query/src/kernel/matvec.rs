@@ -227,24 +227,47 @@ mod tests {
     }
 
     #[test]
-    fn sums_do_not_overflow_when_everything_is_in_one_block() {
-        for dims in [2, 64, 384] {
+    fn every_table_multiplies_what_the_eight_bits_stand_for() {
+        for dims in [1, 3, 4, 63, 130, 784, 1536] {
+            let values = unit_rows(20, dims, dims as u64);
+            let Some(matrix) = Matrix8::new(&values, dims) else { continue };
+            let fours = dims.div_ceil(FOUR);
+            let stands_for: Vec<f32> = (0..20 * dims)
+                .map(|at| {
+                    let (row, dim) = (at / dims, at % dims);
+                    let line = matrix.lines[row / GROUP * fours + dim / FOUR];
+                    f32::from(line.0[row % GROUP][dim % FOUR]) * matrix.scales[row]
+                })
+                .collect();
+            let x = numbers(dims, 9);
+            let norm = x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+            let expected = products(&stands_for, &x);
+            for kernels in Kernels::available() {
+                let mut out = [0.0; 20];
+                assert!(matrix.apply(kernels, &x, &mut out));
+                let error: f64 = out.iter().zip(&expected).map(|(&o, e)| (f64::from(o) - e).powi(2)).sum();
+                // What is left is the rounding of the vector.
+                assert!(error.sqrt() <= 2e-4 * norm, "{} {dims}: {}", kernels.name(), error.sqrt());
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_sums_do_not_overflow() {
+        // Row and vector are parallel, and every number of both is the largest there is: without a bound for the product of their
+        // norms, sums would leave 32 bits from 516 dimensions on.
+        for dims in [2, 64, 384, 515, 516, 784, 4096, 8192] {
             for sign in [1.0, -1.0] {
-                // Row and vector are parallel and as long as they can be in their only block.
-                let mut row = vec![0.0; dims];
-                row[..2].fill(0.5f32.sqrt());
-                let x: Vec<f32> = row.iter().map(|r| r * sign * 1e20).collect();
+                let row = vec![1.0 / (dims as f32).sqrt(); dims];
                 let matrix = Matrix8::new(&row, dims).unwrap();
+                let x = vec![sign * 1e10; dims];
+                let expected = sign * 1e10 * (dims as f32).sqrt();
                 for kernels in Kernels::available() {
                     let mut out = [0.0];
-                    let applied = matrix.apply(kernels, &x, &mut out);
-                    assert!(!applied, "1e20 has no square in f32");
-                    let x: Vec<f32> = row.iter().map(|r| r * sign * 1e10).collect();
-                    if matrix.apply(kernels, &x, &mut out) {
-                        assert!((out[0] * sign - 1e10).abs() < 1e6, "{} {}", kernels.name(), out[0]);
-                    } else {
-                        assert!(dims == 384, "an uneven vector is only refused when it is long");
-                    }
+                    assert!(matrix.apply(kernels, &x, &mut out), "{dims}");
+                    let error = (out[0] / expected - 1.0).abs();
+                    assert!(error < 1e-3, "{} {dims}: {} {expected}", kernels.name(), out[0]);
+                    assert!(!matrix.apply(kernels, &vec![1e20; dims], &mut out), "1e20 has no square in f32");
                 }
             }
         }

@@ -12,6 +12,8 @@ mod factor;
 
 use factor::{Factor, Offsets};
 
+use crate::kernel::lanes::dot;
+
 /// Most anchors that an estimate is made from: memory grows with their square (16 bytes each pair, half of it twice), time
 /// with their cube. Further ones are left out.
 pub const MAX_ANCHORS: usize = 4096;
@@ -125,13 +127,13 @@ impl Ridge {
         if !finite || vector.len() != self.prior.len() || self.anchors() >= MAX_ANCHORS {
             return false;
         }
-        let cheap = along(&self.prior, vector);
-        let own = pair(vector, vector);
+        let cheap = dot(&self.prior, vector);
+        let own = dot(vector, vector);
         if !(own.is_finite() && cheap.is_finite()) {
             return false;
         }
         for i in 0..self.anchors() {
-            let product = pair(self.anchor(i), vector);
+            let product = dot(self.anchor(i), vector);
             self.products.push(product);
         }
         self.products.push(own);
@@ -252,10 +254,10 @@ impl Ridge {
     /// The posterior mean of a vector's score: as [`Ridge::predict`], in a time that does not depend on the anchors. Before
     /// there is a fit it is the cheap score. A vector of another length is compared over the shorter one's.
     pub fn mean(&self, vector: &[f32]) -> f64 {
-        let cheap = along(&self.prior, vector);
+        let cheap = dot(&self.prior, vector);
         let mean = match &self.fitted {
             None => cheap,
-            Some(f) => f.offset + f.scale * cheap + along(&f.change, vector),
+            Some(f) => f.offset + f.scale * cheap + dot(&f.change, vector),
         };
         if mean.is_nan() { f64::NEG_INFINITY } else { mean }
     }
@@ -267,9 +269,8 @@ impl Ridge {
         let (Some(fitted), Some(factor)) = (&self.fitted, &self.factor) else {
             return Prediction { mean, variance: f64::INFINITY };
         };
-        let products = (0..fitted.anchors).map(|i| pair(self.anchor(i), vector)).collect();
-        let share =
-            factor.spread(products, pair(vector, vector), along(&self.prior, vector), SCALE_DEVIATION);
+        let products = (0..fitted.anchors).map(|i| dot(self.anchor(i), vector)).collect();
+        let share = factor.spread(products, dot(vector, vector), dot(&self.prior, vector), SCALE_DEVIATION);
         let variance = share * fitted.variance;
         Prediction { mean, variance: if variance.is_nan() { f64::INFINITY } else { variance } }
     }
@@ -293,27 +294,6 @@ impl Ridge {
         let dims = self.prior.len();
         self.vectors.get(i * dims..(i + 1) * dims).unwrap_or_default()
     }
-}
-
-/// Numbers that one step takes.
-const LANES: usize = 16;
-
-/// The product of two vectors, in f64.
-fn pair(a: &[f32], b: &[f32]) -> f64 {
-    let len = a.len().min(b.len());
-    let (a, b) = (a.get(..len).unwrap_or_default(), b.get(..len).unwrap_or_default());
-    let ((x, rest_x), (y, rest_y)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    let mut sums = [0f64; LANES];
-    for (x, y) in x.iter().zip(y) {
-        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
-            *sum += f64::from(*x) * f64::from(*y);
-        }
-    }
-    rest_x.iter().zip(rest_y).map(|(x, y)| f64::from(*x) * f64::from(*y)).chain(sums).sum()
-}
-
-fn along(query: &[f64], vector: &[f32]) -> f64 {
-    query.iter().zip(vector).map(|(u, x)| u * f64::from(*x)).sum()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::Rotation;
 use crate::index::parallel::mix;
 use crate::kernel::Kernels;
 use crate::kernel::gemm::{Side, gemm};
+use crate::kernel::lanes;
 
 impl Rotation {
     /// Mixes the first `split` directions among each other by a random orthogonal matrix, and the others likewise. The identity
@@ -33,15 +34,7 @@ impl Rotation {
 
     /// The squared distance of `x` from the mean, over all dimensions.
     pub(crate) fn centred_norm(&self, x: &[f32]) -> f32 {
-        let mut sums = [0f32; 16];
-        let (mut xs, mut means) = (x.chunks_exact(16), self.mean.chunks_exact(16));
-        for (x, mean) in xs.by_ref().zip(means.by_ref()) {
-            for ((sum, x), mean) in sums.iter_mut().zip(x).zip(mean) {
-                *sum += (x - mean) * (x - mean);
-            }
-        }
-        let rest = xs.remainder().iter().zip(means.remainder());
-        sums.iter().sum::<f32>() + rest.map(|(x, m)| (x - m) * (x - m)).sum::<f32>()
+        lanes::sum(x, &self.mean, |x, mean| (x - mean) * (x - mean))
     }
 }
 
@@ -70,15 +63,7 @@ fn orthogonal(size: usize, seed: u64) -> Vec<f32> {
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0f32; 16];
-    let (mut a, mut b) = (a.chunks_exact(16), b.chunks_exact(16));
-    for (a, b) in a.by_ref().zip(b.by_ref()) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    }
-    let rest = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum::<f32>();
-    sums.iter().sum::<f32>() + rest
+    lanes::sum(a, b, |a, b| a * b)
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 //! Reads from: products and scores of anchors. Writes to: its own memory.
 //! Never: a vector; a division by a pivot that is not positive.
 
-const LANES: usize = 16;
+use crate::kernel::lanes::dot;
+
 /// Scores that differ by less than this share of their mean are the same.
 const SAME: f64 = 1e-12;
 
@@ -205,18 +206,4 @@ fn solve(rows: &[f64], x: &mut [f64]) {
             *own = (*own - dot(row, before)) / pivot;
         }
     }
-}
-
-/// The product over the shorter one's length.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let len = a.len().min(b.len());
-    let (a, b) = (a.get(..len).unwrap_or_default(), b.get(..len).unwrap_or_default());
-    let ((x, rest_x), (y, rest_y)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    let mut sums = [0f64; LANES];
-    for (x, y) in x.iter().zip(y) {
-        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
-            *sum += x * y;
-        }
-    }
-    rest_x.iter().zip(rest_y).map(|(x, y)| x * y).chain(sums).sum()
 }

@@ -37,15 +37,15 @@ fn the_posterior_is_that_of_a_direct_solve() {
             .map(|i| vector(seed * 1000 + i as u64, dims))
             .enumerate()
             .map(|(i, x)| {
-                let score = 40.0 + 2.0 * pair(&u0, &x) + draw(seed + 77, i as u64);
+                let score = 40.0 + 2.0 * dot(&u0, &x) + draw(seed + 77, i as u64);
                 (x, score)
             })
             .collect();
         // Offset and scale border the matrix; the scale's prior is the entry in the corner.
         let trust = SCALE_DEVIATION.powi(-2);
         let border = |x: &[f32]| {
-            let mut row: Vec<f64> = anchors.iter().map(|(v, _)| pair(v, x)).collect();
-            row.extend([1.0, pair(&u0, x)]);
+            let mut row: Vec<f64> = anchors.iter().map(|(v, _)| dot(v, x)).collect();
+            row.extend([1.0, dot(&u0, x)]);
             row
         };
         let mut m: Vec<Vec<f64>> = anchors.iter().map(|(v, _)| border(v)).collect();
@@ -60,7 +60,7 @@ fn the_posterior_is_that_of_a_direct_solve() {
         let x = solve(m.clone(), scores.clone());
         let (weights, offset, scale) = (&x[..n], x[n], x[n + 1]);
         let left: f64 =
-            (0..n).map(|i| weights[i] * (scores[i] - offset - scale * pair(&u0, &anchors[i].0))).sum::<f64>()
+            (0..n).map(|i| weights[i] * (scores[i] - offset - scale * dot(&u0, &anchors[i].0))).sum::<f64>()
                 + trust * (scale - expected).powi(2);
         let tau2 = left / (n as f64 - 1.0);
 
@@ -84,7 +84,7 @@ fn the_posterior_is_that_of_a_direct_solve() {
             let found = ridge.predict(&probe);
             near(found.mean, k.iter().zip(&x).map(|(k, x)| k * x).sum());
             let part: f64 = k.iter().zip(solve(m.clone(), k.clone())).map(|(k, s)| k * s).sum();
-            near(found.variance, tau2 * (pair(&probe, &probe) - part));
+            near(found.variance, tau2 * (dot(&probe, &probe) - part));
         }
         let query = ridge.query();
         for (j, u) in query.iter().enumerate() {
@@ -106,7 +106,7 @@ fn without_anchors_it_is_the_query() {
     ridge.fit();
     assert_eq!(ridge.query(), u0);
     let found = ridge.predict(&u0);
-    assert!((found.mean - pair(&u0, &u0)).abs() < 1e-9 && found.variance == f64::INFINITY);
+    assert!((found.mean - dot(&u0, &u0)).abs() < 1e-9 && found.variance == f64::INFINITY);
     assert_eq!((ridge.noise(), ridge.scale()), (f64::INFINITY, None));
 }
 
@@ -180,7 +180,7 @@ fn it_finds_a_planted_query_and_its_noise_whatever_the_unit() {
         for i in 0..300u64 {
             let x = vector(1000 + i, dims);
             // Uniform from -1 to 1 has the deviation 0.577.
-            let score = pair(&u0, &x) + 0.5 * pair(&hidden, &x) + 0.2 * draw(3, i);
+            let score = dot(&u0, &x) + 0.5 * dot(&hidden, &x) + 0.2 * draw(3, i);
             ridge.add(&x, offset + unit * score);
             if i % 50 == 49 {
                 ridge.fit();
@@ -190,7 +190,7 @@ fn it_finds_a_planted_query_and_its_noise_whatever_the_unit() {
     };
     let ridge = fit(1.0, 0.0);
     assert!((ridge.noise() - 0.2 * 0.577).abs() < 0.02, "{}", ridge.noise());
-    let cosine = |a: &[f32], b: &[f32]| pair(a, b) / (pair(a, a) * pair(b, b)).sqrt();
+    let cosine = |a: &[f32], b: &[f32]| dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
     let target: Vec<f32> = u0.iter().zip(&hidden).map(|(u, h)| u + 0.5 * h).collect();
     assert!(cosine(&ridge.query(), &target) > 0.995, "{}", cosine(&ridge.query(), &target));
     assert!(cosine(&ridge.query(), &target) > cosine(&u0, &target));
