@@ -96,7 +96,8 @@ pub(crate) fn build(
     let starts = connect(&mut base, 0, degree);
     let upper = upper_layers(&codes, params, task)?;
     let shape = shape(params, codes.stride, edges);
-    let entries = entries(&codes, &base, &upper, task.seed, threads);
+    let go_on = |_: f64| (task.progress)(Stage::Link, 0.99);
+    let entries = entries(&codes, &base, &upper, task.seed, threads, &go_on)?;
     Some(Graph { codes, shape, base, order, nodes, upper, starts, entries, threads })
 }
 

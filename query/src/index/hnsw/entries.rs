@@ -10,7 +10,7 @@ use crate::codes::rows::RowCodes;
 use crate::index::hnsw::build::Upper;
 use crate::index::hnsw::partition::{Link, nearest};
 use crate::index::hnsw::refine::{Search, places};
-use crate::index::parallel::{map_chunks, mix};
+use crate::index::parallel::{mix, try_map_chunks};
 use crate::kernel::Kernels;
 
 /// Most nodes a search starts from.
@@ -31,25 +31,26 @@ pub(super) fn on_the_way(layer: usize, entries: usize) -> usize {
 }
 
 /// The fewest starts, a power of two, with which searches find about as many neighbours as with the most. They come from the
-/// lowest of the `upper` layers, where as many candidates are kept.
+/// lowest of the `upper` layers, where as many candidates are kept. `None` when `progress` cancels.
 pub(super) fn entries(
     codes: &RowCodes,
     links: &[Vec<Link>],
     upper: &[Upper],
     seed: u64,
     threads: usize,
-) -> usize {
-    let Some((lowest, higher)) = upper.split_first() else { return 1 };
+    progress: &(dyn Fn(f64) -> bool + Sync),
+) -> Option<usize> {
+    let Some((lowest, higher)) = upper.split_first() else { return Some(1) };
     let rows = codes.len() as u64;
     let mut queries: Vec<u32> = (0..QUERIES.min(rows)).map(|i| (mix(seed ^ mix(i)) % rows) as u32).collect();
     // A search for a row that stands in the upper layer would begin at its goal.
     queries.retain(|row| lowest.nodes.binary_search(row).is_err());
-    let truth = truth(codes, &queries, threads);
+    let truth = truth(codes, &queries, threads, progress)?;
     let higher: Vec<Floor> = higher.iter().map(|layer| Floor::new(codes, layer, &queries)).collect();
     let lowest = Floor::new(codes, lowest, &queries);
     let (neighbors, degree) = places(links);
-    let found = |count: usize| -> usize {
-        let each = map_chunks(queries.len(), 16, threads, |range| {
+    let found = |count: usize| -> Option<usize> {
+        let each = try_map_chunks(queries.len(), 16, threads, progress, |range| {
             let mut base = Search::new(codes, &neighbors, degree);
             let found = range.map(|i| {
                 let mut starts = vec![0];
@@ -64,16 +65,16 @@ pub(super) fn entries(
                 found.iter().take(NEIGHBORS).filter(is_true).count()
             });
             found.sum::<usize>()
-        });
-        each.into_iter().sum()
+        })?;
+        Some(each.into_iter().sum())
     };
-    let most = found(MOST);
+    let most = found(MOST)?;
     let enough = most as f64 - TOLERANCE * (queries.len() * NEIGHBORS) as f64;
     let mut fewest = 1;
-    while fewest < MOST && (found(fewest) as f64) < enough {
+    while fewest < MOST && (found(fewest)? as f64) < enough {
         fewest *= 2;
     }
-    fewest
+    Some(fewest)
 }
 
 /// An upper layer, with the queries behind its nodes.
@@ -105,14 +106,19 @@ impl<'a> Floor<'a> {
 }
 
 /// The nearest rows of each query by all codes, without itself.
-fn truth(codes: &RowCodes, queries: &[u32], threads: usize) -> Vec<Vec<Link>> {
+fn truth(
+    codes: &RowCodes,
+    queries: &[u32],
+    threads: usize,
+    progress: &(dyn Fn(f64) -> bool + Sync),
+) -> Option<Vec<Vec<Link>>> {
     let own = codes.select(queries);
-    let parts = map_chunks(codes.len(), ROWS, threads, |range| {
+    let parts = try_map_chunks(codes.len(), ROWS, threads, progress, |range| {
         let rows: Vec<u32> = range.map(|row| row as u32).collect();
         let mut found = nearest(&own, &codes.select(&rows), NEIGHBORS + 1);
         found.iter_mut().flatten().for_each(|link| link.row = rows[link.row as usize]);
         found
-    });
+    })?;
     let mut truth: Vec<Vec<Link>> = vec![Vec::new(); queries.len()];
     for (i, links) in parts.into_iter().flat_map(|part| part.into_iter().enumerate()) {
         truth[i].extend(links.into_iter().filter(|link| link.row != queries[i]));
@@ -121,7 +127,7 @@ fn truth(codes: &RowCodes, queries: &[u32], threads: usize) -> Vec<Vec<Link>> {
         links.sort_unstable_by(Link::order);
         links.truncate(NEIGHBORS);
     }
-    truth
+    Some(truth)
 }
 
 #[cfg(test)]
@@ -154,12 +160,14 @@ mod tests {
     #[test]
     fn clusters_that_few_links_join_want_more_starts_and_one_cloud_wants_one() {
         let (codes, links, upper) = clustered(1, 1024, 0.0);
-        assert_eq!(entries(&codes, &links, &[upper], 7, 1), 1);
+        let go_on = |_: f64| true;
+        assert_eq!(entries(&codes, &links, &[upper], 7, 1, &go_on), Some(1));
         let (codes, links, upper) = clustered(32, 64, 8.0);
         let upper = [upper];
-        let several = entries(&codes, &links, &upper, 7, 1);
-        assert!(several > 1, "{several}");
-        assert_eq!(entries(&codes, &links, &upper, 7, 2), several);
-        assert_eq!(entries(&codes, &links, &[], 7, 2), 1);
+        let several = entries(&codes, &links, &upper, 7, 1, &go_on);
+        assert!(several > Some(1), "{several:?}");
+        assert_eq!(entries(&codes, &links, &upper, 7, 2, &go_on), several);
+        assert_eq!(entries(&codes, &links, &[], 7, 2, &go_on), Some(1));
+        assert_eq!(entries(&codes, &links, &upper, 7, 2, &|_| false), None);
     }
 }

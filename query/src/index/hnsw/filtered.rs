@@ -1,4 +1,4 @@
-//! A search in a graph among the rows that pass a filter, and rows compared by their nodes' codes.
+//! A search in a graph among the rows that pass a filter.
 //!
 //! A record has estimates for all of a node's neighbours, so a search sees about ten times as many nodes as it reads. It keeps
 //! two lists: the nearest nodes of all, which lead through the graph whether their rows pass or not, and the nearest whose
