@@ -50,6 +50,26 @@ fn closed_with_a_stamp_it_is_trusted_once_with_that_stamp() {
 }
 
 #[test]
+fn a_close_waits_for_whoever_still_has_sled_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("directory");
+    let directory = filled(&path);
+    // A look-up that is under way, or a thread of sled's own: it holds the files, and their lock, a little longer.
+    let held = directory.keys().unwrap();
+    let (begun, began) = std::sync::mpsc::channel();
+    let holder = std::thread::spawn(move || {
+        began.recv().unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        drop(held);
+    });
+    begun.send(()).unwrap();
+    directory.close(STAMP).unwrap();
+    drop(directory);
+    assert!(is_full(&open(&path, Some(STAMP)).unwrap()));
+    holder.join().unwrap();
+}
+
+#[test]
 fn every_one_of_many_closes_is_trusted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("directory");
