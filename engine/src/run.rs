@@ -260,6 +260,7 @@ impl Run<'_> {
         match compared {
             Err(e @ foretaste_storage::Error::Corrupt { .. }) => {
                 // If the rows can be read, it is the index that is damaged.
+                self.scanned = true;
                 self.matches(part, None)?;
                 part.unit.index_failed(&e);
                 Ok(())
