@@ -28,10 +28,12 @@
 //! * [`Snapshot`] is a consistent view for many reads.
 //! * [`check`](fn@check) and [`repair`](fn@repair) verify and mend a database; [`import`] reads other people's files.
 //!
-//! Searches compare every row; graph indexes and progressive answers are not part of this version.
+//! A search is answered at once ([`Search::run`]), or as a live object whose list is good at once and gets better while it is
+//! read ([`Search::start`]).
 //!
 //! Reads from: `query`, `storage`. Writes to: the database folder. Never: a terminal.
 
+mod answer;
 mod batch;
 mod build;
 mod check;
@@ -55,12 +57,13 @@ mod publish;
 mod reader;
 mod recover;
 mod repair;
+mod request;
 mod rewrite;
-mod run;
 mod scan;
 mod schema;
 mod seal;
 mod search;
+mod session;
 mod sieve;
 mod snapshot;
 mod source;
@@ -70,12 +73,13 @@ mod tombs;
 mod validate;
 mod work;
 
+pub use answer::{Answer, Canceller, Revision, Stage, StoppedBecause};
 pub use batch::{Batch, RowMut, RowVariance};
 pub use check::{Damage, Report, check};
 pub use collection::Collection;
 pub use db::Database;
 pub use error::{Error, Result};
-pub use foretaste_query::index::{HnswParams, IvfParams, RotationKind, Spec, Stage};
+pub use foretaste_query::index::{HnswParams, IvfParams, RotationKind, Spec, Stage as BuildStage};
 pub use foretaste_query::lang::{self, ColumnType, Filter};
 pub use foretaste_query::metric::Metric;
 pub use foretaste_storage::key::Key;
@@ -85,7 +89,7 @@ pub use optimize::{Progress, Step};
 pub use options::{Durability, Options};
 pub use plan::{Decision, Way};
 pub use repair::{Repaired, repair};
-pub use run::MAX_K;
+pub use request::MAX_K;
 pub use schema::{Column, Schema, Variance};
 pub use search::{Cost, Hit, Hits, Search};
 pub use snapshot::{Record, Snapshot};

@@ -4,9 +4,10 @@
 
 use foretaste_query::index::parallel::map_chunks;
 
+use crate::answer;
 use crate::collection::Collection;
 use crate::error::{Error, Result};
-use crate::run;
+use crate::request::Request;
 use crate::search::{Hits, Search};
 use crate::snapshot::Snapshot;
 
@@ -51,7 +52,7 @@ impl Snapshot {
         how: impl FnOnce(Search) -> Search,
         cancel: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<Hits>> {
-        let plan = run::Plan::new(self, how(Search::new(self.clone(), &[])).asked)?;
+        let request = Request::new(self, how(Search::new(self.clone(), &[])).asked)?;
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if threads == 0 { cores() } else { threads };
         let parts = map_chunks(queries.len(), CHUNK, threads, |range| {
@@ -60,7 +61,7 @@ impl Snapshot {
                 if cancel() {
                     return Err(Error::Cancelled);
                 }
-                run::answer(self, query.as_ref(), &plan, cancel)
+                answer::run(self, query.as_ref(), &request, cancel)
             };
             some.iter().map(answer).collect::<Result<Vec<Hits>>>()
         });

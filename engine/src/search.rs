@@ -1,6 +1,6 @@
 //! A search: what is asked, and the answer.
 //!
-//! Reads from: the caller. Writes to: nothing; `run` answers it from a snapshot.
+//! Reads from: the caller. Writes to: nothing; `answer` answers it from a snapshot.
 //! Never: a decision about how it is answered; that is `plan`'s.
 
 use std::time::Duration;
@@ -8,9 +8,10 @@ use std::time::Duration;
 use foretaste_query::lang::Filter;
 use foretaste_storage::key::Key;
 
+use crate::answer::{self, Answer, Stage};
 use crate::error::{Error, Result};
 use crate::plan::Decision;
-use crate::run;
+use crate::request::Request;
 use crate::snapshot::Snapshot;
 use crate::state::Place;
 
@@ -47,11 +48,22 @@ pub(crate) struct Asked {
     pub ef: Option<usize>,
     pub nprobe: Option<usize>,
     pub exact: bool,
+    pub deadline: Option<Duration>,
+    pub budget: Option<u64>,
 }
 
 impl Default for Asked {
     fn default() -> Self {
-        Asked { k: 10, dims: None, filter: None, ef: None, nprobe: None, exact: false }
+        Asked {
+            k: 10,
+            dims: None,
+            filter: None,
+            ef: None,
+            nprobe: None,
+            exact: false,
+            deadline: None,
+            budget: None,
+        }
     }
 }
 
@@ -64,6 +76,11 @@ pub struct Hit {
     pub distance: f64,
     /// What it is ranked by, larger is better: minus the distance for L2, the cosine, the dot product.
     pub score: f64,
+    /// By how much `distance` may still differ from the final one: 0 when it comes from the stored vector. That of an
+    /// estimate covers it in all but a few cases.
+    pub error: f64,
+    /// How it was compared.
+    pub stage: Stage,
     pub(crate) snapshot: Snapshot,
     pub(crate) place: Place,
 }
@@ -141,6 +158,28 @@ impl Search {
         self
     }
 
+    /// Ends the search when so much time has passed since it was begun, with the best hits by then; that is no error.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.asked.deadline = Some(deadline);
+        self
+    }
+
+    /// Ends the search when so many nodes of indexes and rows were compared, with the best hits by then; that is no error. An
+    /// inverted file finishes the cell it is in.
+    pub fn budget(mut self, compared: u64) -> Self {
+        self.asked.budget = Some(compared);
+        self
+    }
+
+    /// Begins it: the answer comes revision by revision, each the best list so far, and only as far as it is read.
+    ///
+    /// # Errors
+    /// As [`Search::run`].
+    pub fn start(self) -> Result<Answer> {
+        let request = Request::new(&self.snapshot, self.asked)?;
+        Answer::start(self.snapshot, &self.query, request)
+    }
+
     /// Answers: by the indexes of the segments that have one, by comparing all rows of the others and of what is fresh.
     ///
     /// Distances are those of the stored vectors whichever way a row was found. [`Hits::plan`] says what was done and why.
@@ -158,8 +197,8 @@ impl Search {
     /// # Errors
     /// Also `Cancelled`.
     pub fn run_with(self, cancel: &dyn Fn() -> bool) -> Result<Hits> {
-        let plan = run::Plan::new(&self.snapshot, self.asked)?;
-        run::answer(&self.snapshot, &self.query, &plan, cancel)
+        let request = Request::new(&self.snapshot, self.asked)?;
+        answer::run(&self.snapshot, &self.query, &request, cancel)
     }
 }
 

@@ -15,19 +15,27 @@ use crate::scan::Unit;
 /// A filter as the columns of one segment know it.
 pub(crate) type Planned<'a> = (&'a SegmentColumns<'a>, Plan<'a>);
 
-/// What a row has to pass.
-pub(crate) enum Sieve<'a> {
+/// What a row has to pass. It owns what was gathered for it, so that it can be kept from one part of a search to the next.
+#[derive(Debug)]
+pub(crate) enum Sieve {
     /// It is one of these.
     Rows(RowSet),
     /// The columns say yes, or its document.
-    Columns(Probe<'a>),
+    Columns,
     /// The filter, if there is one, says yes of its fields.
     Fields,
 }
 
-impl<'a> Sieve<'a> {
+/// A sieve at hand: what it asks of the columns, prepared.
+pub(crate) struct Ready<'a> {
+    sieve: &'a Sieve,
+    probe: Option<Probe<'a>>,
+    filter: Option<&'a Filter>,
+}
+
+impl Sieve {
     /// The sieve that is cheapest to make and to ask about `asked` times.
-    pub fn new(planned: Option<&'a Planned<'_>>, filter: Option<&Filter>, asked: u64) -> Result<Sieve<'a>> {
+    pub fn new(planned: Option<&Planned<'_>>, filter: Option<&Filter>, asked: u64) -> Result<Sieve> {
         let (Some((columns, plan)), Some(filter)) = (planned, filter) else { return Ok(Sieve::Fields) };
         let (least, most) = plan.estimate().into_inner();
         let rows = u64::from(columns.rows());
@@ -36,24 +44,33 @@ impl<'a> Sieve<'a> {
         if least == most && gathered / GATHERED < asked {
             return Ok(Sieve::Rows(columns.select(filter, plan)?.into_bits()));
         }
-        Ok(Sieve::Columns(plan.probe()?))
+        Ok(Sieve::Columns)
     }
 
-    /// Whether a row is live and passes.
+    /// Prepares it for rows of the part that it was made for.
+    pub fn ready<'a>(
+        &'a self,
+        planned: Option<&'a Planned<'_>>,
+        filter: Option<&'a Filter>,
+    ) -> foretaste_storage::Result<Ready<'a>> {
+        let probe = match (self, planned) {
+            (Sieve::Columns, Some((_, plan))) => Some(plan.probe()?),
+            _ => None,
+        };
+        Ok(Ready { sieve: self, probe, filter })
+    }
+}
+
+impl Ready<'_> {
+    /// Whether a row of `unit` is live and passes.
     #[inline]
-    pub fn accepts(
-        &self,
-        unit: &Unit<'_>,
-        row: u32,
-        filter: Option<&Filter>,
-    ) -> foretaste_storage::Result<bool> {
-        match self {
-            Sieve::Rows(rows) => Ok(rows.contains(row) && !unit.is_dead(row)),
-            Sieve::Columns(probe) => match probe.passes(row)? {
-                Some(passes) => Ok(passes && !unit.is_dead(row)),
-                None => unit.accepts(row, filter),
-            },
-            Sieve::Fields => unit.accepts(row, filter),
+    pub fn accepts(&self, unit: &Unit<'_>, row: u32) -> foretaste_storage::Result<bool> {
+        if let Sieve::Rows(rows) = self.sieve {
+            return Ok(rows.contains(row) && !unit.is_dead(row));
+        }
+        match self.probe.as_ref().map(|probe| probe.passes(row)).transpose()?.flatten() {
+            Some(passes) => Ok(passes && !unit.is_dead(row)),
+            None => unit.accepts(row, self.filter),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! Never: a row number that is not one of the segment's.
 
 mod build;
+mod session;
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -19,14 +20,15 @@ use foretaste_storage::{Result, limits};
 use crate::codes::edges::EdgeShape;
 use crate::codes::{CodedQuery, Rotation};
 use crate::index::codec::Codec;
-use crate::index::hnsw::{self, Beam};
-use crate::index::ivf::{self, Probe};
+use crate::index::hnsw;
+use crate::index::ivf;
 use crate::index::space::Space;
 use crate::index::{Accept, Spec};
 use crate::kernel::codes::CODE_ALIGN;
 use crate::metric::Metric;
 
 pub use build::{Built, build};
+pub use session::Session;
 
 const VERSION: u16 = 2;
 
@@ -217,19 +219,16 @@ impl Index {
         self.codec.space.distance(squared, norm)
     }
 
-    /// Finds rows near `ask.vector`, leaving them in `scratch`; see [`Scratch::nearest`].
+    /// Finds rows near `ask.vector`, leaving them in `scratch`; see [`Scratch::nearest`]. [`Index::start`] does the same in steps.
     ///
     /// # Errors
     /// `Corrupt` when bytes it meets are damaged; `Io`; those of `ask.accept`.
     pub fn search(&self, ask: &Ask<'_>, scratch: &mut Scratch) -> Result<Walk> {
-        self.codec.query(ask.vector, &mut scratch.query);
-        match &self.kind {
-            Kind::Graph { view, rows } => match (ask.accept, ask.share) {
-                (Some(accept), Some(share)) => self.walk_among((view, rows), ask, (accept, share), scratch),
-                _ => self.walk(view, rows, ask, scratch),
-            },
-            Kind::Cells(view) => probe(view, ask, scratch),
-        }
+        /// Steps between two questions whether to give up.
+        const STRIDE: u64 = 256;
+        let mut session = self.start(ask, scratch)?;
+        while session.advance(ask, STRIDE, scratch)? {}
+        session.finish(ask, scratch)
     }
 
     /// About how many steps a search with [`Ask::share`] takes; `None` when it makes no difference, as for an inverted file.
@@ -266,40 +265,6 @@ impl Index {
         Ok(scratch.found.len() as u64)
     }
 
-    fn walk_among(
-        &self,
-        (view, rows): (&hnsw::View, &Section),
-        ask: &Ask<'_>,
-        (accept, share): (&Accept<'_>, f32),
-        scratch: &mut Scratch,
-    ) -> Result<Walk> {
-        /// Steps between two questions whether to give up.
-        const STRIDE: u64 = 256;
-        let effort = hnsw::Effort::new(ask.ef, share, ask.wanted, ask.steps);
-        let mut search = hnsw::Filtered::start(view, rows, &scratch.query, effort, &mut scratch.graph)?;
-        let mut stopped = false;
-        loop {
-            let steps = STRIDE.min(ask.steps.saturating_sub(search.steps()));
-            if steps == 0 || (ask.cancel)() {
-                stopped = true;
-                break;
-            }
-            if !search.advance(&scratch.query, steps, accept, &mut scratch.graph)? {
-                break;
-            }
-        }
-        if search.gave_up {
-            scratch.graph.found.clear();
-            stopped = true;
-        } else {
-            search.finish(&scratch.query, &mut scratch.graph)?;
-        }
-        std::mem::swap(&mut scratch.found, &mut scratch.graph.found);
-        self.check_rows(rows, scratch)?;
-        let (steps, refused) = (search.steps(), search.refused);
-        Ok(Walk { steps, compared: steps + search.compared, cells: 0, refused, stopped })
-    }
-
     fn check_rows(&self, numbers: &Section, scratch: &Scratch) -> Result<()> {
         let rows = self.head.rows;
         match scratch.found.iter().find(|f| f.row >= rows) {
@@ -307,58 +272,38 @@ impl Index {
             None => Ok(()),
         }
     }
-
-    fn walk(&self, view: &hnsw::View, order: &Section, ask: &Ask<'_>, scratch: &mut Scratch) -> Result<Walk> {
-        /// Steps between two questions whether to give up.
-        const STRIDE: u64 = 256;
-        let mut beam = Beam::start(view, &scratch.query, ask.ef, &mut scratch.graph)?;
-        let mut stopped = false;
-        loop {
-            let steps = STRIDE.min(ask.steps.saturating_sub(beam.steps));
-            if steps == 0 || (ask.cancel)() {
-                stopped = true;
-                break;
-            }
-            if !beam.advance(&scratch.query, steps, ask.accept, &mut scratch.graph)? {
-                break;
-            }
-        }
-        std::mem::swap(&mut scratch.found, &mut scratch.graph.found);
-        self.check_rows(order, scratch)?;
-        Ok(Walk { steps: beam.steps, compared: beam.steps, cells: 0, refused: beam.refused, stopped })
-    }
-}
-
-fn probe(view: &ivf::View, ask: &Ask<'_>, scratch: &mut Scratch) -> Result<Walk> {
-    /// Cells between two questions whether to give up.
-    const STRIDE: usize = 4;
-    let Scratch { query, cells, found, .. } = scratch;
-    let mut probe = Probe::start(view, query, ask.nprobe, ask.wanted, cells)?;
-    let mut stopped = false;
-    loop {
-        if probe.steps >= ask.steps || (ask.cancel)() {
-            stopped = true;
-            break;
-        }
-        if !probe.advance(query, STRIDE, ask.accept, cells)? {
-            break;
-        }
-    }
-    std::mem::swap(found, &mut cells.found);
-    let Probe { steps, compared, refused, .. } = probe;
-    Ok(Walk { steps, compared, cells: probe.cells as u64, refused, stopped })
 }
 
 thread_local! {
-    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+    static SPARE: Cell<Vec<Box<Scratch>>> = const { Cell::new(Vec::new()) };
 }
 
+/// Most scratches that a thread keeps for later searches.
+const SPARES: usize = 4;
+
 impl Scratch {
-    /// Lends this thread's scratch to `work`; one made anew when `work` asks for another within.
+    /// One that a search of this thread is done with, or a new one.
+    pub fn take() -> Box<Scratch> {
+        let mut spare = SPARE.take();
+        let scratch = spare.pop().unwrap_or_default();
+        SPARE.set(spare);
+        scratch
+    }
+
+    /// Keeps this one for later searches of this thread.
+    pub fn give_back(self: Box<Self>) {
+        let mut spare = SPARE.take();
+        if spare.len() < SPARES {
+            spare.push(self);
+        }
+        SPARE.set(spare);
+    }
+
+    /// Lends a scratch to `work`.
     pub fn with<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
-        let mut scratch = SCRATCH.take().unwrap_or_default();
+        let mut scratch = Scratch::take();
         let result = work(&mut scratch);
-        SCRATCH.set(Some(scratch));
+        scratch.give_back();
         result
     }
 

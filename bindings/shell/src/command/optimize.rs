@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use foretaste::{HnswParams, IvfParams, RotationKind, Spec, Stage, Step};
+use foretaste::{BuildStage, HnswParams, IvfParams, RotationKind, Spec, Step};
 use serde_json::json;
 
 use crate::args::{Build, IndexKind, Optimize, Rotation};
@@ -22,10 +22,10 @@ pub fn run(args: &Optimize, out: &mut Output) -> Outcome {
     collection.optimize(spec, |now| {
         progress.name(match now.step {
             Step::Compact => "merging",
-            Step::Index(Stage::Train) => "training",
-            Step::Index(Stage::Encode) => "encoding",
-            Step::Index(Stage::Cells) => "clustering",
-            Step::Index(Stage::Link) => "linking",
+            Step::Index(BuildStage::Train) => "training",
+            Step::Index(BuildStage::Encode) => "encoding",
+            Step::Index(BuildStage::Cells) => "clustering",
+            Step::Index(BuildStage::Link) => "linking",
             _ => "optimizing",
         });
         progress.show((now.part * now.rows as f64) as u64, Some(now.rows), None);

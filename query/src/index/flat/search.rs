@@ -41,7 +41,7 @@ pub fn candidates(k: usize) -> usize {
     if k == 0 { 0 } else { k.saturating_add((k / 4).max(16)) }
 }
 
-/// Offers every accepted row of `source` to `top`, with its f32 distance and the tiebreak (source, row).
+/// Offers every accepted row among `range` of `source` to `top`, with its f32 distance and the tiebreak (source, row).
 ///
 /// A row with fewer dimensions than the query is compared on those it has. Give `top` a size of [`candidates`]`(k)`, share
 /// it between the sources, and let [`finish`] put the answer in order. `cancel` is asked once a run.
@@ -49,20 +49,20 @@ pub fn candidates(k: usize) -> usize {
 /// # Errors
 /// Those of the source and of the filter, and [`Error::Corrupt`] when the strips do not hold the rows.
 pub fn search(
-    source: &dyn Source,
-    source_number: u32,
+    (source, source_number): (&dyn Source, u32),
+    range: Range<u32>,
     query: &Query,
     accept: Option<&Accept<'_>>,
     cancel: &dyn Fn() -> bool,
     top: &mut TopK<RowRef>,
     stats: &mut ScanStats,
 ) -> Result<Scan> {
-    let rows = source.rows();
+    let rows = source.rows().min(range.end);
     let run_rows = (RUN_BYTES / (query.dims() * source.element().size()).max(1)).clamp(1, RUN_ROWS) as u32;
     let mut run =
         Run { source, source_number, query, strips: Vec::new(), sums: Vec::new(), scales: Vec::new() };
     let (mut accepted, mut spans) = (Vec::new(), Vec::new());
-    let mut next = 0;
+    let mut next = range.start;
     while next < rows {
         if cancel() {
             return Ok(Scan::Cancelled { next });

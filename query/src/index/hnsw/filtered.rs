@@ -17,6 +17,7 @@ use foretaste_storage::section::Section;
 use crate::codes::CodedQuery;
 use crate::index::hnsw::compare::{Numbers, compare_nodes};
 use crate::index::hnsw::effort::Effort;
+use crate::index::hnsw::look::look;
 use crate::index::hnsw::search::{Beam, Coming, LINES, Scratch};
 use crate::index::hnsw::view::{Layer, View};
 use crate::index::{Accept, Found};
@@ -141,6 +142,21 @@ impl<'a> Filtered<'a> {
             coming.fetch(usize::MAX);
         }
         Ok(true)
+    }
+
+    /// Appends to `found` the nearest rows that pass and that it has seen, a few more than `count`.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Io`, and those of `accept`.
+    pub fn look(
+        &self,
+        query: &CodedQuery,
+        accept: &Accept<'_>,
+        count: usize,
+        scratch: &Scratch,
+        found: &mut Vec<Found>,
+    ) -> Result<()> {
+        look(&self.view.base, query, &scratch.passing, Some(accept), count, found)
     }
 
     /// Compares the rows that pass and whose nodes were not read.

@@ -16,6 +16,7 @@ mod effort;
 mod entries;
 mod filtered;
 mod link;
+mod look;
 mod partition;
 mod pool;
 mod reach;

@@ -96,6 +96,17 @@ impl Pool {
         self.entries.get(place).map_or(f32::INFINITY, |e| e.distance)
     }
 
+    /// How far the search has come for the nearest `count`: the squared distance of the candidate it would take next over that of
+    /// the last of them. Infinity when there is none left to take, 0 when there are not as many yet.
+    pub fn reach(&self, count: usize) -> f32 {
+        let last = self.distance(count.saturating_sub(1));
+        match self.ahead() {
+            None => f32::INFINITY,
+            Some(_) if last == f32::INFINITY || last == f32::MAX => 0.0,
+            Some(ahead) => ahead.max(0.0) / last.max(f32::MIN_POSITIVE),
+        }
+    }
+
     /// All candidates, nearest first.
     pub fn iter(&self) -> impl Iterator<Item = (f32, u32)> {
         self.entries.iter().map(|e| (e.distance, e.node & !TAKEN))

@@ -9,6 +9,7 @@ use foretaste_storage::Result;
 
 use crate::codes::CodedQuery;
 use crate::index::hnsw::entries::on_the_way;
+use crate::index::hnsw::look::look;
 use crate::index::hnsw::pool::Pool;
 use crate::index::hnsw::seen::Seen;
 use crate::index::hnsw::view::{Layer, View};
@@ -77,6 +78,15 @@ impl<'a> Coming<'a> {
 }
 
 impl Scratch {
+    /// See [`Pool::reach`]; of all candidates, or of those that pass a filter.
+    pub fn reach(&self, count: usize) -> f32 {
+        self.pool.reach(count)
+    }
+
+    pub fn reach_passing(&self, count: usize) -> f32 {
+        self.passing.reach(count)
+    }
+
     /// Forgets all and puts a beam that keeps `ef` candidates at the entries.
     fn begin(&mut self, layer: &Layer, ef: usize) {
         self.found.clear();
@@ -128,6 +138,21 @@ impl<'a> Beam<'a> {
     ) -> Result<bool> {
         let view = self.view;
         self.walk(&view.base, query, steps, accept, scratch)
+    }
+
+    /// Appends to `found` the nearest rows that it has seen, a few more than `count`.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Io`, and those of `accept`.
+    pub fn look(
+        &self,
+        query: &CodedQuery,
+        accept: Option<&Accept<'_>>,
+        count: usize,
+        scratch: &Scratch,
+        found: &mut Vec<Found>,
+    ) -> Result<()> {
+        look(&self.view.base, query, &scratch.pool, accept, count, found)
     }
 
     /// [`Beam::advance`] in one layer.

@@ -105,6 +105,28 @@ impl<'a> Probe<'a> {
         Ok(true)
     }
 
+    /// Appends the nearest `count` of the rows found to `found`.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Io`.
+    pub fn look(&self, count: usize, scratch: &Scratch, found: &mut Vec<Found>) -> Result<()> {
+        for (squared, position) in scratch.pool.iter().take(count) {
+            found.push(Found { row: self.view.head(position)?[0], squared });
+        }
+        Ok(())
+    }
+
+    /// How far the search has come for the nearest `count`: the squared distance of the next cell's centroid over that of the
+    /// last of them. Infinity when there is no cell left, 0 when there are not as many yet.
+    pub fn reach(&self, count: usize, scratch: &Scratch) -> f32 {
+        let last = scratch.pool.distance(count.saturating_sub(1));
+        match scratch.order.get(self.cells) {
+            None => f32::INFINITY,
+            Some(_) if last == f32::INFINITY || self.cells == self.ranked => 0.0,
+            Some(next) => f32::from_bits((next >> 32) as u32) / last.max(f32::MIN_POSITIVE),
+        }
+    }
+
     /// Puts the next cells in order, those that seem nearest by the centroids' low-bit codes.
     fn rank(&mut self, query: &CodedQuery, scratch: &mut Scratch) -> Result<()> {
         let rest = scratch.order.get_mut(self.ranked..).unwrap_or_default();

@@ -110,7 +110,7 @@ fn run(tables: &[Table], query: &Query, k: usize, accept: Option<&Accept<'_>>) -
     let (mut top, mut stats) = (TopK::new(candidates(k)), ScanStats::default());
     let mut sources: Vec<&dyn Source> = Vec::new();
     for (i, table) in tables.iter().enumerate() {
-        let end = search(table, i as u32, query, accept, &|| false, &mut top, &mut stats).unwrap();
+        let end = search((table, i as u32), 0..u32::MAX, query, accept, &|| false, &mut top, &mut stats).unwrap();
         assert_eq!(end, Scan::Complete);
         sources.push(table);
     }
@@ -285,7 +285,7 @@ fn a_cancelled_scan_stops_within_a_run_and_keeps_what_it_has() {
     let (mut top, mut stats) = (TopK::new(10), ScanStats::default());
     let asked = Cell::new(0);
     let cancel = || asked.replace(asked.get() + 1) == 2;
-    let end = search(&table, 0, &query, None, &cancel, &mut top, &mut stats).unwrap();
+    let end = search((&table, 0), 0..u32::MAX, &query, None, &cancel, &mut top, &mut stats).unwrap();
     assert_eq!(end, Scan::Cancelled { next: 512 });
     assert_eq!((stats.rows_scored, top.len()), (512, 10));
 }
@@ -296,9 +296,9 @@ fn a_failing_filter_or_key_ends_the_search_with_its_error() {
     let query = Query::new(&numbers(1, 8), 8, Metric::L2);
     let (mut top, mut stats) = (TopK::new(20), ScanStats::default());
     let refuse = |_| Err(damaged("the filter's column".into()));
-    let error = search(&table, 0, &query, Some(&refuse), &|| false, &mut top, &mut stats).unwrap_err();
+    let error = search((&table, 0), 0..u32::MAX, &query, Some(&refuse), &|| false, &mut top, &mut stats).unwrap_err();
     assert!(error.to_string().contains("the filter's column"));
-    search(&table, 0, &query, None, &|| false, &mut top, &mut stats).unwrap();
+    search((&table, 0), 0..u32::MAX, &query, None, &|| false, &mut top, &mut stats).unwrap();
     let key = |_| Err::<u64, _>(damaged("the key's page".into()));
     assert!(finish(&[&table], &query, top.clone(), 14, key, &mut stats).is_err(), "rows 3 and 6 are equal");
     assert!(finish(&[], &query, top, 14, |_| Ok(0), &mut stats).is_err(), "there is no source 0");
@@ -343,7 +343,7 @@ fn strips_that_do_not_hold_the_rows_are_an_error() {
     for broken in breaks {
         let source = Broken(table(&[4, 8], Element::F32, 3, false, true, 1), broken);
         let (mut top, mut stats) = (TopK::new(3), ScanStats::default());
-        let end = search(&source, 0, &query, None, &|| false, &mut top, &mut stats);
+        let end = search((&source, 0), 0..u32::MAX, &query, None, &|| false, &mut top, &mut stats);
         assert!(matches!(end, Err(Error::Corrupt { .. })), "{end:?}");
         top.offer(1.0, 0, RowRef { source: 0, row: 0 });
         let end = finish(&[&source], &query, top, 1, |_| Ok(0), &mut stats);

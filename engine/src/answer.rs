@@ -1,0 +1,242 @@
+//! The answer of a search as a live object: each revision is the best ranked list so far, until the last one is the settled
+//! answer.
+//!
+//! It is pulled: nothing happens between two calls, and dropping it stops all work.
+//!
+//! Reads from: `session`. Writes to: revisions with hits. Never: a thread, or a wait.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use foretaste_query::index::{Query, RowRef};
+use foretaste_storage::sync::{AtomicBool, Ordering};
+use self_cell::self_cell;
+
+use crate::error::{Error, Result};
+use crate::plan::Decision;
+use crate::request::Request;
+use crate::scan::{Unit, units};
+use crate::search::{Cost, Hit, Hits};
+use crate::session::{Halt, Look, Row, Session};
+use crate::snapshot::Snapshot;
+use crate::validate;
+
+/// How a row of an answer was compared, from rough to final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stage {
+    /// By the codes near the entry of an index, before it was searched.
+    Sketch,
+    /// By the codes that a search in an index has come to.
+    Beam,
+    /// By its stored vector.
+    Exact,
+}
+
+/// Why an answer is at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StoppedBecause {
+    /// It is the settled answer.
+    Complete,
+    /// The same, and there are no more rows that match.
+    Exhausted,
+    /// The deadline passed: it is the best so far.
+    Deadline,
+    /// As many rows were compared as were allowed: it is the best so far.
+    Budget,
+    /// It was cancelled: it is the best so far.
+    Cancelled,
+}
+
+/// One state of an answer: the best ranked list so far.
+#[derive(Debug, Clone)]
+pub struct Revision {
+    /// Counted from 1.
+    pub number: u32,
+    /// What the newest of its hits come from.
+    pub stage: Stage,
+    /// The hits, best first.
+    pub hits: Vec<Hit>,
+    /// So many of the first hits will not change.
+    pub settled: usize,
+    /// Places whose hit is another than in the revision before.
+    pub changed: Vec<usize>,
+    /// What it has cost so far; the time since the search was begun, the reader's own pauses with it.
+    pub cost: Cost,
+    /// Why there will be no more, in the last revision.
+    pub stopped_because: Option<StoppedBecause>,
+}
+
+/// Cancels an answer from anywhere: [`Answer::canceller`].
+#[derive(Debug, Clone, Default)]
+pub struct Canceller(Arc<AtomicBool>);
+
+/// The answer of a search, revision by revision.
+///
+/// ```
+/// # use foretaste::{Database, Metric, Schema, StoppedBecause};
+/// # fn run(path: &std::path::Path) -> foretaste::Result<()> {
+/// # let db = Database::open(path.join("notes.ft"))?;
+/// # let docs = db.create_collection("docs", Schema::new(2, Metric::L2))?;
+/// # docs.upsert("a", &[0.0, 1.0])?;
+/// let mut answer = docs.search(&[0.0, 0.0]).k(10).start()?;
+/// let mut last = None;
+/// while let Some(revision) = answer.next()? {
+///     println!("{} hits, {} settled", revision.hits.len(), revision.settled);
+///     last = Some(revision);
+/// }
+/// let last = last.unwrap();
+/// assert_eq!((last.hits.len(), last.settled), (1, 1));
+/// assert_eq!(last.stopped_because, Some(StoppedBecause::Exhausted));
+/// # Ok(()) }
+/// # run(tempfile::tempdir().unwrap().path()).unwrap();
+/// ```
+pub struct Answer {
+    standing: Standing,
+    canceller: Canceller,
+    until: Option<Instant>,
+    number: u32,
+    /// The rows of the last revision.
+    shown: Vec<RowRef>,
+}
+
+/// What a search stands on.
+struct Asked {
+    snapshot: Snapshot,
+    request: Request,
+    query: Query,
+    started: Instant,
+}
+
+type Units<'a> = Vec<Unit<'a>>;
+
+self_cell!(
+    struct Ground {
+        owner: Asked,
+        #[covariant]
+        dependent: Units,
+    }
+);
+
+self_cell!(
+    struct Standing {
+        owner: Ground,
+        #[not_covariant]
+        dependent: Session,
+    }
+);
+
+impl Answer {
+    pub(crate) fn start(snapshot: Snapshot, vector: &[f32], request: Request) -> Result<Answer> {
+        let started = Instant::now();
+        let schema = &snapshot.state.schema;
+        validate::query(schema, vector, request.dims)?;
+        let query = Query::new(vector, request.dims, schema.metric);
+        let until = request.deadline.and_then(|deadline| started.checked_add(deadline));
+        let asked = Asked { snapshot, request, query, started };
+        let ground = Ground::try_new(asked, |asked| units(&asked.snapshot, asked.request.filter.as_ref()))?;
+        let standing = Standing::try_new(ground, |ground| {
+            let asked = ground.borrow_owner();
+            let units = ground.borrow_dependent();
+            Session::new(&asked.snapshot, units, &asked.request, &asked.query, asked.started)
+        })?;
+        Ok(Answer { standing, canceller: Canceller::default(), until, number: 0, shown: Vec::new() })
+    }
+
+    /// Goes on until the list has changed, and gives it; `None` when the answer was at its end.
+    ///
+    /// # Errors
+    /// `Corrupt` when a file it reads is damaged (an index that is damaged is done without); `Io`. After an error the
+    /// answer is at its end.
+    #[expect(clippy::should_implement_trait, reason = "it does; this one is easier to use with `?`")]
+    pub fn next(&mut self) -> Result<Option<Revision>> {
+        let (canceller, until) = (self.canceller.clone(), self.until);
+        let (look, cost) = self.standing.with_dependent_mut(|_, session| {
+            let cancelled = || canceller.is_cancelled();
+            let look = session.next(&Halt::new(&cancelled, until));
+            (look, session.cost())
+        });
+        let Some(look) = look? else { return Ok(None) };
+        self.number += 1;
+        let Look { stage, rows, settled, stopped } = look;
+        let differs = |(place, row): (usize, &Row)| (self.shown.get(place) != Some(&row.row)).then_some(place);
+        let changed = rows.iter().enumerate().filter_map(differs).collect();
+        self.shown.clear();
+        self.shown.extend(rows.iter().map(|row| row.row));
+        let ground = self.standing.borrow_owner();
+        let hits = hits(&ground.borrow_owner().snapshot, ground.borrow_dependent(), rows)?;
+        let number = self.number;
+        Ok(Some(Revision { number, stage, hits, settled, changed, cost, stopped_because: stopped }))
+    }
+
+    /// Something that cancels it, from any thread: the next revision is then the last, with what was found by then.
+    pub fn canceller(&self) -> Canceller {
+        self.canceller.clone()
+    }
+
+    /// How each part of the collection is gone through, and why: each segment, then each block of fresh rows.
+    pub fn explain(&self) -> Vec<Decision> {
+        self.standing.with_dependent(|_, session| session.decisions())
+    }
+}
+
+impl Iterator for Answer {
+    type Item = Result<Revision>;
+    fn next(&mut self) -> Option<Self::Item> {
+        Answer::next(self).transpose()
+    }
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Answer(after revision {})", self.number)
+    }
+}
+
+impl Canceller {
+    /// Ends the answer it is of.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was called.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Answers one query at once.
+pub(crate) fn run(
+    snapshot: &Snapshot,
+    vector: &[f32],
+    request: &Request,
+    cancel: &dyn Fn() -> bool,
+) -> Result<Hits> {
+    let started = Instant::now();
+    let schema = &snapshot.state.schema;
+    validate::query(schema, vector, request.dims)?;
+    let query = Query::new(vector, request.dims, schema.metric);
+    let units = units(snapshot, request.filter.as_ref())?;
+    let mut session = Session::new(snapshot, &units, request, &query, started)?;
+    let until = request.deadline.and_then(|deadline: Duration| started.checked_add(deadline));
+    let rows = session.run(&Halt::new(cancel, until))?;
+    let hits = hits(snapshot, &units, rows)?;
+    Ok(Hits { hits, cost: session.cost(), plan: session.decisions() })
+}
+
+fn hits(snapshot: &Snapshot, units: &[Unit<'_>], rows: Vec<Row>) -> Result<Vec<Hit>> {
+    let metric = snapshot.state.schema.metric;
+    let hit = |row: Row| {
+        let unit = units.get(row.row.source as usize).ok_or(Error::Cancelled)?;
+        let place = unit.place(row.row.row);
+        Ok(Hit {
+            id: snapshot.key_of(&place)?,
+            distance: row.distance,
+            score: metric.score(row.distance),
+            error: row.error,
+            stage: row.stage,
+            snapshot: snapshot.clone(),
+            place,
+        })
+    };
+    rows.into_iter().map(hit).collect()
+}

@@ -1,0 +1,132 @@
+//! A part's index being asked, between two steps.
+//!
+//! Reads from: a part's index. Writes to: a scratch of its own, and in the end the work that all parts share.
+//! Never: what a walk found that was stopped because the matches are read faster.
+
+use foretaste_query::index::{self, Accept, Ask, Found, Index, Scratch, settle};
+use foretaste_storage::Result;
+
+use crate::answer::StoppedBecause;
+use crate::plan::{Way, share};
+use crate::session::part::Setting;
+use crate::session::work::{Halt, Work};
+use crate::sieve::Sieve;
+
+/// Steps between two questions whether to stop.
+const STRIDE: u64 = 256;
+
+/// A walk through an index.
+pub(super) struct Walking<'a> {
+    pub index: &'a Index,
+    session: index::Session<'a>,
+    scratch: Box<Scratch>,
+    sieve: Sieve,
+    /// Steps that the work knows of.
+    counted: u64,
+}
+
+impl<'a> Walking<'a> {
+    /// Begins at the entries of `index`.
+    pub fn start(
+        index: &'a Index,
+        at: &Setting<'a>,
+        sieve: Sieve,
+        work: &Work<'_>,
+        halt: &Halt<'_>,
+    ) -> Result<Walking<'a>> {
+        let mut scratch = Scratch::take();
+        let session = with_ask(index, at, &sieve, work, halt, |ask| index.start(ask, &mut scratch))?;
+        Ok(Walking { index, session, scratch, sieve, counted: 0 })
+    }
+
+    /// Takes about `steps` steps. Returns whether there is more to do.
+    pub fn advance(
+        &mut self,
+        steps: u64,
+        at: &Setting<'_>,
+        work: &mut Work<'_>,
+        halt: &Halt<'_>,
+    ) -> Result<bool> {
+        let Walking { index, session, scratch, sieve, counted } = self;
+        // Some of what is allowed is kept for reading the nearest exactly.
+        let left = work.left().saturating_sub(settle::wanted(work.request.k) as u64);
+        let end = session.steps().saturating_add(steps.min(left));
+        let more = with_ask(index, at, sieve, work, halt, |ask| {
+            while session.steps() < end {
+                if !session.advance(ask, STRIDE.min(end - session.steps()), scratch)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })?;
+        work.steps += session.steps() - *counted;
+        *counted = session.steps();
+        if more && left < steps {
+            halt.because(StoppedBecause::Budget);
+        }
+        Ok(more && !halt.asked())
+    }
+
+    /// Ends it and reads the nearest of what it found. Returns whether that counts: not when it found too few, or would have taken
+    /// longer than reading the rows that pass.
+    pub fn finish(self, at: &Setting<'_>, work: &mut Work<'_>, halt: &Halt<'_>) -> Result<bool> {
+        let Walking { index, session, mut scratch, sieve, .. } = self;
+        let walk = with_ask(index, at, &sieve, work, halt, |ask| session.finish(ask, &mut scratch))?;
+        work.stats.rows_refused += walk.refused;
+        let enough = halt.asked() || !walk.stopped && scratch.len() >= at.enough(work.request);
+        if enough {
+            at.settle(index, &mut scratch, work)?;
+        }
+        scratch.give_back();
+        Ok(enough)
+    }
+
+    /// The nearest rows that it has seen, nearest first, a few more than `count`, with estimated squared distances.
+    pub fn look(
+        &mut self,
+        count: usize,
+        at: &Setting<'_>,
+        work: &Work<'_>,
+        halt: &Halt<'_>,
+    ) -> Result<&[Found]> {
+        let Walking { index, session, scratch, sieve, .. } = self;
+        with_ask(index, at, sieve, work, halt, |ask| session.look(ask, count, scratch).map(|_| ()))?;
+        Ok(scratch.nearest(usize::MAX))
+    }
+
+    /// How far it has come for the nearest `count`; see [`index::Session::reach`].
+    pub fn reach(&self, count: usize) -> f32 {
+        self.session.reach(count, &self.scratch)
+    }
+}
+
+/// Lends `ask` what the index is asked.
+fn with_ask<T>(
+    index: &Index,
+    at: &Setting<'_>,
+    sieve: &Sieve,
+    work: &Work<'_>,
+    halt: &Halt<'_>,
+    ask: impl FnOnce(&Ask<'_>) -> Result<T>,
+) -> Result<T> {
+    let request = work.request;
+    let filter = request.filter.as_ref();
+    let ready = sieve.ready(at.planned.as_ref(), filter)?;
+    let accept = |row: u32| ready.accepts(at.unit, row);
+    let accept: Option<&Accept<'_>> =
+        if filter.is_none() && at.unit.dead_rows == 0 { None } else { Some(&accept) };
+    let (ef, nprobe) = match at.decision.way {
+        Way::Index { ef, cells } => (ef, cells),
+        _ => (request.ef, request.nprobe),
+    };
+    ask(&Ask {
+        vector: work.query.vector(),
+        ef,
+        nprobe,
+        wanted: settle::wanted(request.k).min(request.k + request.ef),
+        accept,
+        share: at.decision.matching.map(|passing| share(at.decision.rows, passing)),
+        cancel: &|| halt.asked(),
+        steps: if filter.is_some() && index.cells() == 0 { at.decision.steps() } else { u64::MAX },
+    })
+}
