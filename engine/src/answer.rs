@@ -6,18 +6,19 @@
 //! Reads from: `session`. Writes to: revisions with hits. Never: a thread, or a wait.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use foretaste_query::index::{Query, RowRef};
 use foretaste_storage::sync::{AtomicBool, Ordering};
 use self_cell::self_cell;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::plan::Decision;
 use crate::request::Request;
+use crate::rerank::{Live, Problem};
 use crate::scan::{Unit, units};
 use crate::search::{Cost, Hit, Hits};
-use crate::session::{Halt, Look, Row, Session};
+use crate::session::{Ground, Halt, Look, Row};
 use crate::snapshot::Snapshot;
 use crate::validate;
 
@@ -28,8 +29,12 @@ pub enum Stage {
     Sketch,
     /// By the codes that a search in an index has come to.
     Beam,
+    /// By its stored vector, at a shorter level than the last.
+    Refine,
     /// By its stored vector.
     Exact,
+    /// By a stage behind the search.
+    Rerank,
 }
 
 /// Why an answer is at its end.
@@ -45,6 +50,8 @@ pub enum StoppedBecause {
     Budget,
     /// It was cancelled: it is the best so far.
     Cancelled,
+    /// A scorer failed: it is the best so far, and what went wrong stands beside it.
+    ScorerFailed,
 }
 
 /// One state of an answer: the best ranked list so far.
@@ -64,6 +71,8 @@ pub struct Revision {
     pub cost: Cost,
     /// Why there will be no more, in the last revision.
     pub stopped_because: Option<StoppedBecause>,
+    /// What went wrong in a stage, if anything did.
+    pub problem: Option<Problem>,
 }
 
 /// Cancels an answer from anywhere: [`Answer::canceller`].
@@ -104,13 +113,14 @@ struct Asked {
     snapshot: Snapshot,
     request: Request,
     query: Query,
+    whole: Vec<f32>,
     started: Instant,
 }
 
 type Units<'a> = Vec<Unit<'a>>;
 
 self_cell!(
-    struct Ground {
+    struct Footing {
         owner: Asked,
         #[covariant]
         dependent: Units,
@@ -119,9 +129,9 @@ self_cell!(
 
 self_cell!(
     struct Standing {
-        owner: Ground,
+        owner: Footing,
         #[not_covariant]
-        dependent: Session,
+        dependent: Live,
     }
 );
 
@@ -130,14 +140,22 @@ impl Answer {
         let started = Instant::now();
         let schema = &snapshot.state.schema;
         validate::query(schema, vector, request.dims)?;
-        let query = Query::new(vector, request.dims, schema.metric);
+        let query = request.query(vector, schema);
         let until = request.deadline.and_then(|deadline| started.checked_add(deadline));
-        let asked = Asked { snapshot, request, query, started };
-        let ground = Ground::try_new(asked, |asked| units(&asked.snapshot, asked.request.filter.as_ref()))?;
-        let standing = Standing::try_new(ground, |ground| {
-            let asked = ground.borrow_owner();
-            let units = ground.borrow_dependent();
-            Session::new(&asked.snapshot, units, &asked.request, &asked.query, asked.started)
+        let whole = vector.to_vec();
+        let asked = Asked { snapshot, whole, request, query, started };
+        let footing = Footing::try_new(asked, |asked| units(&asked.snapshot, asked.request.filter.as_ref()))?;
+        let standing = Standing::try_new(footing, |footing| {
+            let asked = footing.borrow_owner();
+            let units = footing.borrow_dependent();
+            Live::new(Ground {
+                snapshot: &asked.snapshot,
+                units,
+                request: &asked.request,
+                query: &asked.query,
+                whole: &asked.whole,
+                started: asked.started,
+            })
         })?;
         Ok(Answer { standing, canceller: Canceller::default(), until, number: 0, shown: Vec::new() })
     }
@@ -150,10 +168,10 @@ impl Answer {
     #[expect(clippy::should_implement_trait, reason = "it does; this one is easier to use with `?`")]
     pub fn next(&mut self) -> Result<Option<Revision>> {
         let (canceller, until) = (self.canceller.clone(), self.until);
-        let (look, cost) = self.standing.with_dependent_mut(|_, session| {
+        let (look, cost, problem) = self.standing.with_dependent_mut(|_, live| {
             let cancelled = || canceller.is_cancelled();
-            let look = session.next(&Halt::new(&cancelled, until));
-            (look, session.cost())
+            let look = live.next(&Halt::new(&cancelled, until));
+            (look, live.cost(), live.problem().cloned())
         });
         let Some(look) = look? else { return Ok(None) };
         self.number += 1;
@@ -162,10 +180,10 @@ impl Answer {
         let changed = rows.iter().enumerate().filter_map(differs).collect();
         self.shown.clear();
         self.shown.extend(rows.iter().map(|row| row.row));
-        let ground = self.standing.borrow_owner();
-        let hits = hits(&ground.borrow_owner().snapshot, ground.borrow_dependent(), rows)?;
+        let footing = self.standing.borrow_owner();
+        let hits = hits(&footing.borrow_owner().snapshot, footing.borrow_dependent(), rows)?;
         let number = self.number;
-        Ok(Some(Revision { number, stage, hits, settled, changed, cost, stopped_because: stopped }))
+        Ok(Some(Revision { number, stage, hits, settled, changed, cost, stopped_because: stopped, problem }))
     }
 
     /// Something that cancels it, from any thread: the next revision is then the last, with what was found by then.
@@ -175,7 +193,7 @@ impl Answer {
 
     /// How each part of the collection is gone through, and why: each segment, then each block of fresh rows.
     pub fn explain(&self) -> Vec<Decision> {
-        self.standing.with_dependent(|_, session| session.decisions())
+        self.standing.with_dependent(|_, live| live.decisions())
     }
 }
 
@@ -214,29 +232,37 @@ pub(crate) fn run(
     let started = Instant::now();
     let schema = &snapshot.state.schema;
     validate::query(schema, vector, request.dims)?;
-    let query = Query::new(vector, request.dims, schema.metric);
+    let query = request.query(vector, schema);
     let units = units(snapshot, request.filter.as_ref())?;
-    let mut session = Session::new(snapshot, &units, request, &query, started)?;
-    let until = request.deadline.and_then(|deadline: Duration| started.checked_add(deadline));
-    let rows = session.run(&Halt::new(cancel, until))?;
-    let hits = hits(snapshot, &units, rows)?;
-    Ok(Hits { hits, cost: session.cost(), plan: session.decisions() })
+    let mut live = Live::new(Ground { snapshot, units: &units, request, query: &query, whole: vector, started })?;
+    let until = request.deadline.and_then(|deadline| started.checked_add(deadline));
+    let halt = Halt::new(cancel, until);
+    let look = live.run(&halt)?;
+    halt.check()?;
+    let hits = hits(snapshot, &units, look.rows)?;
+    Ok(Hits {
+        hits,
+        cost: live.cost(),
+        plan: live.decisions(),
+        stopped_because: look.stopped.unwrap_or(StoppedBecause::Complete),
+        problem: live.problem().cloned(),
+    })
 }
 
 fn hits(snapshot: &Snapshot, units: &[Unit<'_>], rows: Vec<Row>) -> Result<Vec<Hit>> {
-    let metric = snapshot.state.schema.metric;
-    let hit = |row: Row| {
-        let unit = units.get(row.row.source as usize).ok_or(Error::Cancelled)?;
+    let mut hits = Vec::with_capacity(rows.len());
+    for row in rows {
+        let Some(unit) = units.get(row.row.source as usize) else { continue };
         let place = unit.place(row.row.row);
-        Ok(Hit {
+        hits.push(Hit {
             id: snapshot.key_of(&place)?,
             distance: row.distance,
-            score: metric.score(row.distance),
+            score: row.score,
             error: row.error,
             stage: row.stage,
             snapshot: snapshot.clone(),
             place,
-        })
-    };
-    rows.into_iter().map(hit).collect()
+        });
+    }
+    Ok(hits)
 }

@@ -27,7 +27,7 @@ pub enum RowVariance {
 }
 
 impl RowVariance {
-    fn variances(&self) -> Vec<f32> {
+    pub(crate) fn variances(&self) -> Vec<f32> {
         match self {
             RowVariance::Variance(v) => v.clone(),
             // A negative deviation is as wrong as a negative variance; squaring would hide it.

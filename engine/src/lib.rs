@@ -58,6 +58,7 @@ mod reader;
 mod recover;
 mod repair;
 mod request;
+mod rerank;
 mod rewrite;
 mod scan;
 mod schema;
@@ -90,6 +91,9 @@ pub use options::{Durability, Options};
 pub use plan::{Decision, Way};
 pub use repair::{Repaired, repair};
 pub use request::MAX_K;
+pub use rerank::{
+    Adaptive, Csd, Gaussian, Levels, Measure, Mmr, Mode, Problem, Rerank, Scored, Scorer, ScorerError,
+};
 pub use schema::{Column, Schema, Variance};
 pub use search::{Cost, Hit, Hits, Search};
 pub use snapshot::{Record, Snapshot};

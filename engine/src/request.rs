@@ -4,14 +4,17 @@
 
 use std::time::Duration;
 
+use foretaste_query::index::Query;
 use foretaste_query::lang::Filter;
 use foretaste_storage::limits;
 
 use crate::error::{Error, Result};
 use crate::fields;
+use crate::rerank::Rerank;
 use crate::schema::Schema;
 use crate::search::Asked;
 use crate::snapshot::Snapshot;
+use crate::validate;
 
 /// Most hits of one search.
 pub const MAX_K: usize = 100_000;
@@ -25,6 +28,8 @@ const NPROBE: usize = 16;
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub k: usize,
+    /// How many rows the search keeps for the stages that follow: k or more.
+    pub keep: usize,
     pub dims: usize,
     pub filter: Option<Filter>,
     pub ef: usize,
@@ -32,6 +37,10 @@ pub(crate) struct Request {
     pub exact: bool,
     pub deadline: Option<Duration>,
     pub budget: Option<u64>,
+    pub query_variance: Option<Vec<f32>>,
+    /// What the variance of rows counts for in the search itself.
+    pub uncertainty: f64,
+    pub stages: Vec<Rerank>,
 }
 
 impl Request {
@@ -39,9 +48,17 @@ impl Request {
         let schema = &snapshot.state.schema;
         limits::check("k", asked.k as u64, MAX_K as u64)?;
         // The last candidates of a beam are its least sure ones: as many more as are wanted, unless the caller knows better.
-        let ef = asked.ef.unwrap_or(EF.max(asked.k.saturating_mul(2))).max(asked.k).max(1);
+        asked.stages.iter().try_for_each(|stage| stage.check(schema))?;
+        let keep = asked.stages.iter().map(|stage| stage.keep(asked.k)).max().unwrap_or(asked.k);
+        let keep = keep.min(MAX_K);
+        let ef = asked.ef.unwrap_or(EF.max(keep.saturating_mul(2))).max(keep).max(1);
         limits::check("ef", asked.ef.unwrap_or(0) as u64, limits::GRAPH_CANDIDATES)?;
-        let dims = asked.dims.unwrap_or(schema.dim());
+        let (scheduled, uncertainty) = match asked.stages.first() {
+            Some(Rerank::Levels(levels)) => (levels.first_dims(), 0.0),
+            Some(Rerank::Csd(csd)) => (None, csd.weight()),
+            _ => (None, 0.0),
+        };
+        let dims = scheduled.or(asked.dims).unwrap_or(schema.dim());
         if schema.layout.levels_for(dims).is_none() {
             let why =
                 format!("{dims} is not a level of this collection, which has {:?}", schema.level_dims());
@@ -51,8 +68,12 @@ impl Request {
         if let Some(filter) = &filter {
             check(schema, filter)?;
         }
+        if let Some(variance) = &asked.query_variance {
+            validate::query_variance(&variance.variances(), dims)?;
+        }
         Ok(Request {
             k: asked.k,
+            keep,
             dims,
             filter,
             ef,
@@ -60,7 +81,15 @@ impl Request {
             exact: asked.exact,
             deadline: asked.deadline,
             budget: asked.budget,
+            query_variance: asked.query_variance.map(|v| v.variances()),
+            uncertainty,
+            stages: asked.stages,
         })
+    }
+
+    /// The query that is compared with rows.
+    pub fn query(&self, vector: &[f32], schema: &Schema) -> Query {
+        Query::new(vector, self.dims, schema.metric).with_uncertainty(self.uncertainty)
     }
 }
 

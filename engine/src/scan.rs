@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use foretaste_query::index::{Index, RowRef};
+use foretaste_query::index::{Index, RowRef, Source as _};
 use foretaste_query::lang::{Filter, JsonFields};
 use foretaste_storage::key::Key;
 use roaring::RoaringBitmap;
@@ -85,6 +85,21 @@ impl<'a> Unit<'a> {
     pub fn index_failed(&self, error: &foretaste_storage::Error) {
         if let Whole::Segment(source) = &self.whole {
             let _ = source.health.damage.set(error.clone().into());
+        }
+    }
+
+    /// No row of it has a smaller sum of variances over the first `dims` dimensions; 0 when nothing is known.
+    pub fn least_trace(&self, dims: usize) -> foretaste_storage::Result<f32> {
+        let Whole::Segment(source) = &self.whole else { return Ok(0.0) };
+        let level = self.rows.levels().iter().position(|l| *l as usize >= dims).unwrap_or(0);
+        source.segment.least_trace(level)
+    }
+
+    /// The least and the greatest variance of any dimension of its rows; of fresh rows nothing is known.
+    pub fn variance_range(&self) -> foretaste_storage::Result<(f32, f32)> {
+        match &self.whole {
+            Whole::Segment(source) => source.segment.variance_range(),
+            Whole::Head(_) => Ok((0.0, f32::MAX)),
         }
     }
 

@@ -8,10 +8,12 @@ use std::time::Duration;
 use foretaste_query::lang::Filter;
 use foretaste_storage::key::Key;
 
-use crate::answer::{self, Answer, Stage};
+use crate::answer::{self, Answer, Stage, StoppedBecause};
+use crate::batch::RowVariance;
 use crate::error::{Error, Result};
 use crate::plan::Decision;
 use crate::request::Request;
+use crate::rerank::{Problem, Rerank};
 use crate::snapshot::Snapshot;
 use crate::state::Place;
 
@@ -50,6 +52,8 @@ pub(crate) struct Asked {
     pub exact: bool,
     pub deadline: Option<Duration>,
     pub budget: Option<u64>,
+    pub query_variance: Option<RowVariance>,
+    pub stages: Vec<Rerank>,
 }
 
 impl Default for Asked {
@@ -63,6 +67,8 @@ impl Default for Asked {
             exact: false,
             deadline: None,
             budget: None,
+            query_variance: None,
+            stages: Vec::new(),
         }
     }
 }
@@ -93,6 +99,10 @@ pub struct Hits {
     pub cost: Cost,
     /// How each part of the collection was gone through: each segment, then each block of fresh rows.
     pub plan: Vec<Decision>,
+    /// Why there are no more.
+    pub stopped_because: StoppedBecause,
+    /// What went wrong in a stage, if anything did: the answer is the best until then.
+    pub problem: Option<Problem>,
 }
 
 /// What a search cost.
@@ -106,6 +116,8 @@ pub struct Cost {
     pub rows_refused: u64,
     /// Bytes of vectors read.
     pub bytes_read: u64,
+    /// Ids that a scorer was asked for.
+    pub scorer_calls: u64,
     /// Wall time.
     pub elapsed: Duration,
 }
@@ -168,6 +180,19 @@ impl Search {
     /// inverted file finishes the cell it is in.
     pub fn budget(mut self, compared: u64) -> Self {
         self.asked.budget = Some(compared);
+        self
+    }
+
+    /// Refines the list once the nearest rows are found; called again, by one stage after the other. The hits are ranked by the last
+    /// stage, and [`Hit::score`] is its score.
+    pub fn rerank(mut self, stage: impl Into<Rerank>) -> Self {
+        self.asked.stages.push(stage.into());
+        self
+    }
+
+    /// How uncertain the query itself is, for stages that compare distributions: one number, or one for each dimension.
+    pub fn query_variance(mut self, variance: RowVariance) -> Self {
+        self.asked.query_variance = Some(variance);
         self
     }
 

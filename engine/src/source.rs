@@ -5,16 +5,41 @@
 use std::ops::Range;
 
 use foretaste_query::index::{Source, Strip};
-use foretaste_storage::block::Block;
+use foretaste_storage::block::{Block, BlockRows};
 use foretaste_storage::bytes::Span;
-use foretaste_storage::layout::{Element, Layout};
+use foretaste_storage::layout::{Element, Layout, VarianceLayout};
 use foretaste_storage::rows::Rows;
 use foretaste_storage::segment::Segment;
+use foretaste_storage::variance;
 
 /// Rows to scan, or to build an index over.
 pub(crate) enum ScanRows<'a> {
     Segment(&'a Segment, &'a Layout),
     Block(&'a Block, &'a Layout),
+}
+
+impl ScanRows<'_> {
+    /// Appends the variances of a row at its first `levels` levels.
+    pub fn variance(
+        &self,
+        row: u32,
+        levels: usize,
+        kind: VarianceLayout,
+        out: &mut Vec<f32>,
+    ) -> foretaste_storage::Result<()> {
+        let mut append = |rows: &dyn Rows| {
+            let levels = levels.min(usize::from(rows.levels(row)?));
+            let levels = if kind == VarianceLayout::Scalar { levels.min(1) } else { levels };
+            for level in 0..levels {
+                variance::decode(kind, &rows.variance(row, level)?, out);
+            }
+            Ok(())
+        };
+        match self {
+            ScanRows::Segment(segment, _) => append(*segment),
+            ScanRows::Block(block, layout) => append(&BlockRows { block, layout, first: 0 }),
+        }
+    }
 }
 
 impl Source for ScanRows<'_> {
@@ -86,6 +111,23 @@ impl Source for ScanRows<'_> {
         match self {
             ScanRows::Segment(segment, _) => Rows::scale(*segment, row).unwrap_or(1.0),
             ScanRows::Block(block, _) => block.scale_of(row),
+        }
+    }
+
+    fn trace(&self, row: u32, dims: usize) -> foretaste_storage::Result<f32> {
+        match self {
+            ScanRows::Segment(segment, layout) => segment.trace(row, layout.planes_for(dims).saturating_sub(1)),
+            ScanRows::Block(block, layout) => {
+                let rows = BlockRows { block, layout, first: 0 };
+                let levels = usize::from(Rows::levels(&rows, row)?).min(layout.planes_for(dims));
+                let parts = (0..levels).map(|level| Ok(Rows::variance(&rows, row, level)?.to_vec()));
+                let parts = parts.collect::<foretaste_storage::Result<Vec<_>>>()?;
+                let mut traces = Vec::new();
+                let bytes_of = |level: usize| parts.get(level).map(Vec::as_slice).unwrap_or_default();
+                variance::traces(layout, levels, bytes_of, &mut traces);
+                let level = layout.planes_for(dims).saturating_sub(1);
+                Ok(traces.get(level).or(traces.last()).copied().unwrap_or_default())
+            }
         }
     }
 }

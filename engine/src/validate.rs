@@ -58,6 +58,18 @@ pub(crate) fn query(schema: &Schema, vector: &[f32], dims: usize) -> Result<()> 
     Ok(())
 }
 
+/// A query's variances: one, or one for each dimension compared, or more; finite, none negative.
+pub(crate) fn query_variance(values: &[f32], dims: usize) -> Result<()> {
+    let bad = |why: String| Err(Error::BadVariance { row: 0, id: "query".into(), why });
+    if values.len() != 1 && values.len() < dims {
+        return bad(format!("{} variances given, 1 or {dims} expected", values.len()));
+    }
+    match values.iter().position(|v| !v.is_finite() || *v < 0.0) {
+        Some(dim) => bad(format!("the variance of dimension {dim} is {}, which cannot be", values[dim])),
+        None => Ok(()),
+    }
+}
+
 /// A row's variances: as many as the sidecar wants, finite, none negative.
 pub(crate) fn variance(schema: &Schema, values: &[f32], dims: usize, at: At<'_>) -> Result<()> {
     let bad = |why: String| Err(Error::BadVariance { row: at.row, id: at.id.to_string(), why });

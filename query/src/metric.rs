@@ -60,6 +60,18 @@ impl Metric {
     }
 }
 
+impl Metric {
+    /// The squared Euclidean distance that a distance stands for: of the vectors under L2, of the same scaled to length 1 under
+    /// cosine. `None` for the inner product, which is of no such distance.
+    pub fn squared(self, distance: f64) -> Option<f64> {
+        match self {
+            Metric::Cosine => Some(2.0 * distance),
+            Metric::Dot => None,
+            Metric::L2 => Some(distance * distance),
+        }
+    }
+}
+
 impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

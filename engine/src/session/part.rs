@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::plan::{Cells, Decision, Known, Way, decide, share};
 use crate::request::Request;
 use crate::scan::Unit;
-use crate::session::walk::Walking;
+use crate::session::walk::{Finish, Walking};
 use crate::session::work::{Halt, Work};
 use crate::sieve::{Planned, Sieve};
 
@@ -119,11 +119,12 @@ impl<'a> Part<'a> {
         }
         let counts = match (more, std::mem::replace(&mut self.state, State::Done)) {
             (Ok(_), State::Walking(walking)) => walking.finish(&self.at, work, halt),
-            (more, _) => more,
+            (more, _) => more.map(|_| Finish::TooFew),
         };
         match counts {
-            Ok(true) => Ok(()),
-            Ok(false) => {
+            Ok(Finish::Counts) => Ok(()),
+            Ok(Finish::TooNear) if self.at.widen() => self.begin(work, halt),
+            Ok(Finish::TooFew | Finish::TooNear) => {
                 self.at.decision.fell_back = true;
                 let coded = code_bytes(index, work.request).is_some() && self.at.planned.is_some();
                 self.matches(coded.then_some(index), work, halt)
@@ -202,7 +203,7 @@ impl<'a> Part<'a> {
 
     /// Compares rows by their codes, then the nearest of them.
     fn codes(&mut self, index: &Index, rows: &[u32], work: &mut Work<'_>, halt: &Halt<'_>) -> Result<()> {
-        let most = work.left().saturating_sub(settle::wanted(work.request.k) as u64);
+        let most = work.left().saturating_sub(settle::wanted(work.request.keep) as u64);
         let some = rows.get(..usize::try_from(most).unwrap_or(usize::MAX)).unwrap_or(rows);
         let compared = Scratch::with(|scratch| {
             let (vector, mut rows) = (work.query.vector(), some.iter().copied());
@@ -247,13 +248,56 @@ impl Setting<'_> {
         scratch: &mut Scratch,
         work: &mut Work<'_>,
     ) -> foretaste_storage::Result<()> {
-        let Request { k, dims, ef, .. } = *work.request;
-        // By fewer dimensions than the codes hold the order of the estimates is not the one wanted.
-        let whole = dims == index.dims();
-        let (count, error) = if whole { (settle::wanted(k), index.error()) } else { (ef, f32::INFINITY) };
-        let near = settle::near(scratch.nearest(count), k, error);
+        let Request { keep, dims, ef, .. } = *work.request;
+        // By fewer dimensions than the codes hold the order of the estimates is not the one wanted, nor with uncertainty.
+        let whole = dims == index.dims() && work.query.uncertainty().is_none();
+        let (count, error) = if whole { (settle::wanted(keep), index.error()) } else { (ef, f32::INFINITY) };
+        let near = settle::near(scratch.nearest(count), keep, error);
         let near = near.get(..usize::try_from(work.left()).unwrap_or(usize::MAX)).unwrap_or(near);
         settle::rescore(&self.unit.rows, self.number, work.query, near, &mut work.top, &mut work.stats)
+    }
+
+    /// When uncertainty counts, ranks what an index found by it, as far as estimates go. Returns whether no row that is farther can
+    /// come before the last one wanted.
+    pub fn weigh(
+        &self,
+        index: &Index,
+        scratch: &mut Scratch,
+        work: &Work<'_>,
+    ) -> foretaste_storage::Result<bool> {
+        let Request { keep, dims, ef, .. } = *work.request;
+        let Some(weight) = work.query.uncertainty() else { return Ok(true) };
+        let ef = if index.cells() == 0 { ef } else { usize::MAX };
+        let Some(farthest) = scratch.nearest(ef).last().map(|found| f64::from(found.squared)) else {
+            return Ok(true);
+        };
+        let all = scratch.len() as u64 + self.decision.dead >= u64::from(self.rows());
+        let rows = &self.unit.rows;
+        scratch.estimate_again(|found| {
+            let added = weight * f64::from(rows.trace(found.row, dims)?);
+            Ok((f64::from(found.squared) + added) as f32)
+        })?;
+        let last = scratch.nearest(usize::MAX).get(keep.saturating_sub(1)).map(|f| f64::from(f.squared));
+        let next = farthest + weight * f64::from(self.unit.least_trace(dims)?);
+        // Both are estimates, off by this much at most in all but a few cases; by fewer dimensions it is not known.
+        let off = 4.0 * f64::from(index.error());
+        Ok(all || last.is_none_or(|last| dims == index.dims() && next * (1.0 - off) > last * (1.0 + off)))
+    }
+
+    /// Makes the next walk keep more candidates; false when that would be as many as a scan compares.
+    fn widen(&mut self) -> bool {
+        let rows = self.rows() as usize;
+        match &mut self.decision.way {
+            Way::Index { ef, cells } if *cells == 0 && *ef * 16 < rows => {
+                *ef *= 4;
+                true
+            }
+            Way::Index { cells, .. } if *cells > 0 && *cells * 4 < rows / 16 => {
+                *cells *= 4;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// How many rows an index must find for its answer to count: as many as a search without a filter keeps, or all that
@@ -263,7 +307,7 @@ impl Setting<'_> {
         let live = u64::from(self.rows()).saturating_sub(decision.dead);
         let passing = decision.matching.map_or(live, |(least, _)| least.saturating_sub(decision.dead));
         let wanted = if decision.matching.is_some() { request.ef / 2 } else { 0 };
-        (wanted.max(request.k) as u64).min(passing.max(1)).min(live) as usize
+        (wanted.max(request.keep) as u64).min(passing.max(1)).min(live) as usize
     }
 }
 

@@ -15,6 +15,9 @@ use crate::sieve::Sieve;
 /// Steps between two questions whether to stop.
 const STRIDE: u64 = 256;
 
+/// How many root mean squares of its error an estimate is said to be off at most.
+const DEVIATIONS: f32 = 4.0;
+
 /// A walk through an index.
 pub(super) struct Walking<'a> {
     pub index: &'a Index,
@@ -23,6 +26,17 @@ pub(super) struct Walking<'a> {
     sieve: Sieve,
     /// Steps that the work knows of.
     counted: u64,
+}
+
+/// How a walk ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finish {
+    /// What it found counts.
+    Counts,
+    /// It found too few, or would have taken longer than reading the rows that pass.
+    TooFew,
+    /// Rows that are farther than those it found, and more certain, may come before them.
+    TooNear,
 }
 
 impl<'a> Walking<'a> {
@@ -49,7 +63,7 @@ impl<'a> Walking<'a> {
     ) -> Result<bool> {
         let Walking { index, session, scratch, sieve, counted } = self;
         // Some of what is allowed is kept for reading the nearest exactly.
-        let left = work.left().saturating_sub(settle::wanted(work.request.k) as u64);
+        let left = work.left().saturating_sub(settle::wanted(work.request.keep) as u64);
         let end = session.steps().saturating_add(steps.min(left));
         let more = with_ask(index, at, sieve, work, halt, |ask| {
             while session.steps() < end {
@@ -67,31 +81,53 @@ impl<'a> Walking<'a> {
         Ok(more && !halt.asked())
     }
 
-    /// Ends it and reads the nearest of what it found. Returns whether that counts: not when it found too few, or would have taken
-    /// longer than reading the rows that pass.
-    pub fn finish(self, at: &Setting<'_>, work: &mut Work<'_>, halt: &Halt<'_>) -> Result<bool> {
+    /// Ends it and reads the nearest of what it found, if that counts.
+    pub fn finish(self, at: &Setting<'_>, work: &mut Work<'_>, halt: &Halt<'_>) -> Result<Finish> {
         let Walking { index, session, mut scratch, sieve, .. } = self;
         let walk = with_ask(index, at, &sieve, work, halt, |ask| session.finish(ask, &mut scratch))?;
         work.stats.rows_refused += walk.refused;
-        let enough = halt.asked() || !walk.stopped && scratch.len() >= at.enough(work.request);
-        if enough {
+        let finish = if halt.asked() {
+            at.weigh(index, &mut scratch, work)?;
+            Finish::Counts
+        } else if walk.stopped || scratch.len() < at.enough(work.request) {
+            Finish::TooFew
+        } else if !at.weigh(index, &mut scratch, work)? {
+            Finish::TooNear
+        } else {
+            Finish::Counts
+        };
+        if finish == Finish::Counts {
             at.settle(index, &mut scratch, work)?;
         }
         scratch.give_back();
-        Ok(enough)
+        Ok(finish)
     }
 
-    /// The nearest rows that it has seen, nearest first, a few more than `count`, with estimated squared distances.
-    pub fn look(
+    /// Shows `each` the nearest rows that it has seen, a few more than `count`, with the distances that are estimated and by how much
+    /// these may be off.
+    pub fn see(
         &mut self,
         count: usize,
         at: &Setting<'_>,
         work: &Work<'_>,
         halt: &Halt<'_>,
-    ) -> Result<&[Found]> {
+        mut each: impl FnMut(u32, f64, f64) -> Result<()>,
+    ) -> Result<()> {
         let Walking { index, session, scratch, sieve, .. } = self;
-        with_ask(index, at, sieve, work, halt, |ask| session.look(ask, count, scratch).map(|_| ()))?;
-        Ok(scratch.nearest(usize::MAX))
+        let norm = work.query.norm(work.query.dims());
+        // By fewer dimensions than the codes hold it cannot be said.
+        let off = if work.request.dims == index.dims() { DEVIATIONS * index.error() } else { f32::INFINITY };
+        with_ask(index, at, sieve, work, halt, |ask| {
+            for Found { row, squared } in session.look(ask, count, scratch)? {
+                let distance = index.distance(*squared, norm);
+                let error = match off.is_finite() {
+                    true => index.distance(squared * (1.0 + off), norm) - distance,
+                    false => f64::INFINITY,
+                };
+                each(*row, distance, error)?;
+            }
+            Ok(())
+        })
     }
 
     /// How far it has come for the nearest `count`; see [`index::Session::reach`].
@@ -123,7 +159,7 @@ fn with_ask<T>(
         vector: work.query.vector(),
         ef,
         nprobe,
-        wanted: settle::wanted(request.k).min(request.k + request.ef),
+        wanted: settle::wanted(request.keep).min(request.keep + request.ef),
         accept,
         share: at.decision.matching.map(|passing| share(at.decision.rows, passing)),
         cancel: &|| halt.asked(),

@@ -307,6 +307,17 @@ impl Scratch {
         result
     }
 
+    /// Puts another number in the place of each row's estimate.
+    ///
+    /// # Errors
+    /// The first of `estimate`.
+    pub fn estimate_again(&mut self, mut estimate: impl FnMut(&Found) -> Result<f32>) -> Result<()> {
+        self.found.iter_mut().try_for_each(|found| {
+            found.squared = estimate(found)?;
+            Ok(())
+        })
+    }
+
     /// How many rows were found.
     pub fn len(&self) -> usize {
         self.found.len()

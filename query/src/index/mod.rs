@@ -11,7 +11,7 @@ mod ivf;
 pub mod kmeans;
 pub mod parallel;
 mod query;
-mod read;
+pub mod read;
 pub mod settle;
 mod space;
 mod spec;
@@ -55,6 +55,15 @@ pub trait Source: Sync {
 
     /// The factor of row `row`: value = stored number x scale. 1 unless the element is [`Element::I8`].
     fn scale(&self, row: u32) -> f32;
+
+    /// The sum of row `row`'s variances over its first `dims` dimensions, the length of a level; 0 where there are none.
+    ///
+    /// # Errors
+    /// When the bytes cannot be read.
+    fn trace(&self, row: u32, dims: usize) -> storage::Result<f32> {
+        let _ = (row, dims);
+        Ok(0.0)
+    }
 }
 
 /// The part of consecutive rows that one plane holds.
@@ -84,6 +93,8 @@ pub struct Neighbor {
     pub row: RowRef,
     /// The distance in f64, by the query's metric.
     pub distance: f64,
+    /// What it is ranked by: the distance, unless uncertainty counts.
+    pub rank: f64,
 }
 
 /// What a scan has done.

@@ -4,6 +4,8 @@
 
 use std::sync::OnceLock;
 
+use foretaste_storage::Result;
+
 use crate::kernel::lanes::{largest, squared_norm};
 use crate::kernel::{Acc, Op, exact};
 use crate::metric::Metric;
@@ -28,6 +30,8 @@ pub struct Query {
     /// A power of two, so that dividing by it is exact.
     scale: f64,
     norm: f64,
+    /// What a row's uncertainty counts for; see [`Query::with_uncertainty`].
+    weight: Option<f64>,
     /// The norm of each prefix, from that of no dimension to that of all: only wanted when rows are shorter.
     norms: OnceLock<Vec<f64>>,
 }
@@ -49,7 +53,31 @@ impl Query {
         let scale_down = |v: &f32| (f64::from(*v) * inverse) as f32;
         let scaled = if scale == 1.0 { Vec::new() } else { vector.iter().map(scale_down).collect() };
         let norm = squared_norm(&vector).sqrt();
-        Query { vector, metric, scaled, scale, norm, norms: OnceLock::new() }
+        Query { vector, metric, scaled, scale, norm, weight: None, norms: OnceLock::new() }
+    }
+
+    /// Ranks rows by their squared distance and `weight` times the sum of their variances, as [`crate::rerank::gaussian::csd`] does
+    /// but for what the query's own variances add to all of them; not under the inner product. A weight of 0 ranks by distance.
+    pub fn with_uncertainty(mut self, weight: f64) -> Self {
+        self.weight = (weight > 0.0 && weight.is_finite() && self.metric != Metric::Dot).then_some(weight);
+        self
+    }
+
+    /// What a row's uncertainty counts for, when it does.
+    pub fn uncertainty(&self) -> Option<f64> {
+        self.weight
+    }
+
+    /// What a row at `distance` is ranked by, smaller first.
+    ///
+    /// # Errors
+    /// Those of `trace`, which is only asked for when it counts.
+    #[inline]
+    pub(crate) fn rank(&self, distance: f64, trace: impl FnOnce() -> Result<f32>) -> Result<f64> {
+        match (self.weight, self.metric.squared(distance)) {
+            (Some(weight), Some(squared)) => Ok(squared + weight * f64::from(trace()?)),
+            _ => Ok(distance),
+        }
     }
 
     /// How many dimensions are compared, unless a row has fewer.

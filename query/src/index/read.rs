@@ -10,7 +10,10 @@ use foretaste_storage::{Error, Result, element};
 use crate::index::{Source, Strip};
 
 /// Replaces `out` by the rows of `range`, `dims` numbers each; those that a row lacks are 0.
-pub(crate) fn rows(source: &dyn Source, range: Range<u32>, dims: usize, out: &mut Vec<f32>) -> Result<()> {
+///
+/// # Errors
+/// Those of the source; `Corrupt` when its planes do not hold the rows.
+pub fn rows(source: &dyn Source, range: Range<u32>, dims: usize, out: &mut Vec<f32>) -> Result<()> {
     let count = range.len();
     out.clear();
     out.resize(count * dims, 0.0);

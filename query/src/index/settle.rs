@@ -84,12 +84,13 @@ pub fn rescore(
         stats.rows_scored += 1;
         stats.bytes_read += (width * element.size()) as u64;
         let tiebreak = u64::from(source_number) << 32 | u64::from(*row);
-        top.offer(distance, tiebreak, RowRef { source: source_number, row: *row });
+        let rank = query.rank(distance, || source.trace(*row, query.dims()))?;
+        top.offer(rank, tiebreak, RowRef { source: source_number, row: *row });
     }
     Ok(())
 }
 
-/// The `k` nearest of what `top` kept by the distances it has, nearest first; rows at exactly the same distance are ordered by
+/// The `k` nearest of what `top` kept by the distances it has, nearest first (uncertainty must not count); rows at exactly the same distance are ordered by
 /// `key`, which is only asked for those.
 ///
 /// # Errors
@@ -101,7 +102,7 @@ pub fn ordered<K: Ord>(
 ) -> Result<Vec<Neighbor>> {
     let ranked = top.into_sorted().into_iter();
     let mut neighbors: Vec<Neighbor> =
-        ranked.map(|r| Neighbor { row: r.item, distance: r.distance }).collect();
+        ranked.map(|r| Neighbor { row: r.item, distance: r.distance, rank: r.distance }).collect();
     order_ties(&mut neighbors, k, key)?;
     neighbors.truncate(k);
     Ok(neighbors)
@@ -116,8 +117,8 @@ pub(crate) fn order_ties<K: Ord>(
     let mut start = 0;
     while start < neighbors.len().min(k) {
         let rest = &mut neighbors[start..];
-        let first = rest[0].distance;
-        let ties = rest.iter().take_while(|n| n.distance == first).count();
+        let first = rest[0].rank;
+        let ties = rest.iter().take_while(|n| n.rank == first).count();
         if ties > 1 {
             let mut keyed = rest[..ties].iter().map(|n| Ok((key(n.row)?, *n))).collect::<Result<Vec<_>>>()?;
             keyed.sort_by(|a, b| a.0.cmp(&b.0));

@@ -43,6 +43,10 @@ pub struct Segment {
     pub(super) levels: Option<Arc<Section>>,
     pub(super) scales: Option<Arc<Section>>,
     pub(super) traces: Option<Arc<Section>>,
+    /// The least trace of any row, level by level; found when it is first asked for.
+    pub(super) least_traces: OnceLock<Vec<f32>>,
+    /// The least and the greatest variance; found when they are first asked for.
+    pub(super) variance_range: OnceLock<(f32, f32)>,
     payload_offsets: Option<Arc<Section>>,
     planes: Vec<OnceLock<Plane>>,
     variances: Vec<OnceLock<Plane>>,
@@ -112,6 +116,8 @@ impl Segment {
             levels,
             scales,
             traces,
+            least_traces: OnceLock::new(),
+            variance_range: OnceLock::new(),
             payload_offsets,
             planes: cells(),
             variances: cells(),

@@ -6,9 +6,11 @@
 use crate::bytes::Span;
 use crate::error::Result;
 use crate::key::KeyRef;
+use crate::layout::VarianceLayout;
 use crate::rows::Rows;
 use crate::section::columns::{ColumnFile, ColumnView};
 use crate::segment::Segment;
+use crate::variance;
 
 impl Segment {
     /// The row of a key; `None` when no row has it. Whether the row is deleted is not the segment's to know.
@@ -75,6 +77,69 @@ impl Segment {
         let last = traces.last().copied().unwrap_or_default();
         traces.resize(self.layout().levels.len(), last);
         Ok(Some(traces))
+    }
+
+    /// The sum of the row's variances up to level number `level`; 0 without a sidecar.
+    ///
+    /// # Errors
+    /// `Corrupt` when there is no such row or its bytes are damaged; `Io`.
+    #[inline]
+    pub fn trace(&self, row: u32, level: usize) -> Result<f32> {
+        let Some(section) = &self.traces else { return Ok(0.0) };
+        let written = self.meta.layout.levels.len();
+        // Levels that the row lacks add nothing to the sum.
+        let level = level.min(self.shared_levels().min(written).saturating_sub(1));
+        let bytes = section.get((u64::from(row) * written as u64 + level as u64) * 4, 4)?;
+        Ok(bytes.try_into().map(f32::from_le_bytes).unwrap_or_default())
+    }
+
+    /// No row of it has a smaller sum of variances up to level number `level`; 0 without a sidecar. The first call reads the sums of
+    /// all rows.
+    ///
+    /// # Errors
+    /// `Corrupt` when their bytes are damaged; `Io`.
+    pub fn least_trace(&self, level: usize) -> Result<f32> {
+        let Some(section) = &self.traces else { return Ok(0.0) };
+        let least = match self.least_traces.get() {
+            Some(least) => least,
+            None => {
+                let mut least = vec![f32::INFINITY; self.meta.layout.levels.len()];
+                let bytes = section.get(0, section.len())?;
+                for row in bytes.chunks_exact(4 * least.len().max(1)) {
+                    for (least, trace) in least.iter_mut().zip(row.as_chunks::<4>().0) {
+                        *least = least.min(f32::from_le_bytes(*trace));
+                    }
+                }
+                self.least_traces.get_or_init(|| least)
+            }
+        };
+        let level = level.min(self.shared_levels().saturating_sub(1));
+        Ok(least.get(level).copied().filter(|trace| trace.is_finite()).unwrap_or_default())
+    }
+
+    /// The least and the greatest variance of any row and dimension; both 0 without a sidecar. The first call reads the variances
+    /// of all rows.
+    ///
+    /// # Errors
+    /// `Corrupt` when their bytes are damaged; `Io`.
+    pub fn variance_range(&self) -> Result<(f32, f32)> {
+        let Some(kind) = self.layout().variance else { return Ok((0.0, 0.0)) };
+        if let Some(range) = self.variance_range.get() {
+            return Ok(*range);
+        }
+        let (mut least, mut most, mut numbers) = (f32::INFINITY, 0f32, Vec::new());
+        for row in 0..self.rows() {
+            let levels = usize::from(Rows::levels(self, row)?);
+            numbers.clear();
+            for level in 0..if kind == VarianceLayout::Scalar { levels.min(1) } else { levels } {
+                variance::decode(kind, &Rows::variance(self, row, level)?, &mut numbers);
+            }
+            for variance in &numbers {
+                (least, most) = (least.min(*variance), most.max(*variance));
+            }
+        }
+        let least = if least.is_finite() { least } else { 0.0 };
+        Ok(*self.variance_range.get_or_init(|| (least, most)))
     }
 
     /// The names of its declared columns.

@@ -115,10 +115,11 @@ pub fn finish<K: Ord>(
         };
         let distance = exact(source, row.row, query, &mut strips, &mut numbers, stats)?;
         if !distance.is_nan() {
-            neighbors.push(Neighbor { row, distance: distance + 0.0 });
+            let rank = query.rank(distance, || source.trace(row.row, query.dims()))?;
+            neighbors.push(Neighbor { row, distance: distance + 0.0, rank: rank + 0.0 });
         }
     }
-    neighbors.sort_by(|a, b| a.distance.total_cmp(&b.distance));
+    neighbors.sort_by(|a, b| a.rank.total_cmp(&b.rank));
     order_ties(&mut neighbors, k, key)?;
     neighbors.truncate(k);
     Ok(neighbors)
@@ -180,7 +181,8 @@ impl Run<'_> {
                 None => exact(source, row, query, &mut self.strips, &mut numbers, stats)?,
             };
             let tiebreak = u64::from(self.source_number) << 32 | u64::from(row);
-            top.offer(distance, tiebreak, RowRef { source: self.source_number, row });
+            let rank = query.rank(distance, || source.trace(row, query.dims()))?;
+            top.offer(rank, tiebreak, RowRef { source: self.source_number, row });
         }
         Ok(())
     }

@@ -123,7 +123,7 @@ fn brute_force(tables: &[Table], query: &Query, accept: impl Fn(u32) -> bool) ->
     for (source, table) in tables.iter().enumerate() {
         for row in (0..table.rows()).filter(|&row| accept(row)) {
             let distance = distance(query.metric(), query.vector(), &table.row(row as usize));
-            all.push(Neighbor { row: RowRef { source: source as u32, row }, distance });
+            all.push(Neighbor { row: RowRef { source: source as u32, row }, distance, rank: distance });
         }
     }
     all.sort_by(|a, b| a.distance.total_cmp(&b.distance).then(key(a.row).cmp(&key(b.row))));

@@ -1,0 +1,139 @@
+//! A search and the stages behind it, as one: what there is to see next.
+//!
+//! Reads from: `session`, the stages. Writes to: looks. Never: a row of a stage before the one before it has ended.
+
+use crate::answer::{Stage, StoppedBecause};
+use crate::error::Result;
+use crate::plan::Decision;
+use crate::rerank::{List, Problem, Refine, Rerank, Step};
+use crate::search::Cost;
+use crate::session::{Ground, Halt, Look, Session};
+
+/// A search on its way through its stages.
+pub(crate) struct Live<'a> {
+    ground: Ground<'a>,
+    session: Session<'a>,
+    /// Stages that have not ended, the next one last.
+    stages: Vec<Box<dyn Refine>>,
+    list: List,
+    phase: Phase,
+    problem: Option<Problem>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Searching,
+    Refining,
+    Done,
+}
+
+impl<'a> Live<'a> {
+    /// A search that has not begun.
+    pub fn new(ground: Ground<'a>) -> Result<Live<'a>> {
+        let stages = (0..).zip(&ground.request.stages);
+        let mut stages: Vec<_> = stages.filter_map(|(i, stage): (usize, &Rerank)| stage.work(i == 0)).collect();
+        stages.reverse();
+        let session = Session::new(ground)?;
+        let (list, phase) = (List::default(), Phase::Searching);
+        Ok(Live { ground, session, stages, list, phase, problem: None })
+    }
+
+    /// Goes through to the end without showing anything in between.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn run(&mut self, halt: &Halt<'_>) -> Result<Look> {
+        self.list.rows = self.session.run(halt)?;
+        self.phase = Phase::Refining;
+        while self.refine(halt)? {}
+        Ok(self.end(halt))
+    }
+
+    /// What there is to see next; `None` after the end.
+    ///
+    /// # Errors
+    /// Those of reading; it is at its end then.
+    pub fn next(&mut self, halt: &Halt<'_>) -> Result<Option<Look>> {
+        let next = match self.phase {
+            Phase::Searching => self.search(halt),
+            Phase::Refining => match self.refine(halt) {
+                Ok(true) => Ok(self.look(None)),
+                Ok(false) => Ok(self.end(halt)),
+                Err(e) => Err(e),
+            },
+            Phase::Done => return Ok(None),
+        };
+        if next.is_err() {
+            self.phase = Phase::Done;
+        }
+        next.map(Some)
+    }
+
+    fn search(&mut self, halt: &Halt<'_>) -> Result<Look> {
+        let Some(mut look) = self.session.next(halt)? else { return Ok(self.end(halt)) };
+        if look.stopped.is_some() {
+            self.list.rows = std::mem::take(&mut look.rows);
+            if self.stages.is_empty() || halt.why().is_some() {
+                return Ok(self.end(halt));
+            }
+            self.phase = Phase::Refining;
+            return Ok(self.look(None));
+        }
+        Ok(look)
+    }
+
+    /// Takes a step of a stage; false when there is nothing left to do.
+    fn refine(&mut self, halt: &Halt<'_>) -> Result<bool> {
+        let Some(stage) = self.stages.last_mut() else { return Ok(false) };
+        if halt.asked() {
+            return Ok(false);
+        }
+        match stage.step(&self.ground, &mut self.list, halt)? {
+            Step::More => return Ok(true),
+            Step::Done => {}
+            Step::Failed(problem) => self.problem = Some(problem),
+        }
+        self.stages.pop();
+        self.list.settled = 0;
+        Ok(!self.stages.is_empty())
+    }
+
+    fn end(&mut self, halt: &Halt<'_>) -> Look {
+        self.phase = Phase::Done;
+        let short = self.list.rows.len() < self.ground.request.k;
+        let whole = if short { StoppedBecause::Exhausted } else { StoppedBecause::Complete };
+        let whole = if self.problem.is_some() { StoppedBecause::ScorerFailed } else { whole };
+        self.look(Some(halt.why().unwrap_or(whole)))
+    }
+
+    fn look(&self, stopped: Option<StoppedBecause>) -> Look {
+        let k = self.ground.request.k;
+        let rows = self.list.rows.get(..k).unwrap_or(&self.list.rows).to_vec();
+        // After the end nothing changes any more.
+        let settled = if stopped.is_some() { rows.len() } else { self.list.settled.min(rows.len()) };
+        let stage = rows.iter().map(|row| row.stage).max().unwrap_or(Stage::Exact);
+        Look { stage, rows, settled, stopped }
+    }
+
+    /// What went wrong in a stage.
+    pub fn problem(&self) -> Option<&Problem> {
+        self.problem.as_ref()
+    }
+
+    /// What it has cost so far.
+    pub fn cost(&self) -> Cost {
+        let (cost, spent) = (self.session.cost(), self.list.spent);
+        Cost {
+            scorer_calls: spent.scorer_calls,
+            rows_exact: cost.rows_exact + spent.rows_exact,
+            index_steps: cost.index_steps + spent.index_steps,
+            bytes_read: cost.bytes_read + spent.bytes_read,
+            ..cost
+        }
+    }
+
+    /// How each part is gone through.
+    pub fn decisions(&self) -> Vec<Decision> {
+        self.session.decisions()
+    }
+}

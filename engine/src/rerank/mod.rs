@@ -1,0 +1,170 @@
+//! What is done with the nearest rows once they are found: stages, one after the other, each refining the list in place.
+//!
+//! | stage | orders by | reads |
+//! | --- | --- | --- |
+//! | [`Levels`] | the distance at longer and longer levels | fewer and fewer vectors |
+//! | [`Gaussian`] | a distance between normal distributions | means and variances, as far as a bound says |
+//! | [`Scored`] | an expensive scorer of the caller's | ids, as many as the budget allows |
+//! | [`Mmr`] | nearness and difference from what stands before | vectors of the list |
+//!
+//! Reads from: rows found by `session`. Writes to: a list of rows. Never: a row that does not pass the search's filter.
+
+mod gaussian;
+mod levels;
+mod live;
+mod mmr;
+mod scored;
+
+use std::fmt;
+
+pub use gaussian::{Csd, Gaussian, Measure};
+pub use levels::Levels;
+pub(crate) use live::Live;
+pub use mmr::Mmr;
+pub use scored::{Adaptive, Mode, Scored, Scorer, ScorerError};
+
+use crate::error::{Error, Result};
+use crate::schema::Schema;
+use crate::search::Cost;
+use crate::session::{Ground, Halt, Row};
+
+/// A stage that refines the list of rows found; see [`crate::Search::rerank`].
+#[derive(Clone)]
+pub enum Rerank {
+    /// See [`Levels`].
+    Levels(Levels),
+    /// See [`Csd`].
+    Csd(Csd),
+    /// See [`Gaussian`].
+    Gaussian(Gaussian),
+    /// See [`Scored`].
+    Scored(Scored),
+    /// See [`Mmr`].
+    Mmr(Mmr),
+}
+
+/// The list that stages refine.
+#[derive(Debug, Default)]
+pub(crate) struct List {
+    /// Best first; more rows than are wanted, as far as stages have use for them.
+    pub rows: Vec<Row>,
+    /// So many of the first rows keep their places in this stage.
+    pub settled: usize,
+    /// What the stages have cost.
+    pub spent: Spent,
+}
+
+/// What the stages of a search have cost.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Spent {
+    pub scorer_calls: u64,
+    pub rows_exact: u64,
+    pub index_steps: u64,
+    pub bytes_read: u64,
+}
+
+/// How a step of a stage ended.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// The list may have changed, and there is more to do.
+    More,
+    Done,
+    /// It ended early; the list is the best so far.
+    Failed(Problem),
+}
+
+/// What went wrong in a stage without making the search fail: the answer is the best until then.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// The stage.
+    pub stage: &'static str,
+    /// What went wrong.
+    pub why: String,
+}
+
+/// One stage at work.
+pub(crate) trait Refine: Send {
+    /// Does the next piece of work.
+    ///
+    /// # Errors
+    /// Those of reading.
+    fn step(&mut self, ground: &Ground<'_>, list: &mut List, halt: &Halt<'_>) -> Result<Step>;
+}
+
+impl Rerank {
+    /// Checks it against the collection.
+    pub(crate) fn check(&self, schema: &Schema) -> Result<()> {
+        match self {
+            Rerank::Levels(levels) => levels.check(schema),
+            Rerank::Csd(csd) => csd.check(schema),
+            Rerank::Gaussian(gaussian) => gaussian.check(schema),
+            Rerank::Scored(_) | Rerank::Mmr(_) => Ok(()),
+        }
+    }
+
+    /// How many rows it wants to choose `k` from.
+    pub(crate) fn keep(&self, k: usize) -> usize {
+        match self {
+            Rerank::Levels(levels) => levels.keep(k),
+            Rerank::Csd(_) | Rerank::Gaussian(_) => k,
+            Rerank::Scored(scored) => scored.keep(k),
+            Rerank::Mmr(mmr) => mmr.keep(k),
+        }
+    }
+
+    /// It at work; `first` when no other stage is before it.
+    pub(crate) fn work(&self, first: bool) -> Option<Box<dyn Refine>> {
+        match self {
+            Rerank::Levels(levels) => Some(Box::new(levels.work())),
+            // As the first stage it is part of the search itself.
+            Rerank::Csd(_) if first => None,
+            Rerank::Csd(csd) => Some(Box::new(csd.work())),
+            Rerank::Gaussian(gaussian) => Some(Box::new(gaussian.work())),
+            Rerank::Scored(scored) => Some(Box::new(scored.work())),
+            Rerank::Mmr(mmr) => Some(Box::new(mmr.work())),
+        }
+    }
+}
+
+impl Spent {
+    /// A search that a stage has made.
+    fn add(&mut self, cost: &Cost) {
+        self.rows_exact += cost.rows_exact;
+        self.index_steps += cost.index_steps;
+        self.bytes_read += cost.bytes_read;
+    }
+}
+
+/// Makes a stage's settings a stage.
+macro_rules! stages {
+    ($($stage:ident),*) => {$(
+        impl From<$stage> for Rerank {
+            fn from(stage: $stage) -> Rerank {
+                Rerank::$stage(stage)
+            }
+        }
+    )*};
+}
+stages!(Levels, Csd, Gaussian, Scored, Mmr);
+
+impl fmt::Debug for Rerank {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rerank::Levels(levels) => levels.fmt(f),
+            Rerank::Csd(csd) => csd.fmt(f),
+            Rerank::Gaussian(gaussian) => gaussian.fmt(f),
+            Rerank::Scored(scored) => scored.fmt(f),
+            Rerank::Mmr(mmr) => mmr.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.stage, self.why)
+    }
+}
+
+fn bad(why: String) -> Error {
+    Error::BadRequest { what: "rerank", why }
+}

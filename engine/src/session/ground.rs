@@ -1,0 +1,105 @@
+//! What a search stands on, and what its stages read of single rows.
+//!
+//! Reads from: a snapshot's parts. Writes to: the caller's memory. Never: a row that the search has not found.
+
+use std::time::Instant;
+
+use foretaste_query::index::{Query, RowRef, Source, read};
+use foretaste_query::metric::Metric;
+use foretaste_storage::key::Key;
+
+use crate::error::Result;
+use crate::request::Request;
+use crate::scan::{Unit, key_of};
+use crate::session::{Halt, Row, Session};
+use crate::search::Cost;
+use crate::snapshot::Snapshot;
+use crate::state::Place;
+
+/// What a search stands on.
+#[derive(Clone, Copy)]
+pub(crate) struct Ground<'a> {
+    pub snapshot: &'a Snapshot,
+    /// All parts that the snapshot shows.
+    pub units: &'a [Unit<'a>],
+    pub request: &'a Request,
+    pub query: &'a Query,
+    /// The query as long as it was given.
+    pub whole: &'a [f32],
+    pub started: Instant,
+}
+
+impl<'a> Ground<'a> {
+    /// The score of a row at `distance` that is ranked by `rank`.
+    pub fn score(&self, distance: f64, rank: f64) -> f64 {
+        match self.query.uncertainty() {
+            None => self.query.metric().score(distance),
+            Some(_) => 0.0 - rank,
+        }
+    }
+
+    /// What a row at `distance` is ranked by, smaller first.
+    pub fn rank(&self, row: RowRef, distance: f64) -> foretaste_storage::Result<f64> {
+        match self.weighted(row)? {
+            None => Ok(distance),
+            Some(added) => Ok(self.query.metric().squared(distance).unwrap_or(distance) + added),
+        }
+    }
+
+    /// The distance of a row that is ranked by `rank`.
+    pub fn distance_of(&self, row: RowRef, rank: f64) -> Result<f64> {
+        let Some(added) = self.weighted(row)? else { return Ok(rank) };
+        let squared = (rank - added).max(0.0);
+        Ok(if self.query.metric() == Metric::L2 { squared.sqrt() } else { squared / 2.0 })
+    }
+
+    /// What a row's uncertainty adds to its rank, if it counts.
+    fn weighted(&self, row: RowRef) -> foretaste_storage::Result<Option<f64>> {
+        let Some(weight) = self.query.uncertainty() else { return Ok(None) };
+        Ok(Some(weight * f64::from(self.trace(row)?)))
+    }
+
+    /// The sum of a row's variances over the dimensions that are compared.
+    pub fn trace(&self, row: RowRef) -> foretaste_storage::Result<f32> {
+        match self.units.get(row.source as usize) {
+            Some(unit) => unit.rows.trace(row.row, self.query.dims()),
+            None => Ok(0.0),
+        }
+    }
+
+    /// The nearest rows by another query, with this one's filter: `request` says how many and how.
+    pub fn nearest(&self, query: &Query, request: &Request, halt: &Halt<'_>) -> Result<(Vec<Row>, Cost)> {
+        let mut session = Session::new(Ground { request, query, ..*self })?;
+        let rows = session.run(halt)?;
+        Ok((rows, session.cost()))
+    }
+
+    /// Replaces `out` by the first `dims` numbers of a row's vector; those that it lacks are 0.
+    pub fn vector(&self, row: RowRef, dims: usize, out: &mut Vec<f32>) -> Result<()> {
+        out.clear();
+        if let Some(unit) = self.units.get(row.source as usize) {
+            read::rows(&unit.rows, row.row..row.row.saturating_add(1), dims, out)?;
+        }
+        Ok(())
+    }
+
+    /// Replaces `out` by a row's variances over its first `dims` dimensions: one, where one stands for all.
+    pub fn variance(&self, row: RowRef, dims: usize, out: &mut Vec<f32>) -> Result<()> {
+        out.clear();
+        let layout = self.snapshot.state.layout();
+        if let (Some(unit), Some(kind)) = (self.units.get(row.source as usize), layout.variance) {
+            unit.rows.variance(row.row, layout.planes_for(dims), kind, out)?;
+        }
+        Ok(())
+    }
+
+    /// The key of a row.
+    pub fn key(&self, row: RowRef) -> Result<Key> {
+        Ok(key_of(self.snapshot, self.units, row)?)
+    }
+
+    /// Where a row is.
+    pub fn place(&self, row: RowRef) -> Option<Place> {
+        self.units.get(row.source as usize).map(|unit| unit.place(row.row))
+    }
+}
