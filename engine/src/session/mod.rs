@@ -99,11 +99,18 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Those of reading.
     pub fn run(&mut self, halt: &Halt<'_>) -> Result<Vec<Row>> {
+        // A search that may end early goes the way of one that is looked at, so that it ends with the same.
+        let limited = self.work.request.budget.is_some() || self.work.request.deadline.is_some();
+        if limited {
+            self.first(halt)?;
+        }
         for part in &mut self.parts {
+            let steps = if limited { stride(part) } else { u64::MAX };
             while !part.is_done() && !halt.asked() {
-                part.advance(u64::MAX, &mut self.work, halt)?;
+                part.advance(steps, &mut self.work, halt)?;
             }
         }
+        self.stop(halt)?;
         self.order()
     }
 
@@ -122,8 +129,7 @@ impl<'a> Session<'a> {
             }
         }
         while let Some(part) = self.parts.iter_mut().find(|part| !part.is_done()) {
-            let steps = if part.is_scan() { SCAN_ROWS } else { STEPS };
-            part.advance(steps, &mut self.work, halt)?;
+            part.advance(stride(part), &mut self.work, halt)?;
             if halt.asked() {
                 break;
             }
@@ -180,17 +186,22 @@ impl<'a> Session<'a> {
     /// The last look.
     fn end(&mut self, halt: &Halt<'_>) -> Result<Look> {
         self.phase = Phase::Done;
-        if halt.why().is_some() {
-            // What is on its way counts as far as it came.
-            for part in self.parts.iter_mut().filter(|part| part.is_walking()) {
-                part.advance(0, &mut self.work, halt)?;
-            }
-        }
+        self.stop(halt)?;
         let rows = self.order()?;
         let short = rows.len() < self.work.request.k;
         let whole = if short { StoppedBecause::Exhausted } else { StoppedBecause::Complete };
         let stopped = Some(halt.why().unwrap_or(whole));
         Ok(Look { stage: Stage::Exact, settled: rows.len(), rows, stopped })
+    }
+
+    /// When it is stopped, what is on its way counts as far as it came.
+    fn stop(&mut self, halt: &Halt<'_>) -> Result<()> {
+        if halt.why().is_some() {
+            for part in self.parts.iter_mut().filter(|part| part.is_walking()) {
+                part.advance(0, &mut self.work, halt)?;
+            }
+        }
+        Ok(())
     }
 
     /// The nearest rows of all parts, in their final order.
@@ -230,4 +241,9 @@ impl<'a> Session<'a> {
     pub fn decisions(&self) -> Vec<Decision> {
         self.parts.iter().map(|part| part.at.decision.clone()).collect()
     }
+}
+
+/// How far a part goes between two looks at the clock.
+fn stride(part: &Part<'_>) -> u64 {
+    if part.is_scan() { SCAN_ROWS } else { STEPS }
 }

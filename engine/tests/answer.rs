@@ -1,0 +1,297 @@
+//! The laws of an answer, on collections of every kind: what its revisions promise holds for each of them.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "common/random.rs"]
+mod random;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use foretaste::{
+    Answer, Collection, Csd, Database, Element, Gaussian, Hit, HnswParams, Hits, IvfParams, Key, Levels, Measure,
+    Metric, Mmr, Revision, RowVariance, Schema, Scored, Search, Spec, Stage, StoppedBecause, Variance,
+};
+use foretaste_storage::vfs::mem::MemVfs;
+use random::Random;
+use serde_json::json;
+
+const DIMS: usize = 32;
+const HNSW: Spec = Spec::Hnsw(HnswParams { m: 16, ef_construction: 80, edge_bits: None });
+const COMPACT: Spec = Spec::Hnsw(HnswParams { m: 16, ef_construction: 80, edge_bits: Some(0) });
+const IVF: Spec = Spec::Ivf(IvfParams { nlist: Some(60) });
+
+/// Rows around some centres, most of their energy in the first dimensions.
+fn row(random: &mut Random, centres: &[Vec<f32>]) -> Vec<f32> {
+    let centre = &centres[random.below(centres.len() as u64) as usize];
+    let near = (0..DIMS).map(|d| centre[d] + random.unit() * 0.5 / (1.0 + d as f32 / 8.0));
+    near.collect()
+}
+
+fn centres(random: &mut Random) -> Vec<Vec<f32>> {
+    (0..20).map(|_| (0..DIMS).map(|d| random.unit() / (1.0 + d as f32 / 8.0)).collect()).collect()
+}
+
+/// An indexed segment, one without an index, fresh rows, and deletions in all of them.
+fn collection(metric: Metric, element: Element, spec: Spec, random: &mut Random) -> (Database, Collection, Vec<Vec<f32>>) {
+    let db = Database::options().disk(Arc::new(MemVfs::new())).background(false).open("d").unwrap();
+    let schema = Schema::new(DIMS, metric).levels([8, 16]).element(element).variance(Variance::Diagonal);
+    let col = db.create_collection("c", schema).unwrap();
+    let centres = centres(random);
+    let mut fill = |from: i64, to: i64| {
+        let mut batch = col.batch();
+        for id in from..to {
+            let spread = (0..DIMS).map(|_| random.unit().abs() * 0.02).collect();
+            let vector = row(random, &centres);
+            batch
+                .upsert(id, &vector)
+                .payload(json!({"n": id, "tenth": id % 10, "odd": id % 2 == 1}))
+                .variance(&RowVariance::Variance(spread));
+        }
+        batch.commit().unwrap();
+    };
+    fill(0, 2600);
+    col.optimize(spec, |_| true).unwrap();
+    fill(2600, 3000);
+    col.flush().unwrap();
+    fill(3000, 3100);
+    let mut batch = col.batch();
+    (0..3100).step_by(13).for_each(|id| {
+        batch.delete(id);
+    });
+    batch.commit().unwrap();
+    let queries = (0..12).map(|_| row(random, &centres)).collect();
+    (db, col, queries)
+}
+
+fn revisions(mut answer: Answer) -> Vec<Revision> {
+    let mut all = Vec::new();
+    while let Some(revision) = answer.next().unwrap() {
+        all.push(revision);
+    }
+    assert!(answer.next().unwrap().is_none(), "after the end comes nothing");
+    assert!(Iterator::next(&mut answer).is_none());
+    all
+}
+
+fn ids(hits: &[Hit]) -> Vec<Key> {
+    hits.iter().map(|hit| hit.id.clone()).collect()
+}
+
+/// What holds of the revisions of any answer that nothing cut short.
+fn check(revisions: &[Revision], at_once: &Hits, k: usize, matching: usize, what: &str) {
+    let last = revisions.last().unwrap_or_else(|| panic!("{what}: no revision"));
+    // 1. The last revision is the answer at once.
+    assert_eq!(ids(&last.hits), ids(at_once), "{what}");
+    for (one, other) in last.hits.iter().zip(at_once.iter()) {
+        assert_eq!((one.distance, one.score, one.stage), (other.distance, other.score, other.stage), "{what}");
+        assert_eq!(one.error, 0.0, "{what}");
+    }
+    assert_eq!(last.stopped_because, Some(at_once.stopped_because), "{what}");
+    // 5. While k rows match, there are k hits.
+    assert_eq!(last.hits.len(), k.min(matching), "{what}: {:?}", last.stopped_because);
+    let short = if matching < k { StoppedBecause::Exhausted } else { StoppedBecause::Complete };
+    assert_eq!(last.stopped_because, Some(short), "{what}");
+    assert_eq!(last.settled, last.hits.len(), "{what}");
+    let mut before: Option<&Revision> = None;
+    for (i, revision) in revisions.iter().enumerate() {
+        assert_eq!(revision.number as usize, i + 1, "{what}");
+        assert!(revision.hits.len() <= k && revision.settled <= revision.hits.len(), "{what}");
+        let mut unique = ids(&revision.hits);
+        unique.sort();
+        unique.dedup();
+        assert_eq!(unique.len(), revision.hits.len(), "{what}: a row stands twice");
+        assert_eq!(revision.stopped_because.is_some(), i + 1 == revisions.len(), "{what}");
+        if let Some(before) = before {
+            // 2. What is settled does not change.
+            let settled = before.settled;
+            assert_eq!(ids(&before.hits[..settled]), ids(&revision.hits[..settled]), "{what}");
+            // 4. Time and cost do not decrease.
+            let (a, b) = (before.cost, revision.cost);
+            assert!(a.elapsed <= b.elapsed && a.rows_exact <= b.rows_exact, "{what}");
+            assert!(a.index_steps <= b.index_steps && a.scorer_calls <= b.scorer_calls, "{what}");
+            assert!(a.bytes_read <= b.bytes_read && a.rows_refused <= b.rows_refused, "{what}");
+        }
+        let places: Vec<usize> = (0..revision.hits.len())
+            .filter(|place| {
+                before.and_then(|b| b.hits.get(*place)).map(|h| &h.id) != Some(&revision.hits[*place].id)
+            })
+            .collect();
+        assert_eq!(revision.changed, places, "{what}");
+        before = Some(revision);
+    }
+}
+
+fn every_kind(mut each: impl FnMut(&Collection, &[Vec<f32>], &mut Random, &str)) {
+    let mut random = Random::new(7);
+    let kinds = [
+        (Metric::L2, Element::F32, Spec::Flat),
+        (Metric::Cosine, Element::F32, HNSW),
+        (Metric::L2, Element::F16, HNSW),
+        (Metric::Dot, Element::F32, HNSW),
+        (Metric::Cosine, Element::I8, COMPACT),
+        (Metric::L2, Element::F32, IVF),
+        (Metric::Cosine, Element::BF16, IVF),
+        (Metric::Dot, Element::F32, IVF),
+    ];
+    for (metric, element, spec) in kinds {
+        let (_db, col, queries) = collection(metric, element, spec, &mut random);
+        each(&col, &queries, &mut random, &format!("{metric:?} {element:?} {spec:?}"));
+    }
+}
+
+/// What a search may be asked beside the vector.
+fn asked(random: &mut Random, k: usize, search: Search) -> (Search, String) {
+    let filter = ["", "odd = true", "tenth = 3", "n < 40", "n >= 2990", "tenth = 77"][random.below(6) as usize];
+    let dims = [8, 16, DIMS][random.below(3) as usize];
+    let ef = k + random.below(60) as usize;
+    let nprobe = 1 + random.below(20) as usize;
+    let what = format!("k {k}, {filter:?}, dims {dims}, ef {ef}, nprobe {nprobe}");
+    let search = search.k(k).dims(dims).ef(ef).nprobe(nprobe);
+    (if filter.is_empty() { search } else { search.filter(filter) }, what)
+}
+
+#[test]
+fn the_laws_hold_for_every_metric_index_level_and_filter() {
+    every_kind(|col, queries, random, kind| {
+        for query in queries {
+            for k in [1, 3, 10, 60] {
+                let (search, what) = asked(random, k, col.search(query));
+                let matching = search.clone().k(5000).exact().run().unwrap().len();
+                let at_once = search.clone().run().unwrap();
+                let revisions = revisions(search.start().unwrap());
+                check(&revisions, &at_once, k, matching, &format!("{kind}, {what}"));
+            }
+        }
+    });
+}
+
+#[test]
+fn the_laws_hold_for_every_stage_behind_the_search() {
+    every_kind(|col, queries, random, kind| {
+        let dot = col.schema().metric() == Metric::Dot;
+        for query in queries.iter().take(4) {
+            for stage in 0..6 {
+                let k = 1 + random.below(20) as usize;
+                let (search, what) = asked(random, k, col.search(query));
+                let by_id = |ids: &[Key]| {
+                    let score = |id: &Key| if let Key::Int(id) = id { (id * 7919 % 1000) as f64 } else { 0.0 };
+                    Ok(ids.iter().map(score).collect::<Vec<f64>>())
+                };
+                let search = match stage {
+                    0 => search.rerank(Levels::new([(8, 80), (16, 40), (32, 20)])),
+                    1 => search.rerank(Mmr::new(0.5)),
+                    2 => search.rerank(Scored::new(by_id).budget(50).batch(16)),
+                    3 => search.rerank(Scored::new(by_id).budget(50).batch(8).adaptive()),
+                    4 if !dot => search.rerank(Csd::new(1.0)),
+                    5 if !dot => search.rerank(Gaussian::new(Measure::Wasserstein)).rerank(Mmr::new(0.9)),
+                    _ => continue,
+                };
+                let matching = search.clone().k(5000).exact().run().unwrap().len();
+                let at_once = search.clone().run().unwrap();
+                let revisions = revisions(search.start().unwrap());
+                check(&revisions, &at_once, k, matching, &format!("{kind}, stage {stage}, {what}"));
+                if stage == 2 || stage == 3 {
+                    assert!(at_once.cost.scorer_calls <= 50);
+                    // 6. Only what is scored is settled.
+                    for revision in &revisions[..revisions.len() - 1] {
+                        let settled = &revision.hits[..revision.settled];
+                        assert!(settled.iter().all(|hit| hit.stage == Stage::Rerank));
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn an_estimate_says_how_far_it_may_be_off() {
+    let (mut covered, mut all) = (0, 0);
+    every_kind(|col, queries, _, _| {
+        for query in queries {
+            let truth = col.search(query).k(3200).exact().run().unwrap();
+            let search = col.search(query).k(20).ef(150).nprobe(30);
+            for revision in revisions(search.start().unwrap()) {
+                for hit in &revision.hits {
+                    let exact = truth.iter().find(|t| t.id == hit.id).unwrap().distance;
+                    all += 1;
+                    covered += usize::from((hit.distance - exact).abs() <= hit.error + 1e-5 * exact.abs().max(0.1));
+                }
+            }
+        }
+    });
+    assert!(covered as f64 >= 0.98 * all as f64, "{covered} of {all}");
+}
+
+#[test]
+fn deadlines_budgets_and_cancelling_end_an_answer_with_the_best_so_far() {
+    every_kind(|col, queries, _, kind| {
+        for query in queries.iter().take(3) {
+            for budget in [0, 1, 30, 100, 700, 3000] {
+                let search = col.search(query).k(10).ef(40).budget(budget);
+                let all = revisions(search.clone().start().unwrap());
+                let last = all.last().unwrap();
+                let spent = last.cost.rows_exact + last.cost.index_steps;
+                // An inverted file finishes its cell, a graph begins with its upper layers.
+                assert!(spent <= budget + 300, "{kind}: {spent} of {budget}");
+                assert_eq!(ids(&last.hits), ids(&search.run().unwrap()), "{kind}");
+                assert!(last.stopped_because.is_some());
+            }
+            let passed = col.search(query).k(10).deadline(Duration::ZERO);
+            assert_eq!(passed.clone().run().unwrap().stopped_because, StoppedBecause::Deadline, "{kind}");
+            let all = revisions(passed.start().unwrap());
+            assert_eq!(all.last().unwrap().stopped_because, Some(StoppedBecause::Deadline), "{kind}");
+
+            let mut answer = col.search(query).k(10).ef(400).start().unwrap();
+            let first = answer.next().unwrap().unwrap();
+            let canceller = answer.canceller();
+            std::thread::spawn(move || canceller.cancel()).join().unwrap();
+            let rest = revisions(answer);
+            match first.stopped_because {
+                Some(_) => assert!(rest.is_empty()),
+                None => {
+                    assert_eq!(rest.len(), 1, "{kind}");
+                    assert_eq!(rest[0].stopped_because, Some(StoppedBecause::Cancelled));
+                    assert_eq!(rest[0].hits.len(), 10, "{kind}: the best so far");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_scorer_that_fails_panics_or_says_nonsense_leaves_the_best_so_far() {
+    let mut random = Random::new(3);
+    let (_db, col, queries) = collection(Metric::Cosine, Element::F32, HNSW, &mut random);
+    for way in 0..4 {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        let scorer = move |ids: &[Key]| {
+            let call = counted.fetch_add(1, Ordering::Relaxed);
+            let mut scores: Vec<f64> = (0..ids.len()).map(|i| (call * 100 + i) as f64).collect();
+            match (call, way) {
+                (0, _) => {}
+                (_, 0) => return Err("no more".into()),
+                (_, 1) => panic!("on purpose"),
+                (_, 2) => scores[3] = f64::NAN,
+                _ => scores.truncate(2),
+            }
+            Ok(scores)
+        };
+        let search = col.search(&queries[0]).k(20).rerank(Scored::new(scorer).budget(60).batch(10));
+        let hits = search.clone().run().unwrap();
+        assert_eq!(hits.len(), 20);
+        assert_eq!(hits.stopped_because, StoppedBecause::ScorerFailed);
+        let problem = hits.problem.as_ref().unwrap().to_string();
+        let expected = ["no more", "it panicked: on purpose", "not a number", "2 scores for 10 ids"][way];
+        assert!(problem.contains(expected), "{problem}");
+        assert!(hits[..10].iter().all(|hit| hit.stage == Stage::Rerank), "the first batch is scored");
+        assert_eq!(hits.cost.scorer_calls, 20);
+        calls.store(0, Ordering::Relaxed);
+        let all = revisions(search.start().unwrap());
+        let last = all.last().unwrap();
+        assert_eq!(ids(&last.hits), ids(&hits));
+        assert!(last.problem.is_some() && all[..all.len() - 1].iter().all(|r| r.problem.is_none()));
+    }
+}
