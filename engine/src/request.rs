@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use foretaste_query::index::Query;
+use foretaste_query::index::{Query, settle};
 use foretaste_query::lang::Filter;
 use foretaste_storage::limits;
 
@@ -85,6 +85,11 @@ impl Request {
             uncertainty,
             stages: asked.stages,
         })
+    }
+
+    /// How many of the nearest candidates of an index are wanted.
+    pub fn wanted(&self) -> usize {
+        settle::wanted(self.keep).min(self.keep + self.ef)
     }
 
     /// The query that is compared with rows.

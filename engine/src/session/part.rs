@@ -265,10 +265,14 @@ impl Setting<'_> {
         scratch: &mut Scratch,
         work: &Work<'_>,
     ) -> foretaste_storage::Result<bool> {
-        let Request { keep, dims, ef, .. } = *work.request;
+        let Request { keep, dims, .. } = *work.request;
         let Some(weight) = work.query.uncertainty() else { return Ok(true) };
-        let ef = if index.cells() == 0 { ef } else { usize::MAX };
-        let Some(farthest) = scratch.nearest(ef).last().map(|found| f64::from(found.squared)) else {
+        // Of rows that are farther than these an index may have left out some.
+        let sure = match self.decision.way {
+            Way::Index { ef, cells: 0 } => ef,
+            _ => work.request.wanted(),
+        };
+        let Some(farthest) = scratch.nearest(sure).last().map(|found| f64::from(found.squared)) else {
             return Ok(true);
         };
         let all = scratch.len() as u64 + self.decision.dead >= u64::from(self.rows());

@@ -159,7 +159,7 @@ fn with_ask<T>(
         vector: work.query.vector(),
         ef,
         nprobe,
-        wanted: settle::wanted(request.keep).min(request.keep + request.ef),
+        wanted: request.wanted(),
         accept,
         share: at.decision.matching.map(|passing| share(at.decision.rows, passing)),
         cancel: &|| halt.asked(),
