@@ -9,7 +9,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use foretaste_query::index::{Stage, Task};
+use foretaste_query::index::trust::{Trust, calibrate};
+use foretaste_query::index::{HeldOut, Stage, Task};
 use foretaste_storage::names::{self, Part};
 use foretaste_storage::sealed::FileRef;
 use foretaste_storage::segment::{AnnNote, write_ann};
@@ -163,7 +164,8 @@ fn build(
             return Err(Error::BadRequest { what: "search index", why });
         }
     };
-    let Some(built) = built else { return Ok(given_up()) };
+    let Some(mut built) = built else { return Ok(given_up()) };
+    let held_out = built.take_held_out();
     let number = core.take_id();
     let built_as = wanted.built_as;
     let note = AnnNote { number, rows: source.segment.rows(), built_as, dim: state.schema.dim() as u64 };
@@ -173,9 +175,12 @@ fn build(
     };
     // Its memory is not needed beside the file's.
     drop(built);
-    let mut upkeep = core.upkeep.lock();
-    let attached =
-        writer.check_poison().and_then(|()| attach(core, &mut upkeep, collection, source, Some(file)));
+    let measured = measure(core, &state, source, &file, &held_out, &told);
+    let attached = measured.and_then(|trust| {
+        let mut upkeep = core.upkeep.lock();
+        writer.check_poison()?;
+        attach(core, &mut upkeep, collection, source, Some((file, trust)))
+    });
     // A generation whose publication failed may name the file; then it stays.
     if !matches!(attached, Ok(true)) && writer.check_poison().is_ok() {
         let folder = core.root.join(names::segment_dir(source.segment.id()));
@@ -200,6 +205,27 @@ fn write(
     })
 }
 
+/// How far answers of the index in `file`, which no generation names yet, can be trusted. `None` when it is not known.
+fn measure(
+    core: &Core,
+    state: &State,
+    source: &Source,
+    file: &FileRef,
+    held_out: &HeldOut,
+    progress: &(dyn Fn(Stage, f64) -> bool + Sync),
+) -> Result<Option<Trust>> {
+    let reference = source.segment.reference().with_ann(Some(file.clone()));
+    let segment = open_segment(core, &reference, state.layout())?;
+    let (index, health) = index::open(&segment, state.schema.metric);
+    if let Some(e) = health.damage.get() {
+        return Err(e.clone());
+    }
+    let Some(index) = index else { return Ok(None) };
+    let rows = ScanRows::Segment(&segment, state.layout());
+    let told = |part| progress(Stage::Measure, part);
+    Ok(calibrate(&index, &rows, state.schema.metric, held_out, core.options.threads(), &told)?)
+}
+
 /// The state's own account of a source's segment, if it shows it still: not merged, not cut, not dropped.
 fn shown<'a>(state: &'a State, source: &Source) -> Option<&'a Arc<Source>> {
     state.segments.iter().find(|s| Arc::ptr_eq(&s.segment, &source.segment))
@@ -211,17 +237,21 @@ fn attach(
     upkeep: &mut Upkeep,
     collection: &CollectionCore,
     source: &Source,
-    file: Option<FileRef>,
+    built: Option<(FileRef, Option<Trust>)>,
 ) -> Result<bool> {
     let state = collection.state();
     if collection.is_dropped() || shown(&state, source).is_none() {
         return Ok(false);
     }
+    let (file, trust) = built.unzip();
     let reference = source.segment.reference().with_ann(file);
     let segment = open_segment(core, &reference, state.layout())?;
     let (index, health) = index::open(&segment, state.schema.metric);
     if let Some(e) = health.damage.get() {
         return Err(e.clone());
+    }
+    if let Some(trust) = trust.flatten() {
+        let _ = health.trust.set(trust);
     }
     publish(core, upkeep, false, |record| {
         let entries = record.collections.iter_mut().filter(|c| c.id == collection.id);

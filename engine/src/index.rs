@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use foretaste_query::index::trust::Trust;
 use foretaste_query::index::{HnswParams, Index, RotationKind, Spec};
 use foretaste_query::metric::Metric;
 use foretaste_storage::codec::{check, meta};
@@ -25,6 +26,8 @@ pub(crate) struct Health {
     built_as: u64,
     /// What is wrong with it: found when it was opened, or by whoever reads it later.
     pub damage: Arc<OnceLock<Error>>,
+    /// How far its answers can be trusted, once that was measured.
+    pub trust: Arc<OnceLock<Trust>>,
 }
 
 /// An index that the schema wants of a segment.

@@ -41,6 +41,7 @@ pub(crate) struct Request {
     /// What the variance of rows counts for in the search itself.
     pub uncertainty: f64,
     pub stages: Vec<Rerank>,
+    pub target_recall: Option<f64>,
 }
 
 impl Request {
@@ -68,6 +69,10 @@ impl Request {
         if let Some(filter) = &filter {
             check(schema, filter)?;
         }
+        if asked.target_recall.is_some_and(|target| !(target > 0.0 && target <= 1.0)) {
+            let why = "it must be above 0 and at most 1".to_string();
+            return Err(Error::BadRequest { what: "target_recall", why });
+        }
         if let Some(variance) = &asked.query_variance {
             validate::query_variance(&variance.variances(), dims)?;
         }
@@ -84,6 +89,7 @@ impl Request {
             query_variance: asked.query_variance.map(|v| v.variances()),
             uncertainty,
             stages: asked.stages,
+            target_recall: asked.target_recall,
         })
     }
 

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use foretaste_query::index::trust::Trust;
 use foretaste_query::index::{Index, RowRef, Source as _};
 use foretaste_query::lang::{Filter, JsonFields};
 use foretaste_storage::key::Key;
@@ -78,6 +79,14 @@ impl<'a> Unit<'a> {
         match &self.whole {
             Whole::Segment(source) if source.health.damage.get().is_none() => source.index.as_deref(),
             _ => None,
+        }
+    }
+
+    /// How far the answers of its index can be trusted, when that was measured.
+    pub fn trust(&self) -> Option<&'a Trust> {
+        match &self.whole {
+            Whole::Segment(source) => source.health.trust.get(),
+            Whole::Head(_) => None,
         }
     }
 

@@ -54,6 +54,7 @@ pub(crate) struct Asked {
     pub budget: Option<u64>,
     pub query_variance: Option<RowVariance>,
     pub stages: Vec<Rerank>,
+    pub target_recall: Option<f64>,
 }
 
 impl Default for Asked {
@@ -69,6 +70,7 @@ impl Default for Asked {
             budget: None,
             query_variance: None,
             stages: Vec::new(),
+            target_recall: None,
         }
     }
 }
@@ -87,6 +89,10 @@ pub struct Hit {
     pub error: f64,
     /// How it was compared.
     pub stage: Stage,
+    /// How likely it is among the true nearest; `None` when that is not known.
+    pub p_final: Option<f64>,
+    /// The sum of its variances over the dimensions that were compared; `None` where rows have none.
+    pub uncertainty: Option<f32>,
     pub(crate) snapshot: Snapshot,
     pub(crate) place: Place,
 }
@@ -99,6 +105,10 @@ pub struct Hits {
     pub cost: Cost,
     /// How each part of the collection was gone through: each segment, then each block of fresh rows.
     pub plan: Vec<Decision>,
+    /// Which part of the true nearest rows it has, as far as can be expected; `None` when that is not known.
+    pub estimated_recall: Option<f64>,
+    /// It has at least this part of them, in 19 of 20 searches for each segment whose index was asked.
+    pub recall_lower_bound: Option<f64>,
     /// Why there are no more.
     pub stopped_because: StoppedBecause,
     /// What went wrong in a stage, if anything did: the answer is the best until then.
@@ -167,6 +177,13 @@ impl Search {
     /// Compares every row that passes, whatever indexes there are: the answer is the true one.
     pub fn exact(mut self) -> Self {
         self.asked.exact = true;
+        self
+    }
+
+    /// Searches until the expected recall is at least this, above 0 and at most 1, instead of with a fixed `ef` or `nprobe`: by
+    /// what was measured when the index was built. Where nothing was measured, as with a filter, it has no effect.
+    pub fn target_recall(mut self, recall: f64) -> Self {
+        self.asked.target_recall = Some(recall);
         self
     }
 

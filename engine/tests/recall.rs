@@ -317,3 +317,53 @@ fn many_queries_at_once_are_answered_as_one_by_one() {
     assert!(col.search_batch(&[vec![0.0f32; 3]], 0, |s| s).is_err());
     assert!(col.search_batch(&Vec::<Vec<f32>>::new(), 0, |s| s).unwrap().is_empty());
 }
+
+#[test]
+fn what_is_said_of_recall_holds_for_queries_it_was_not_measured_with() {
+    for spec in [HNSW, IVF] {
+        let db = database();
+        let col = db.create_collection("c", Schema::new(DIMS, Metric::Cosine)).unwrap();
+        fill(&col, &sentences("rows"), 0);
+        col.optimize(spec, |_| true).unwrap();
+        let (mut covered, mut all, mut wrong) = (0, 0, 0);
+        for k in [1, 10, 100] {
+            let (mut found, mut expected, mut searches) = (0.0, 0.0, 0.0);
+            for query in queries() {
+                let truth = col.search(&query).k(k).exact().run().unwrap();
+                assert_eq!((truth.estimated_recall, truth.recall_lower_bound), (Some(1.0), Some(1.0)));
+                let nearest = |hits: &[foretaste::Hit]| {
+                    hits.iter().filter(|h| truth.iter().any(|t| t.id == h.id)).count() as f64 / k as f64
+                };
+                let mut answer = col.search(&query).k(k).ef(k.max(24)).nprobe(6).start().unwrap();
+                while let Some(revision) = answer.next().unwrap() {
+                    let (estimated, low) =
+                        (revision.estimated_recall.unwrap(), revision.recall_lower_bound.unwrap());
+                    assert!(low <= estimated && (0.0..=1.0).contains(&low) && estimated <= 1.0);
+                    assert!(revision.hits.iter().all(|h| h.p_final.is_some_and(|p| (0.0..=1.0).contains(&p))));
+                    let recall = nearest(&revision.hits);
+                    covered += usize::from(recall >= low - 1e-9);
+                    all += 1;
+                    if revision.stopped_because.is_none() {
+                        let same = revision.hits.iter().zip(truth.iter()).take(revision.settled);
+                        wrong += usize::from(same.into_iter().any(|(hit, t)| hit.id != t.id));
+                    } else {
+                        (found, expected, searches) = (found + recall, expected + estimated, searches + 1.0);
+                    }
+                }
+            }
+            let (found, expected) = (found / searches, expected / searches);
+            assert!(expected <= found + 0.03, "{spec:?}, k {k}: {expected} expected, {found} found");
+            for target in [0.8, 0.9, 0.95] {
+                let recall = recall(&col, k, |s| s.target_recall(target));
+                assert!(recall >= target - 0.02, "{spec:?}, k {k}: {recall} of {target}");
+            }
+        }
+        assert!(covered as f64 >= 0.9 * all as f64, "{spec:?}: {covered} of {all} lower bounds hold");
+        assert!(wrong as f64 <= 0.07 * all as f64, "{spec:?}: {wrong} of {all} settled parts changed");
+        // Of what was not measured nothing is said.
+        let query = &queries()[0];
+        let filtered = col.search(query).filter("tenth = 3").ef(100).run().unwrap();
+        assert!(filtered.plan.iter().all(|d| matches!(d.way, Way::Scan | Way::Matches)) || filtered.estimated_recall.is_none());
+        assert!(col.search(query).rerank(foretaste::Mmr::new(0.5)).run().unwrap().estimated_recall.is_none());
+    }
+}

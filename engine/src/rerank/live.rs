@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::plan::Decision;
 use crate::rerank::{List, Problem, Refine, Rerank, Step};
 use crate::search::Cost;
-use crate::session::{Ground, Halt, Look, Session};
+use crate::session::{Confidence, Ground, Halt, Look, Session};
 
 /// A search on its way through its stages.
 pub(crate) struct Live<'a> {
@@ -79,6 +79,10 @@ impl<'a> Live<'a> {
             self.phase = Phase::Refining;
             return Ok(self.look(None));
         }
+        if !self.stages.is_empty() {
+            // A stage may put any row before these.
+            look.settled = 0;
+        }
         Ok(look)
     }
 
@@ -107,12 +111,17 @@ impl<'a> Live<'a> {
     }
 
     fn look(&self, stopped: Option<StoppedBecause>) -> Look {
+        // It is of the search; of what a stage made of it nothing is known.
+        let confidence = match self.ground.request.stages.is_empty() {
+            true => self.session.confidence(&self.list.rows),
+            false => Confidence::default(),
+        };
         let k = self.ground.request.k;
         let rows = self.list.rows.get(..k).unwrap_or(&self.list.rows).to_vec();
         // After the end nothing changes any more.
         let settled = if stopped.is_some() { rows.len() } else { self.list.settled.min(rows.len()) };
         let stage = rows.iter().map(|row| row.stage).max().unwrap_or(Stage::Exact);
-        Look { stage, rows, settled, stopped }
+        Look { stage, rows, settled, confidence, stopped }
     }
 
     /// What went wrong in a stage.

@@ -9,6 +9,7 @@
 //! Reads from: `scan` (the parts), `request`. Writes to: rows in order; `answer` makes hits of them.
 //! Never: a thread; it goes on only when it is asked to.
 
+mod confidence;
 mod ground;
 mod part;
 mod walk;
@@ -27,6 +28,7 @@ use crate::search::Cost;
 use crate::session::part::Part;
 use crate::session::work::Work;
 
+pub(crate) use confidence::Confidence;
 pub(crate) use ground::Ground;
 pub(crate) use work::Halt;
 
@@ -77,6 +79,7 @@ pub(crate) struct Look {
     pub stage: Stage,
     pub rows: Vec<Row>,
     pub settled: usize,
+    pub confidence: Confidence,
     pub stopped: Option<StoppedBecause>,
 }
 
@@ -180,7 +183,8 @@ impl<'a> Session<'a> {
         self.shown.clear();
         self.shown.extend(rows.iter().map(|row| row.row));
         self.looked = Instant::now();
-        Ok(Look { stage, rows, settled: 0, stopped: None })
+        let confidence = self.confidence(&rows);
+        Ok(Look { stage, settled: confidence.settled, confidence, rows, stopped: None })
     }
 
     /// The last look.
@@ -191,7 +195,8 @@ impl<'a> Session<'a> {
         let short = rows.len() < self.work.request.k;
         let whole = if short { StoppedBecause::Exhausted } else { StoppedBecause::Complete };
         let stopped = Some(halt.why().unwrap_or(whole));
-        Ok(Look { stage: Stage::Exact, settled: rows.len(), rows, stopped })
+        let confidence = self.confidence(&rows);
+        Ok(Look { stage: Stage::Exact, settled: rows.len(), confidence, rows, stopped })
     }
 
     /// When it is stopped, what is on its way counts as far as it came.
@@ -221,6 +226,13 @@ impl<'a> Session<'a> {
             Row { row, distance, score, error: 0.0, stage: Stage::Exact }
         };
         Ok(neighbors.into_iter().map(row).collect())
+    }
+
+    /// How far the nearest of `rows` can be trusted now.
+    pub fn confidence(&self, rows: &[Row]) -> Confidence {
+        let k = self.work.request.k;
+        let standing: Vec<_> = self.parts.iter().map(|part| part.standing(&self.work)).collect();
+        Confidence::of(rows.get(..k).unwrap_or(rows), k, &standing)
     }
 
     /// What it has cost so far.

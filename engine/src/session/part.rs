@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::plan::{Cells, Decision, Known, Way, decide, share};
 use crate::request::Request;
 use crate::scan::Unit;
+use crate::session::confidence::Standing;
 use crate::session::walk::{Finish, Walking};
 use crate::session::work::{Halt, Work};
 use crate::sieve::{Planned, Sieve};
@@ -32,6 +33,8 @@ pub(super) struct Setting<'a> {
 pub(super) struct Part<'a> {
     pub at: Setting<'a>,
     state: State<'a>,
+    /// What is known of what it found, once it is gone through.
+    standing: Standing,
 }
 
 enum State<'a> {
@@ -47,7 +50,7 @@ impl<'a> Part<'a> {
     pub fn new(unit: &'a Unit<'a>, number: u32, request: &'a Request) -> Result<Part<'a>> {
         let planned = unit.plan(request.filter.as_ref())?;
         let decision = choose(unit, planned.as_ref(), request);
-        Ok(Part { at: Setting { unit, number, decision, planned }, state: State::Waiting })
+        Ok(Part { at: Setting { unit, number, decision, planned }, state: State::Waiting, standing: Standing::Unknown })
     }
 
     /// Whether it is gone through.
@@ -70,6 +73,15 @@ impl<'a> Part<'a> {
         match &mut self.state {
             State::Walking(walking) => Some((walking, &self.at)),
             _ => None,
+        }
+    }
+
+    /// What is known of what it has found so far.
+    pub fn standing(&self, work: &Work<'_>) -> Standing {
+        match &self.state {
+            State::Done => self.standing,
+            State::Walking(walking) => walking.standing(false, &self.at, work),
+            State::Waiting | State::Scanning(..) => Standing::Unknown,
         }
     }
 
@@ -117,6 +129,7 @@ impl<'a> Part<'a> {
         if let Ok(true) = more {
             return Ok(());
         }
+        self.standing = walking.standing(true, &self.at, work);
         let counts = match (more, std::mem::replace(&mut self.state, State::Done)) {
             (Ok(_), State::Walking(walking)) => walking.finish(&self.at, work, halt),
             (more, _) => more.map(|_| Finish::TooFew),
@@ -174,6 +187,8 @@ impl<'a> Part<'a> {
             halt.because(StoppedBecause::Budget);
         }
         if end == rows || scanned != Scan::Complete || halt.asked() {
+            let whole = end == rows && scanned == Scan::Complete;
+            self.standing = if whole { Standing::Certain } else { Standing::Unknown };
             self.state = State::Done;
         }
         Ok(())
@@ -196,8 +211,16 @@ impl<'a> Part<'a> {
         let unit = self.at.unit;
         let live = rows.iter().filter(|row| !unit.is_dead(*row)).collect::<Vec<u32>>();
         match index {
-            Some(index) => self.codes(index, &live, work, halt),
-            None => self.at.read(&live, work, halt),
+            // Codes order all of them, but not surely.
+            Some(index) => {
+                self.standing = Standing::Unknown;
+                self.codes(index, &live, work, halt)
+            }
+            None => {
+                self.at.read(&live, work, halt)?;
+                self.standing = if halt.asked() { Standing::Unknown } else { Standing::Certain };
+                Ok(())
+            }
         }
     }
 

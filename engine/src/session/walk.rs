@@ -8,13 +8,18 @@ use foretaste_storage::Result;
 
 use crate::answer::StoppedBecause;
 use crate::plan::{Way, share};
+use crate::session::confidence::Standing;
 use crate::session::part::Setting;
 use crate::session::work::{Halt, Work};
 use crate::sieve::Sieve;
 
 /// Steps between two questions whether to stop.
 const STRIDE: u64 = 256;
+/// Steps between two looks whether the goal is reached.
+const CHECKED: u64 = 6;
 
+/// Candidates that a graph keeps when it is not told how many, but how good the answer is to be.
+const MOST: usize = 512;
 /// How many root mean squares of its error an estimate is said to be off at most.
 const DEVIATIONS: f32 = 4.0;
 
@@ -26,6 +31,8 @@ pub(super) struct Walking<'a> {
     sieve: Sieve,
     /// Steps that the work knows of.
     counted: u64,
+    /// It may end when it has come so far for so many: the expected recall is what was asked for then.
+    goal: Option<(usize, f32)>,
 }
 
 /// How a walk ended.
@@ -50,7 +57,8 @@ impl<'a> Walking<'a> {
     ) -> Result<Walking<'a>> {
         let mut scratch = Scratch::take();
         let session = with_ask(index, at, &sieve, work, halt, |ask| index.start(ask, &mut scratch))?;
-        Ok(Walking { index, session, scratch, sieve, counted: 0 })
+        let goal = known(index, at, work).zip(work.goal(at));
+        Ok(Walking { index, session, scratch, sieve, counted: 0, goal })
     }
 
     /// Takes about `steps` steps. Returns whether there is more to do.
@@ -61,13 +69,20 @@ impl<'a> Walking<'a> {
         work: &mut Work<'_>,
         halt: &Halt<'_>,
     ) -> Result<bool> {
-        let Walking { index, session, scratch, sieve, counted } = self;
+        let Walking { index, session, scratch, sieve, counted, goal } = self;
         // Some of what is allowed is kept for reading the nearest exactly.
         let left = work.left().saturating_sub(settle::wanted(work.request.keep) as u64);
         let end = session.steps().saturating_add(steps.min(left));
+        let (goal, stride) = match goal {
+            Some(_) => (*goal, CHECKED),
+            None => (None, STRIDE),
+        };
         let more = with_ask(index, at, sieve, work, halt, |ask| {
             while session.steps() < end {
-                if !session.advance(ask, STRIDE.min(end - session.steps()), scratch)? {
+                if !session.advance(ask, stride.min(end - session.steps()), scratch)? {
+                    return Ok(false);
+                }
+                if goal.is_some_and(|(count, reach)| session.reach(count, scratch) >= reach) {
                     return Ok(false);
                 }
             }
@@ -130,10 +145,28 @@ impl<'a> Walking<'a> {
         })
     }
 
-    /// How far it has come for the nearest `count`; see [`index::Session::reach`].
-    pub fn reach(&self, count: usize) -> f32 {
-        self.session.reach(count, &self.scratch)
+    /// What can be expected of what it has found so far, or when it has ended: nothing is known of a search with a filter, by fewer dimensions, or where
+    /// uncertainty counts.
+    pub fn standing(&self, ended: bool, at: &Setting<'_>, work: &Work<'_>) -> Standing {
+        match (known(self.index, at, work), at.unit.trust()) {
+            (Some(count), Some(trust)) => {
+                let reach = self.session.reach(count, &self.scratch);
+                let k = work.request.k;
+                let estimate = if ended { trust.end(k, reach) } else { trust.look(k, reach) };
+                estimate.map_or(Standing::Unknown, Standing::Expected)
+            }
+            _ => Standing::Unknown,
+        }
     }
+}
+
+/// How many candidates stand for the rows wanted, deleted ones among them, in a search of which something is known.
+fn known(index: &Index, at: &Setting<'_>, work: &Work<'_>) -> Option<usize> {
+    let request = work.request;
+    let plain = request.filter.is_none() && request.dims == index.dims() && work.query.uncertainty().is_none();
+    let rows = u64::from(at.rows());
+    let live = rows.saturating_sub(at.unit.dead_rows).max(1);
+    plain.then(|| (request.k as u64 * rows).div_ceil(live) as usize)
 }
 
 /// Lends `ask` what the index is asked.
@@ -152,6 +185,10 @@ fn with_ask<T>(
     let accept: Option<&Accept<'_>> =
         if filter.is_none() && at.unit.dead_rows == 0 { None } else { Some(&accept) };
     let (ef, nprobe) = match at.decision.way {
+        // With a goal it is the goal that ends it.
+        Way::Index { .. } if work.goal(at).is_some() && known(index, at, work).is_some() => {
+            (request.ef.max(MOST.max(8 * request.k)), index.cells() as usize)
+        }
         Way::Index { ef, cells } => (ef, cells),
         _ => (request.ef, request.nprobe),
     };
@@ -162,6 +199,7 @@ fn with_ask<T>(
         wanted: request.wanted(),
         accept,
         share: at.decision.matching.map(|passing| share(at.decision.rows, passing)),
+        without: None,
         cancel: &|| halt.asked(),
         steps: if filter.is_some() && index.cells() == 0 { at.decision.steps() } else { u64::MAX },
     })

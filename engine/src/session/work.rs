@@ -11,6 +11,7 @@ use foretaste_query::index::{Query, RowRef, ScanStats};
 use crate::answer::StoppedBecause;
 use crate::error::{Error, Result};
 use crate::request::Request;
+use crate::session::part::Setting;
 
 /// What all parts of one search share.
 pub(super) struct Work<'a> {
@@ -26,6 +27,11 @@ pub(super) struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// How far a part's index has to come for the recall that is wanted, where one is wanted and that is known.
+    pub fn goal(&self, at: &Setting<'_>) -> Option<f32> {
+        at.unit.trust()?.reach(self.request.k, self.request.target_recall?)
+    }
+
     /// How many more nodes and rows may be compared.
     pub fn left(&self) -> u64 {
         self.request.budget.map_or(u64::MAX, |most| most.saturating_sub(self.steps + self.stats.rows_scored))

@@ -75,6 +75,7 @@ fn search(index: &Index, rows: u32) {
                 wanted: ef,
                 accept: if filtered { Some(&odd) } else { None },
                 share: if filtered && ef < 40 { Some(0.5) } else { None },
+                without: None,
                 cancel: &|| false,
                 steps: STEPS,
             };

@@ -27,7 +27,7 @@ use crate::index::{Accept, Spec};
 use crate::kernel::codes::CODE_ALIGN;
 use crate::metric::Metric;
 
-pub use build::{Built, build};
+pub use build::{Built, HeldOut, build};
 pub use session::Session;
 
 const VERSION: u16 = 2;
@@ -56,6 +56,8 @@ pub struct Ask<'a> {
     /// Which part of the rows is thought to pass a filter. A graph then looks for those, and takes its way through the
     /// others; without it, `accept` should refuse few.
     pub share: Option<f32>,
+    /// A row that is neither found nor gone through, so that a search for its neighbours is like one for those of a query that is no row.
+    pub without: Option<u32>,
     /// Asked from time to time whether to give up.
     pub cancel: &'a dyn Fn() -> bool,
     /// Most steps to take; the cells that are being gone through then are finished. With `share`, in the time of so many steps

@@ -82,4 +82,6 @@ pub enum Stage {
     Cells,
     /// Looking for neighbours and linking them.
     Link,
+    /// Trying how far answers can be trusted.
+    Measure,
 }

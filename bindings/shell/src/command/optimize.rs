@@ -26,6 +26,7 @@ pub fn run(args: &Optimize, out: &mut Output) -> Outcome {
             Step::Index(BuildStage::Encode) => "encoding",
             Step::Index(BuildStage::Cells) => "clustering",
             Step::Index(BuildStage::Link) => "linking",
+            Step::Index(BuildStage::Measure) => "measuring",
             _ => "optimizing",
         });
         progress.show((now.part * now.rows as f64) as u64, Some(now.rows), None);

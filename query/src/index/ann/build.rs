@@ -7,15 +7,18 @@ use foretaste_storage::section::SectionKind;
 use foretaste_storage::{Result, limits};
 
 use crate::codes::CodedQuery;
-use crate::codes::rows::RowCode;
+use crate::codes::rows::{RowCode, RowCodes};
 use crate::index::ann::{Head, VERSION};
 use crate::index::codec::Codec;
 use crate::index::hnsw::{self, Graph};
 use crate::index::ivf::{self, Cells};
 use crate::index::parallel::mix;
-use crate::index::{HnswParams, IvfParams, Source, Spec, Task, read};
+use crate::index::{HnswParams, IvfParams, Source, Spec, Stage, Task, read};
 use crate::kernel::Kernels;
 
+/// Rows that searches are tried for, and how many of their neighbours are kept: more than are looked for, since codes order them.
+const HELD_OUT: u64 = 384;
+const NEIGHBORS: usize = 128;
 /// Rows that the error of the estimates is measured on.
 const CALIBRATION: u64 = 256;
 
@@ -24,7 +27,11 @@ pub struct Built {
     head: Vec<u8>,
     codec: Vec<u8>,
     kind: Kind,
+    held_out: HeldOut,
 }
+
+/// Rows with their nearest others by codes, for [`crate::index::trust::calibrate`].
+pub type HeldOut = Vec<(u32, Vec<u32>)>;
 
 enum Kind {
     Graph(Graph),
@@ -57,6 +64,7 @@ pub fn build(source: &dyn Source, task: &Task<'_>) -> Result<Option<Built>> {
     limits::check("cells (nlist)", params.nlist.unwrap_or(1).into(), limits::CELLS)?;
     let Some(codec) = Codec::train(source, task, graph.and_then(|g| g.edge_bits))? else { return Ok(None) };
     let Some(codes) = codec.encode(source, task)? else { return Ok(None) };
+    let Some(held_out) = held_out(&codes, task) else { return Ok(None) };
     let kind = match (graph, codec.edges) {
         (None, Some(edges)) => ivf::build(codes, edges, &params, task).map(Kind::Cells),
         (graph, edges) => {
@@ -88,7 +96,20 @@ pub fn build(source: &dyn Source, task: &Task<'_>) -> Result<Option<Built>> {
     };
     let mut rotation = Vec::new();
     codec.rotation.encode(&mut rotation);
-    Ok(Some(Built { head: meta::encode(&head)?, codec: rotation, kind }))
+    Ok(Some(Built { head: meta::encode(&head)?, codec: rotation, kind, held_out }))
+}
+
+/// Some rows and their neighbours. `None` when the task was cancelled.
+fn held_out(codes: &RowCodes, task: &Task<'_>) -> Option<HeldOut> {
+    let rows = codes.len() as u64;
+    let mut queries: Vec<u32> =
+        (0..HELD_OUT.min(rows)).map(|i| (mix(task.seed ^ mix(i) ^ 1) % rows) as u32).collect();
+    queries.sort_unstable();
+    queries.dedup();
+    let progress = |part: f64| (task.progress)(Stage::Encode, part);
+    let truth = hnsw::truth(codes, &queries, NEIGHBORS, task.threads, &progress)?;
+    let near = truth.into_iter().map(|links| links.into_iter().map(|link| link.row).collect());
+    Some(queries.into_iter().zip(near).collect())
 }
 
 /// The root mean square of the relative error of estimates between some rows and their neighbours, and how far the low-bit
@@ -126,6 +147,11 @@ fn calibrate(source: &dyn Source, codec: &Codec, kind: &Kind, seed: u64) -> Resu
 }
 
 impl Built {
+    /// Takes the rows that searches can be tried for.
+    pub fn take_held_out(&mut self) -> HeldOut {
+        std::mem::take(&mut self.held_out)
+    }
+
     /// Its sections and their lengths, in the order to write them.
     pub fn sections(&self) -> Vec<(SectionKind, u64)> {
         let mut sections = vec![

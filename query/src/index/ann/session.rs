@@ -6,6 +6,7 @@
 use foretaste_storage::Result;
 use foretaste_storage::section::Section;
 
+use crate::index::Accept;
 use crate::index::ann::{Ask, Found, Index, Kind, Scratch, Walk};
 use crate::index::hnsw::{self, Beam, Filtered};
 use crate::index::ivf::Probe;
@@ -40,7 +41,10 @@ impl Index {
                     let effort = hnsw::Effort::new(ask.ef, share, ask.wanted, ask.steps);
                     Way::Among(Filtered::start(view, rows, query, effort, graph)?, rows)
                 }
-                _ => Way::Beam(Beam::start(view, query, ask.ef, graph)?, rows),
+                _ => {
+                    let without = ask.without.map(|row| hnsw::node_of(rows, view, row)).transpose()?;
+                    Way::Beam(Beam::start(view, query, ask.ef, without, graph)?, rows)
+                }
             },
             Kind::Cells(view) => Way::Cells(Probe::start(view, query, ask.nprobe, ask.wanted, cells)?),
         };
@@ -62,7 +66,9 @@ impl Session<'_> {
             return Ok(false);
         }
         let Scratch { query, graph, cells, .. } = scratch;
-        match (&mut self.way, ask.accept) {
+        let other = |row: u32| Ok(Some(row) != ask.without);
+        let accept: Option<&Accept<'_>> = if ask.without.is_some() { Some(&other) } else { ask.accept };
+        match (&mut self.way, accept) {
             (Way::Beam(beam, _), accept) => beam.advance(query, steps, accept, graph),
             (Way::Among(search, _), Some(accept)) => search.advance(query, steps, accept, graph),
             (Way::Among(..), None) => Ok(false),
@@ -105,6 +111,14 @@ impl Session<'_> {
             self.index.check_rows(rows, scratch)?;
         }
         Ok(scratch.nearest(usize::MAX))
+    }
+
+    /// The rows that it has gone through so far, in no order.
+    pub(crate) fn read<'s>(&self, scratch: &'s Scratch) -> &'s [Found] {
+        match &self.way {
+            Way::Beam(..) | Way::Among(..) => &scratch.graph.found,
+            Way::Cells(_) => &scratch.cells.found,
+        }
     }
 
     /// How far it has come for the nearest `count`: by what factor the next candidate's squared distance exceeds that of the last of

@@ -185,6 +185,7 @@ fn with_as_many_candidates_as_rows_a_graph_finds_every_row_once() {
                     wanted: rows as usize,
                     accept: None,
                     share: None,
+                    without: None,
                     cancel: &|| false,
                     steps: u64::MAX,
                 };

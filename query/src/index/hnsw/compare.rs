@@ -77,6 +77,14 @@ pub(super) fn compare_nodes(
     Ok(())
 }
 
+/// The node of a row; `numbers` as for [`compare`].
+///
+/// # Errors
+/// `Corrupt`, `Io`.
+pub(crate) fn node_of(numbers: &Section, view: &View, row: u32) -> Result<u32> {
+    Numbers::of_rows(numbers, view)?.get(row)
+}
+
 /// Numbers of rows or nodes, each below their count.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Numbers<'a> {

@@ -45,7 +45,7 @@ pub(super) fn entries(
     let mut queries: Vec<u32> = (0..QUERIES.min(rows)).map(|i| (mix(seed ^ mix(i)) % rows) as u32).collect();
     // A search for a row that stands in the upper layer would begin at its goal.
     queries.retain(|row| lowest.nodes.binary_search(row).is_err());
-    let truth = truth(codes, &queries, threads, progress)?;
+    let truth = truth(codes, &queries, NEIGHBORS, threads, progress)?;
     let higher: Vec<Floor> = higher.iter().map(|layer| Floor::new(codes, layer, &queries)).collect();
     let lowest = Floor::new(codes, lowest, &queries);
     let (neighbors, degree) = places(links);
@@ -105,17 +105,18 @@ impl<'a> Floor<'a> {
     }
 }
 
-/// The nearest rows of each query by all codes, without itself.
-fn truth(
+/// The `count` nearest rows of each of `queries`, rows themselves, by all codes, without itself. `None` when `progress` cancels.
+pub(crate) fn truth(
     codes: &RowCodes,
     queries: &[u32],
+    count: usize,
     threads: usize,
     progress: &(dyn Fn(f64) -> bool + Sync),
 ) -> Option<Vec<Vec<Link>>> {
     let own = codes.select(queries);
     let parts = try_map_chunks(codes.len(), ROWS, threads, progress, |range| {
         let rows: Vec<u32> = range.map(|row| row as u32).collect();
-        let mut found = nearest(&own, &codes.select(&rows), NEIGHBORS + 1);
+        let mut found = nearest(&own, &codes.select(&rows), count + 1);
         found.iter_mut().flatten().for_each(|link| link.row = rows[link.row as usize]);
         found
     })?;
@@ -125,7 +126,7 @@ fn truth(
     }
     for links in &mut truth {
         links.sort_unstable_by(Link::order);
-        links.truncate(NEIGHBORS);
+        links.truncate(count);
     }
     Some(truth)
 }

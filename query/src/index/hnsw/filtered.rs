@@ -63,7 +63,7 @@ impl<'a> Filtered<'a> {
         scratch: &mut Scratch,
     ) -> Result<Filtered<'a>> {
         let nodes = view.base.nodes as usize;
-        let beam = Beam::start(view, query, effort.least, scratch)?;
+        let beam = Beam::start(view, query, effort.least, None, scratch)?;
         scratch.pool.widen(effort.kept.min(nodes));
         scratch.read.reset(nodes);
         scratch.passing.reset(effort.kept_passing.min(nodes));

@@ -27,9 +27,9 @@ mod seen;
 mod view;
 
 pub(crate) use build::{Graph, build, shape};
-pub(crate) use compare::compare;
+pub(crate) use compare::{compare, node_of};
 pub(crate) use effort::Effort;
-pub(crate) use entries::MOST as MOST_ENTRIES;
+pub(crate) use entries::{MOST as MOST_ENTRIES, truth};
 pub(crate) use filtered::Filtered;
 pub(crate) use pool::Pool;
 pub(crate) use search::{Beam, Scratch};

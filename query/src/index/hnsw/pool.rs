@@ -100,7 +100,9 @@ impl Pool {
     /// the last of them. Infinity when there is none left to take, 0 when there are not as many yet.
     pub fn reach(&self, count: usize) -> f32 {
         let last = self.distance(count.saturating_sub(1));
-        match self.ahead() {
+        // When all that are kept were taken, those that were not kept are farther than any of them.
+        let full = self.is_full().then_some(self.limit());
+        match self.ahead().or(full) {
             None => f32::INFINITY,
             Some(_) if last == f32::INFINITY || last == f32::MAX => 0.0,
             Some(ahead) => ahead.max(0.0) / last.max(f32::MIN_POSITIVE),

@@ -102,11 +102,18 @@ impl Scratch {
 }
 
 impl<'a> Beam<'a> {
-    /// Goes down the upper layers and puts the beam at the nearest nodes found; it will keep `ef` candidates.
+    /// Goes down the upper layers and puts the beam at the nearest nodes found; it will keep `ef` candidates, and not come to the
+    /// node `without` of the base layer.
     ///
     /// # Errors
     /// `Corrupt`, `Io`.
-    pub fn start(view: &'a View, query: &CodedQuery, ef: usize, scratch: &mut Scratch) -> Result<Beam<'a>> {
+    pub fn start(
+        view: &'a View,
+        query: &CodedQuery,
+        ef: usize,
+        without: Option<u32>,
+        scratch: &mut Scratch,
+    ) -> Result<Beam<'a>> {
         let mut beam = Beam { view, kernels: Kernels::get(), starts: &[], steps: 0, refused: 0 };
         scratch.entries.clear();
         scratch.entries.push(0);
@@ -121,7 +128,11 @@ impl<'a> Beam<'a> {
             below.extend(found.iter().take(entries).map(|found| found.row));
         }
         beam.starts = &view.starts;
+        scratch.entries.retain(|entry| Some(*entry) != without);
         scratch.begin(&view.base, ef);
+        if let Some(without) = without {
+            scratch.seen.mark(without);
+        }
         Ok(beam)
     }
 

@@ -115,7 +115,7 @@ fn indexed(source: &Plain, metric: Metric, nlist: Option<u32>) -> Index {
 
 fn ask<'a>(vector: &'a [f32], nprobe: usize) -> Ask<'a> {
     let (wanted, cancel) = (K + 26, &|| false);
-    Ask { vector, ef: 0, nprobe, wanted, accept: None, cancel, steps: u64::MAX, share: None }
+    Ask { vector, ef: 0, nprobe, wanted, accept: None, cancel, steps: u64::MAX, share: None, without: None }
 }
 
 fn find(index: &Index, ask: &Ask<'_>) -> (Vec<Found>, Walk) {
