@@ -5,6 +5,7 @@
 //!
 //! Reads from: `session`. Writes to: revisions with hits. Never: a thread, or a wait.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +16,7 @@ use self_cell::self_cell;
 use crate::error::Result;
 use crate::plan::Decision;
 use crate::request::Request;
-use crate::rerank::{Live, Problem};
+use crate::rerank::{Live, Problem, Rerank};
 use crate::scan::{Unit, units};
 use crate::search::{Cost, Hit, Hits};
 use crate::session::{Confidence, Ground, Halt, Look, Row};
@@ -110,6 +111,8 @@ pub struct Answer {
     number: u32,
     /// The rows of the last revision.
     shown: Vec<RowRef>,
+    /// Rows of the settled pages.
+    given: HashSet<RowRef>,
 }
 
 /// What a search stands on.
@@ -142,26 +145,10 @@ self_cell!(
 impl Answer {
     pub(crate) fn start(snapshot: Snapshot, vector: &[f32], request: Request) -> Result<Answer> {
         let started = Instant::now();
-        let schema = &snapshot.state.schema;
-        validate::query(schema, vector, request.dims)?;
-        let query = request.query(vector, schema);
         let until = request.deadline.and_then(|deadline| started.checked_add(deadline));
-        let whole = vector.to_vec();
-        let asked = Asked { snapshot, whole, request, query, started };
-        let footing = Footing::try_new(asked, |asked| units(&asked.snapshot, asked.request.filter.as_ref()))?;
-        let standing = Standing::try_new(footing, |footing| {
-            let asked = footing.borrow_owner();
-            let units = footing.borrow_dependent();
-            Live::new(Ground {
-                snapshot: &asked.snapshot,
-                units,
-                request: &asked.request,
-                query: &asked.query,
-                whole: &asked.whole,
-                started: asked.started,
-            })
-        })?;
-        Ok(Answer { standing, canceller: Canceller::default(), until, number: 0, shown: Vec::new() })
+        let standing = stand(snapshot, vector, request, started, Cost::default())?;
+        let (number, shown, given) = (0, Vec::new(), HashSet::new());
+        Ok(Answer { standing, canceller: Canceller::default(), until, number, shown, given })
     }
 
     /// Goes on until the list has changed, and gives it; `None` when the answer was at its end.
@@ -171,23 +158,81 @@ impl Answer {
     /// answer is at its end.
     #[expect(clippy::should_implement_trait, reason = "it does; this one is easier to use with `?`")]
     pub fn next(&mut self) -> Result<Option<Revision>> {
+        match self.go(|live, halt| live.next(halt))? {
+            Some(look) => self.revision(look).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The hits beyond those given so far: as many as were wanted, as one revision; with none when there are no more. An answer
+    /// that is not at its end is brought there first.
+    ///
+    /// Rows that a stage has ranked beyond the first page come first; those behind them are ranked by the search alone, which
+    /// looks for more than before.
+    ///
+    /// # Errors
+    /// As [`Answer::next`].
+    pub fn page(&mut self) -> Result<Revision> {
+        while self.next()?.is_some() {}
+        let given = std::mem::take(&mut self.given);
+        let look = self.go(|live, halt| live.page(&given, halt));
+        self.given = given;
+        self.revision(look?)
+    }
+
+    /// Goes on with another query: the same filter, effort and stages, from the beginning; what was spent stays counted. With the
+    /// same query nothing happens.
+    ///
+    /// # Errors
+    /// As [`Search::run`]; the answer is then as it was.
+    ///
+    /// [`Search::run`]: crate::Search::run
+    pub fn requery(&mut self, vector: &[f32]) -> Result<()> {
+        let cost = self.standing.with_dependent(|_, live| live.cost());
+        let asked = self.standing.borrow_owner().borrow_owner();
+        if asked.whole == vector {
+            return Ok(());
+        }
+        let (snapshot, request) = (asked.snapshot.clone(), asked.request.clone());
+        self.standing = stand(snapshot, vector, request, asked.started, cost)?;
+        self.given.clear();
+        Ok(())
+    }
+
+    /// One more stage behind all others: the list found so far is refined by it.
+    ///
+    /// # Errors
+    /// `BadRequest` when the stage cannot be with this collection.
+    pub fn rerank(&mut self, stage: impl Into<Rerank>) -> Result<()> {
+        let stage = stage.into();
+        stage.check(&self.standing.borrow_owner().borrow_owner().snapshot.state.schema)?;
+        self.standing.with_dependent_mut(|_, live| live.add(&stage));
+        self.given.clear();
+        Ok(())
+    }
+
+    fn go<T>(&mut self, step: impl FnOnce(&mut Live<'_>, &Halt<'_>) -> Result<T>) -> Result<T> {
         let (canceller, until) = (self.canceller.clone(), self.until);
-        let (look, cost, problem) = self.standing.with_dependent_mut(|_, live| {
-            let cancelled = || canceller.is_cancelled();
-            let look = live.next(&Halt::new(&cancelled, until));
-            (look, live.cost(), live.problem().cloned())
-        });
-        let Some(look) = look? else { return Ok(None) };
+        let cancelled = || canceller.is_cancelled();
+        self.standing.with_dependent_mut(|_, live| step(live, &Halt::new(&cancelled, until)))
+    }
+
+    fn revision(&mut self, look: Look) -> Result<Revision> {
+        let (cost, problem) =
+            self.standing.with_dependent(|_, live| (live.cost(), live.problem().cloned()));
         self.number += 1;
         let Look { stage, rows, settled, confidence, stopped } = look;
         let differs = |(place, row): (usize, &Row)| (self.shown.get(place) != Some(&row.row)).then_some(place);
         let changed = rows.iter().enumerate().filter_map(differs).collect();
         self.shown.clear();
         self.shown.extend(rows.iter().map(|row| row.row));
+        if stopped.is_some() {
+            self.given.extend(&self.shown);
+        }
         let footing = self.standing.borrow_owner();
         let Asked { snapshot, request, .. } = footing.borrow_owner();
         let hits = hits(snapshot, footing.borrow_dependent(), request.dims, rows, &confidence)?;
-        Ok(Some(Revision {
+        Ok(Revision {
             number: self.number,
             stage,
             hits,
@@ -198,7 +243,7 @@ impl Answer {
             cost,
             stopped_because: stopped,
             problem,
-        }))
+        })
     }
 
     /// Something that cancels it, from any thread: the next revision is then the last, with what was found by then.
@@ -210,6 +255,26 @@ impl Answer {
     pub fn explain(&self) -> Vec<Decision> {
         self.standing.with_dependent(|_, live| live.decisions())
     }
+}
+
+/// A search that has not begun; `spent` was spent before.
+fn stand(
+    snapshot: Snapshot,
+    vector: &[f32],
+    request: Request,
+    started: Instant,
+    spent: Cost,
+) -> Result<Standing> {
+    let schema = &snapshot.state.schema;
+    validate::query(schema, vector, request.dims)?;
+    let (query, whole) = (request.query(vector, schema), vector.to_vec());
+    let asked = Asked { snapshot, whole, request, query, started };
+    let footing = Footing::try_new(asked, |asked| units(&asked.snapshot, asked.request.filter.as_ref()))?;
+    Standing::try_new(footing, |footing| {
+        let Asked { snapshot, whole, request, query, started } = footing.borrow_owner();
+        let (units, started) = (footing.borrow_dependent(), *started);
+        Live::new(Ground { snapshot, units, request, query, whole, started }, spent)
+    })
 }
 
 impl Iterator for Answer {
@@ -249,7 +314,8 @@ pub(crate) fn run(
     validate::query(schema, vector, request.dims)?;
     let query = request.query(vector, schema);
     let units = units(snapshot, request.filter.as_ref())?;
-    let mut live = Live::new(Ground { snapshot, units: &units, request, query: &query, whole: vector, started })?;
+    let ground = Ground { snapshot, units: &units, request, query: &query, whole: vector, started };
+    let mut live = Live::new(ground, Cost::default())?;
     let until = request.deadline.and_then(|deadline| started.checked_add(deadline));
     let halt = Halt::new(cancel, until);
     let look = live.run(&halt)?;

@@ -132,6 +132,17 @@ pub struct Cost {
     pub elapsed: Duration,
 }
 
+impl Cost {
+    /// Counts what another search has cost; not its time, which is part of this one's.
+    pub(crate) fn add(&mut self, other: &Cost) {
+        self.rows_exact += other.rows_exact;
+        self.index_steps += other.index_steps;
+        self.rows_refused += other.rows_refused;
+        self.bytes_read += other.bytes_read;
+        self.scorer_calls += other.scorer_calls;
+    }
+}
+
 impl Search {
     pub(crate) fn new(snapshot: Snapshot, query: &[f32]) -> Self {
         Search { snapshot, query: query.to_vec(), asked: Asked::default() }

@@ -303,3 +303,131 @@ fn a_scorer_that_fails_panics_or_says_nonsense_leaves_the_best_so_far() {
         assert!(last.problem.is_some() && all[..all.len() - 1].iter().all(|r| r.problem.is_none()));
     }
 }
+
+#[test]
+fn pages_follow_each_other_without_a_row_twice() {
+    every_kind(|col, queries, _, kind| {
+        for query in queries.iter().take(3) {
+            for mmr in [false, true] {
+                let search = col.search(query).k(7).ef(200).nprobe(60).filter("n < 60");
+                let search = if mmr { search.rerank(Mmr::new(0.8)) } else { search };
+                let all = col.search(query).k(5000).filter("n < 60").exact().run().unwrap();
+                let mut answer = search.start().unwrap();
+                let mut pages = revisions_of(&mut answer).pop().unwrap().hits;
+                let mut ends = 0;
+                for _ in 0..12 {
+                    let page = answer.page().unwrap();
+                    assert_eq!(page.settled, page.hits.len());
+                    assert!(page.hits.windows(2).all(|w| w[0].score >= w[1].score), "{kind}");
+                    ends += usize::from(page.stopped_because == Some(StoppedBecause::Exhausted));
+                    pages.extend(page.hits);
+                }
+                assert!(ends > 0, "{kind}: there are fewer rows than pages");
+                let (mut found, mut expected) = (ids(&pages), ids(&all));
+                if !mmr {
+                    // Found by the same distances, all of them, in their order.
+                    assert_eq!(found, expected, "{kind}");
+                }
+                found.sort();
+                expected.sort();
+                assert_eq!(found, expected, "{kind}: every row once");
+                assert!(answer.next().unwrap().is_none());
+            }
+        }
+    });
+}
+
+fn revisions_of(answer: &mut Answer) -> Vec<Revision> {
+    let mut all = Vec::new();
+    while let Some(revision) = answer.next().unwrap() {
+        all.push(revision);
+    }
+    all
+}
+
+#[test]
+fn another_query_or_one_more_stage_gives_what_a_new_search_gives() {
+    every_kind(|col, queries, _, kind| {
+        let search = |query: &[f32]| col.search(query).k(10).ef(100).nprobe(30);
+        let mut answer = search(&queries[0]).start().unwrap();
+        let first = revisions_of(&mut answer).pop().unwrap();
+        answer.requery(&queries[0]).unwrap();
+        assert!(answer.next().unwrap().is_none(), "the same query changes nothing");
+        assert!(answer.requery(&queries[0][..4]).is_err(), "too short");
+        answer.requery(&queries[1]).unwrap();
+        let all = revisions_of(&mut answer);
+        assert_eq!(all[0].number, first.number + 1);
+        assert!(all[0].cost.bytes_read >= first.cost.bytes_read && all[0].cost.elapsed >= first.cost.elapsed);
+        assert_eq!(ids(&all.last().unwrap().hits), ids(&search(&queries[1]).run().unwrap()), "{kind}");
+
+        // A stage put behind a finished answer refines its list.
+        let by_id = |ids: &[Key]| {
+            Ok(ids.iter().map(|id| if let Key::Int(id) = id { (id % 97) as f64 } else { 0.0 }).collect())
+        };
+        answer.rerank(Scored::new(by_id).budget(10).batch(4)).unwrap();
+        let refined = revisions_of(&mut answer);
+        assert!(refined.len() >= 3 && refined.iter().rev().skip(1).all(|r| r.settled == 0));
+        let hits = &refined.last().unwrap().hits;
+        assert!(hits.iter().all(|hit| hit.stage == Stage::Rerank) && hits.windows(2).all(|w| w[0].score >= w[1].score));
+        let (mut one, mut other) = (ids(hits), ids(&all.last().unwrap().hits));
+        one.sort();
+        other.sort();
+        assert_eq!(one, other, "{kind}: the same rows in another order");
+        assert!(answer.rerank(Levels::new([])).is_err());
+    });
+}
+
+#[test]
+fn whatever_is_done_with_an_answer_in_whatever_order_the_laws_hold() {
+    let mut random = Random::new(11);
+    let (_db, col, queries) = collection(Metric::L2, Element::F32, HNSW, &mut random);
+    for _ in 0..150 {
+        let k = 1 + random.below(15) as usize;
+        let query = &queries[random.below(queries.len() as u64) as usize];
+        let (search, what) = asked(&mut random, k, col.search(query).dims(DIMS));
+        let mut answer = search.start().unwrap();
+        let canceller = answer.canceller();
+        let (mut number, mut cost, mut cancelled) = (0, None, false);
+        let mut log = what;
+        for _ in 0..random.below(12) {
+            let action = random.below(8);
+            log += &format!(" {action}");
+            let revision = match action {
+                0 => {
+                    answer.requery(&queries[random.below(queries.len() as u64) as usize]).unwrap();
+                    continue;
+                }
+                1 => {
+                    answer.rerank(Mmr::new(f64::from(random.unit().abs()))).unwrap();
+                    continue;
+                }
+                2 => {
+                    let scorer = |ids: &[Key]| Ok(vec![1.0; ids.len()]);
+                    answer.rerank(Scored::new(scorer).budget(20).batch(6)).unwrap();
+                    continue;
+                }
+                3 if random.below(4) == 0 => {
+                    canceller.cancel();
+                    cancelled = true;
+                    continue;
+                }
+                4 => Some(answer.page().unwrap()),
+                _ => answer.next().unwrap(),
+            };
+            let Some(revision) = revision else { continue };
+            assert!(revision.number > number, "{log}");
+            number = revision.number;
+            assert!(revision.hits.len() <= k && revision.settled <= revision.hits.len(), "{log}");
+            let mut unique = ids(&revision.hits);
+            unique.sort();
+            unique.dedup();
+            assert_eq!(unique.len(), revision.hits.len(), "{log}");
+            let spent = revision.cost.rows_exact + revision.cost.index_steps + revision.cost.scorer_calls;
+            assert!(cost.is_none_or(|before| before <= spent), "{log}");
+            cost = Some(spent);
+            if cancelled {
+                assert!(revision.stopped_because.is_some(), "{log}");
+            }
+        }
+    }
+}

@@ -2,12 +2,17 @@
 //!
 //! Reads from: `session`, the stages. Writes to: looks. Never: a row of a stage before the one before it has ended.
 
+use std::collections::HashSet;
+
+use foretaste_query::index::RowRef;
+
 use crate::answer::{Stage, StoppedBecause};
 use crate::error::Result;
 use crate::plan::Decision;
 use crate::rerank::{List, Problem, Refine, Rerank, Step};
 use crate::search::Cost;
-use crate::session::{Confidence, Ground, Halt, Look, Session};
+use crate::request::MAX_K;
+use crate::session::{Confidence, Ground, Halt, Look, Row, Session};
 
 /// A search on its way through its stages.
 pub(crate) struct Live<'a> {
@@ -18,6 +23,8 @@ pub(crate) struct Live<'a> {
     list: List,
     phase: Phase,
     problem: Option<Problem>,
+    /// Whether there is or was a stage.
+    refined: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,14 +35,49 @@ enum Phase {
 }
 
 impl<'a> Live<'a> {
-    /// A search that has not begun.
-    pub fn new(ground: Ground<'a>) -> Result<Live<'a>> {
+    /// A search that has not begun; `spent` was spent before.
+    pub fn new(ground: Ground<'a>, spent: Cost) -> Result<Live<'a>> {
         let stages = (0..).zip(&ground.request.stages);
         let mut stages: Vec<_> = stages.filter_map(|(i, stage): (usize, &Rerank)| stage.work(i == 0)).collect();
         stages.reverse();
         let session = Session::new(ground)?;
-        let (list, phase) = (List::default(), Phase::Searching);
-        Ok(Live { ground, session, stages, list, phase, problem: None })
+        let (list, phase) = (List { spent, ..List::default() }, Phase::Searching);
+        Ok(Live { ground, session, stages, list, phase, problem: None, refined: !ground.request.stages.is_empty() })
+    }
+
+    /// One more stage, behind all others.
+    pub fn add(&mut self, stage: &Rerank) {
+        self.stages.splice(0..0, stage.work(false));
+        self.refined = true;
+        if self.phase == Phase::Done {
+            (self.phase, self.problem) = (Phase::Refining, None);
+        }
+    }
+
+    /// The next rows, none of which is among `shown`: those that a stage has ranked already, then those that the search finds.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn page(&mut self, shown: &HashSet<RowRef>, halt: &Halt<'_>) -> Result<Look> {
+        let k = self.ground.request.k;
+        let mut rows: Vec<Row> =
+            self.list.rows.iter().filter(|row| !shown.contains(&row.row)).take(k).copied().collect();
+        if rows.len() < k {
+            let mut request = self.ground.request.clone();
+            let most = (shown.len() + rows.len()).saturating_add(k).min(MAX_K);
+            (request.k, request.keep) = (most, most);
+            request.ef = request.ef.max(most.saturating_mul(2));
+            request.stages.clear();
+            let (more, cost) = self.ground.nearest(self.ground.query, &request, halt)?;
+            self.list.spent.add(&cost);
+            let had: HashSet<RowRef> = rows.iter().map(|row| row.row).collect();
+            let new = more.into_iter().filter(|row| !shown.contains(&row.row) && !had.contains(&row.row));
+            rows.extend(new.take(k - rows.len()));
+        }
+        let whole = if rows.len() < k { StoppedBecause::Exhausted } else { StoppedBecause::Complete };
+        let stopped = Some(halt.why().unwrap_or(whole));
+        let stage = rows.iter().map(|row| row.stage).max().unwrap_or(Stage::Exact);
+        Ok(Look { stage, settled: rows.len(), rows, confidence: Confidence::default(), stopped })
     }
 
     /// Goes through to the end without showing anything in between.
@@ -112,9 +154,9 @@ impl<'a> Live<'a> {
 
     fn look(&self, stopped: Option<StoppedBecause>) -> Look {
         // It is of the search; of what a stage made of it nothing is known.
-        let confidence = match self.ground.request.stages.is_empty() {
-            true => self.session.confidence(&self.list.rows),
-            false => Confidence::default(),
+        let confidence = match self.refined {
+            false => self.session.confidence(&self.list.rows),
+            true => Confidence::default(),
         };
         let k = self.ground.request.k;
         let rows = self.list.rows.get(..k).unwrap_or(&self.list.rows).to_vec();
@@ -131,14 +173,9 @@ impl<'a> Live<'a> {
 
     /// What it has cost so far.
     pub fn cost(&self) -> Cost {
-        let (cost, spent) = (self.session.cost(), self.list.spent);
-        Cost {
-            scorer_calls: spent.scorer_calls,
-            rows_exact: cost.rows_exact + spent.rows_exact,
-            index_steps: cost.index_steps + spent.index_steps,
-            bytes_read: cost.bytes_read + spent.bytes_read,
-            ..cost
-        }
+        let mut cost = self.session.cost();
+        cost.add(&self.list.spent);
+        cost
     }
 
     /// How each part is gone through.

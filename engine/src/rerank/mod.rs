@@ -51,16 +51,7 @@ pub(crate) struct List {
     /// So many of the first rows keep their places in this stage.
     pub settled: usize,
     /// What the stages have cost.
-    pub spent: Spent,
-}
-
-/// What the stages of a search have cost.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Spent {
-    pub scorer_calls: u64,
-    pub rows_exact: u64,
-    pub index_steps: u64,
-    pub bytes_read: u64,
+    pub spent: Cost,
 }
 
 /// How a step of a stage ended.
@@ -123,15 +114,6 @@ impl Rerank {
             Rerank::Scored(scored) => Some(Box::new(scored.work())),
             Rerank::Mmr(mmr) => Some(Box::new(mmr.work())),
         }
-    }
-}
-
-impl Spent {
-    /// A search that a stage has made.
-    fn add(&mut self, cost: &Cost) {
-        self.rows_exact += cost.rows_exact;
-        self.index_steps += cost.index_steps;
-        self.bytes_read += cost.bytes_read;
     }
 }
 

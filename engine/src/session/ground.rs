@@ -14,7 +14,6 @@ use crate::scan::{Unit, key_of};
 use crate::session::{Halt, Row, Session};
 use crate::search::Cost;
 use crate::snapshot::Snapshot;
-use crate::state::Place;
 
 /// What a search stands on.
 #[derive(Clone, Copy)]
@@ -96,10 +95,5 @@ impl<'a> Ground<'a> {
     /// The key of a row.
     pub fn key(&self, row: RowRef) -> Result<Key> {
         Ok(key_of(self.snapshot, self.units, row)?)
-    }
-
-    /// Where a row is.
-    pub fn place(&self, row: RowRef) -> Option<Place> {
-        self.units.get(row.source as usize).map(|unit| unit.place(row.row))
     }
 }
