@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use foretaste::{
-    Answer, Collection, Csd, Database, Element, Gaussian, Hit, HnswParams, Hits, IvfParams, Key, Levels, Measure,
+    Answer, Collection, Csd, Database, Element, Fuse, Fusion, Gaussian, Hit, HnswParams, Hits, IvfParams, Key, Levels, Measure,
     Metric, Mmr, Revision, RowVariance, Schema, Scored, Search, Spec, Stage, StoppedBecause, Variance,
 };
 use foretaste_storage::vfs::mem::MemVfs;
@@ -179,7 +179,7 @@ fn the_laws_hold_for_every_stage_behind_the_search() {
     every_kind(|col, queries, random, kind| {
         let dot = col.schema().metric() == Metric::Dot;
         for query in queries.iter().take(4) {
-            for stage in 0..6 {
+            for stage in 0..7 {
                 let k = 1 + random.below(20) as usize;
                 let (search, what) = asked(random, k, col.search(query));
                 let by_id = |ids: &[Key]| {
@@ -192,6 +192,7 @@ fn the_laws_hold_for_every_stage_behind_the_search() {
                     2 => search.rerank(Scored::new(by_id).budget(50).batch(16)),
                     3 => search.rerank(Scored::new(by_id).budget(50).batch(8).adaptive()),
                     4 if !dot => search.rerank(Csd::new(1.0)),
+                    6 => search.rerank(Fuse::new(Fusion::Rrf { kappa: 60.0 }).vector(&queries[5], 1.0).vector(&queries[6], 0.5)),
                     5 if !dot => search.rerank(Gaussian::new(Measure::Wasserstein)).rerank(Mmr::new(0.9)),
                     _ => continue,
                 };
@@ -430,4 +431,64 @@ fn whatever_is_done_with_an_answer_in_whatever_order_the_laws_hold() {
             }
         }
     }
+}
+
+#[test]
+fn fused_lists_are_what_the_functions_make_of_single_searches() {
+    use foretaste_query::rerank::fuse::{self, List, Scale};
+
+    let mut random = Random::new(2);
+    let (_db, col, queries) = collection(Metric::Cosine, Element::F32, Spec::Flat, &mut random);
+    let list = |query: &[f32]| -> Vec<(Key, f64)> {
+        let hits = col.search(query).k(30).run().unwrap();
+        hits.iter().map(|hit| (hit.id.clone(), hit.score)).collect()
+    };
+    // The functions order ids that can be copied.
+    let number = |hits: Vec<(Key, f64)>| -> Vec<(i64, f64)> {
+        hits.into_iter().map(|(id, score)| if let Key::Int(id) = id { (id, score) } else { (0, score) }).collect()
+    };
+    let lists: Vec<Vec<(i64, f64)>> = queries[..3].iter().map(|query| number(list(query))).collect();
+    let weights = [1.0, 0.7, 2.0];
+    let rankings = |scale: Option<Scale>| -> Vec<List<'_, i64>> {
+        lists
+            .iter()
+            .zip(weights)
+            .map(|(hits, weight)| {
+                let list = List::new(&hits[..]).weighted(weight);
+                scale.map_or(list, |scale| list.scaled(scale))
+            })
+            .collect()
+    };
+    let cases = [
+        (Fusion::Rrf { kappa: 60.0 }, fuse::rrf(&rankings(None), 60.0)),
+        (Fusion::ZScore, fuse::convex(&rankings(Some(Scale::ZScore)))),
+        (Fusion::MinMax, fuse::convex(&rankings(Some(Scale::TheoreticalMinMax { min: -1.0 })))),
+        (Fusion::Borda, fuse::borda(&rankings(None))),
+        (Fusion::Copeland, fuse::copeland(&rankings(None))),
+        (Fusion::Kemeny, fuse::kemeny(&rankings(None))),
+        (Fusion::RunOff { finalists: 8 }, fuse::run_off(&rankings(None), 8)),
+    ];
+    for (fusion, expected) in cases {
+        let stage = Fuse::new(fusion).weight(weights[0]).vector(&queries[1], weights[1]);
+        let stage = stage.vector(&queries[2], weights[2]).depth(30);
+        let hits = col.search(&queries[0]).k(30).rerank(stage.clone()).run().unwrap();
+        let scores: Vec<f64> = hits.iter().map(|hit| hit.score).collect();
+        let wanted: Vec<f64> = expected.iter().take(30).map(|hit| hit.1).collect();
+        assert!(scores.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-9), "{fusion:?}: {scores:?} {wanted:?}");
+        for hit in hits.iter() {
+            let alone = col.search(&queries[0]).k(3100).exact().run().unwrap();
+            let distance = alone.iter().find(|a| a.id == hit.id).unwrap().distance;
+            assert!((distance - hit.distance).abs() < 1e-9, "its distance is that from the search's own query");
+        }
+        // Each list makes the answer anew.
+        let all = revisions(col.search(&queries[0]).k(30).rerank(stage).start().unwrap());
+        assert!(all.len() >= 3);
+    }
+    let gate = Fuse::new(Fusion::Borda).vector(&queries[1], 1.0).depth(30).min_votes(2);
+    let both = col.search(&queries[0]).k(30).rerank(gate).run().unwrap();
+    let in_both = lists[0].iter().filter(|(id, _)| lists[1].iter().any(|(other, _)| other == id)).count();
+    assert_eq!(both.len(), in_both);
+    let refused = |stage: Fuse| col.search(&queries[0]).rerank(stage).run().is_err();
+    assert!(refused(Fuse::new(Fusion::Borda).weight(0.0)) && refused(Fuse::new(Fusion::Borda).weight(f64::NAN)));
+    assert!(refused(Fuse::new(Fusion::Borda).vector(&[1.0], 1.0)));
 }

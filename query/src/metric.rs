@@ -61,6 +61,11 @@ impl Metric {
 }
 
 impl Metric {
+    /// No score is below this: -1 for a cosine, minus infinity for the others.
+    pub fn least_score(self) -> f64 {
+        if self == Metric::Cosine { -1.0 } else { f64::NEG_INFINITY }
+    }
+
     /// The squared Euclidean distance that a distance stands for: of the vectors under L2, of the same scaled to length 1 under
     /// cosine. `None` for the inner product, which is of no such distance.
     pub fn squared(self, distance: f64) -> Option<f64> {

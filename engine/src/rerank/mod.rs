@@ -5,10 +5,12 @@
 //! | [`Levels`] | the distance at longer and longer levels | fewer and fewer vectors |
 //! | [`Gaussian`] | a distance between normal distributions | means and variances, as far as a bound says |
 //! | [`Scored`] | an expensive scorer of the caller's | ids, as many as the budget allows |
+//! | [`Fuse`] | several lists at once | as many searches as lists |
 //! | [`Mmr`] | nearness and difference from what stands before | vectors of the list |
 //!
 //! Reads from: rows found by `session`. Writes to: a list of rows. Never: a row that does not pass the search's filter.
 
+mod fuse;
 mod gaussian;
 mod levels;
 mod live;
@@ -17,6 +19,7 @@ mod scored;
 
 use std::fmt;
 
+pub use fuse::{Fuse, Fusion};
 pub use gaussian::{Csd, Gaussian, Measure};
 pub use levels::Levels;
 pub(crate) use live::Live;
@@ -41,6 +44,8 @@ pub enum Rerank {
     Scored(Scored),
     /// See [`Mmr`].
     Mmr(Mmr),
+    /// See [`Fuse`].
+    Fuse(Fuse),
 }
 
 /// The list that stages refine.
@@ -89,6 +94,7 @@ impl Rerank {
             Rerank::Levels(levels) => levels.check(schema),
             Rerank::Csd(csd) => csd.check(schema),
             Rerank::Gaussian(gaussian) => gaussian.check(schema),
+            Rerank::Fuse(fuse) => fuse.check(schema),
             Rerank::Scored(_) | Rerank::Mmr(_) => Ok(()),
         }
     }
@@ -100,6 +106,7 @@ impl Rerank {
             Rerank::Csd(_) | Rerank::Gaussian(_) => k,
             Rerank::Scored(scored) => scored.keep(k),
             Rerank::Mmr(mmr) => mmr.keep(k),
+            Rerank::Fuse(fuse) => fuse.keep(k),
         }
     }
 
@@ -113,6 +120,7 @@ impl Rerank {
             Rerank::Gaussian(gaussian) => Some(Box::new(gaussian.work())),
             Rerank::Scored(scored) => Some(Box::new(scored.work())),
             Rerank::Mmr(mmr) => Some(Box::new(mmr.work())),
+            Rerank::Fuse(fuse) => Some(Box::new(fuse.work())),
         }
     }
 }
@@ -127,7 +135,7 @@ macro_rules! stages {
         }
     )*};
 }
-stages!(Levels, Csd, Gaussian, Scored, Mmr);
+stages!(Levels, Csd, Gaussian, Scored, Mmr, Fuse);
 
 impl fmt::Debug for Rerank {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -137,6 +145,7 @@ impl fmt::Debug for Rerank {
             Rerank::Gaussian(gaussian) => gaussian.fmt(f),
             Rerank::Scored(scored) => scored.fmt(f),
             Rerank::Mmr(mmr) => mmr.fmt(f),
+            Rerank::Fuse(fuse) => fuse.fmt(f),
         }
     }
 }

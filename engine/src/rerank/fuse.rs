@@ -1,0 +1,220 @@
+//! Several ranked lists made one: the search's own, those of other query vectors.
+//!
+//! Each list is found by an ordinary search with the same filter; after each the fused list is shown as it is then.
+//!
+//! Reads from: the search. Writes to: the list. Never: a row twice.
+
+use std::collections::HashMap;
+
+use foretaste_query::index::RowRef;
+use foretaste_query::metric::Metric;
+use foretaste_query::rerank::fuse::{self, List as Ranking, Scale};
+
+use crate::answer::Stage;
+use crate::error::Result;
+use crate::rerank::{List, Refine, Step, bad};
+use crate::request::MAX_K;
+use crate::schema::Schema;
+use crate::session::{Ground, Halt, Row};
+use crate::validate;
+
+/// How ranked lists become one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Fusion {
+    /// Sums of `weight / (kappa + rank)` (reciprocal rank fusion; Cormack, Clarke and Büttcher, 2009).
+    Rrf {
+        /// How little the first ranks stand out: 60 is the published value.
+        kappa: f64,
+    },
+    /// Sums of weighted scores as z-scores of their lists.
+    ZScore,
+    /// Sums of weighted scores, from the least that could be (-1 for a cosine, 0 for BM25) to the best of the list.
+    MinMax,
+    /// Sums of ranks.
+    Borda,
+    /// Majorities of pairs.
+    Copeland,
+    /// The order of the first ten that contradicts the lists least; beyond them Borda's.
+    Kemeny,
+    /// Median ranks, then a run-off by majorities among so many: one list of three or more may be arbitrarily bad.
+    RunOff {
+        /// How many come into the second round.
+        finalists: usize,
+    },
+}
+
+/// Fuses the search's list with those of other query vectors.
+///
+/// ```
+/// # use foretaste::{Database, Metric, Schema};
+/// use foretaste::{Fuse, Fusion};
+///
+/// # fn run(path: &std::path::Path) -> foretaste::Result<()> {
+/// # let db = Database::open(path.join("notes.ft"))?;
+/// # let docs = db.create_collection("docs", Schema::new(2, Metric::L2))?;
+/// # for (id, x) in [("a", 0.0), ("b", 1.0), ("c", 2.0)] { docs.upsert(id, &[x, 0.0])?; }
+/// let both = Fuse::new(Fusion::Rrf { kappa: 60.0 }).vector(&[2.0, 0.0], 1.0).vector(&[1.0, 0.0], 1.0);
+/// let hits = docs.search(&[0.0, 0.0]).k(3).rerank(both).run()?;
+/// assert_eq!(hits[0].id.to_string(), "b");
+/// # Ok(()) }
+/// # run(tempfile::tempdir().unwrap().path()).unwrap();
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fuse {
+    fusion: Fusion,
+    /// How much the search's own list counts.
+    weight: f64,
+    others: Vec<Other>,
+    depth: usize,
+    votes: usize,
+}
+
+/// Where another list comes from.
+#[derive(Debug, Clone, PartialEq)]
+struct Other {
+    from: From,
+    weight: f64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum From {
+    Vector(Vec<f32>),
+}
+
+impl Fuse {
+    /// Fuses lists like this; so far there is only the search's own, with weight 1.
+    pub fn new(fusion: Fusion) -> Fuse {
+        Fuse { fusion, weight: 1.0, others: Vec::new(), depth: 100, votes: 1 }
+    }
+
+    /// How much the search's own list counts.
+    pub fn weight(mut self, weight: f64) -> Fuse {
+        self.weight = weight;
+        self
+    }
+
+    /// One more list: the rows nearest to another query vector.
+    pub fn vector(mut self, vector: &[f32], weight: f64) -> Fuse {
+        self.others.push(Other { from: From::Vector(vector.to_vec()), weight });
+        self
+    }
+
+    /// How many rows of each list count: 100, unless said otherwise, and at least as many as are wanted.
+    pub fn depth(mut self, rows: usize) -> Fuse {
+        self.depth = rows;
+        self
+    }
+
+    /// Only rows that at least so many of the lists have: a gate before an expensive stage. There may then be fewer hits than are
+    /// wanted.
+    pub fn min_votes(mut self, lists: usize) -> Fuse {
+        self.votes = lists;
+        self
+    }
+
+    pub(super) fn check(&self, schema: &Schema) -> Result<()> {
+        let weights = || self.others.iter().map(|other| other.weight).chain([self.weight]);
+        if let Some(weight) = weights().find(|weight| !(*weight >= 0.0 && weight.is_finite())) {
+            return Err(bad(format!("the weight of a list is {weight}; it must be finite and not negative")));
+        }
+        if weights().all(|weight| weight == 0.0) {
+            return Err(bad("one of the lists must have a weight".into()));
+        }
+        if self.fusion == Fusion::MinMax && schema.metric() != Metric::Cosine {
+            return Err(bad("only a cosine has a least score; use `ZScore`, or ranks".into()));
+        }
+        for Other { from: From::Vector(vector), .. } in &self.others {
+            validate::query(schema, vector, schema.dim())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn keep(&self, k: usize) -> usize {
+        self.depth.min(MAX_K).max(k)
+    }
+
+    pub(super) fn work(&self) -> Work {
+        Work { fuse: self.clone(), lists: Vec::new(), rows: HashMap::new() }
+    }
+
+    /// The lists as one, best first.
+    fn fuse(&self, lists: &[(Vec<(RowRef, f64)>, f64, f64)]) -> Vec<(RowRef, f64)> {
+        let minmax = self.fusion == Fusion::MinMax;
+        let rankings: Vec<Ranking<'_, RowRef>> = lists
+            .iter()
+            .map(|(hits, weight, min)| {
+                let scale = if minmax { Scale::TheoreticalMinMax { min: *min } } else { Scale::ZScore };
+                Ranking::new(hits).weighted(*weight).scaled(scale)
+            })
+            .collect();
+        let fused = match self.fusion {
+            Fusion::Rrf { kappa } => fuse::rrf(&rankings, kappa),
+            Fusion::ZScore | Fusion::MinMax => fuse::convex(&rankings),
+            Fusion::Borda => fuse::borda(&rankings),
+            Fusion::Copeland => fuse::copeland(&rankings),
+            Fusion::Kemeny => fuse::kemeny(&rankings),
+            Fusion::RunOff { finalists } => fuse::run_off(&rankings, finalists),
+        };
+        if self.votes > 1 { fuse::min_votes(&fused, &rankings, self.votes) } else { fused }
+    }
+}
+
+pub(super) struct Work {
+    fuse: Fuse,
+    /// Lists so far: rows with scores, the weight, the least score that could be.
+    lists: Vec<(Vec<(RowRef, f64)>, f64, f64)>,
+    /// All rows of them, with their distance from the search's own query.
+    rows: HashMap<RowRef, Row>,
+}
+
+impl Refine for Work {
+    fn step(&mut self, ground: &Ground<'_>, list: &mut List, halt: &Halt<'_>) -> Result<Step> {
+        if self.lists.is_empty() {
+            self.add(list.rows.clone(), self.fuse.weight, ground)?;
+        }
+        let Some(Other { from: From::Vector(vector), weight }) = self.fuse.others.get(self.lists.len() - 1).cloned() else {
+            self.place(list);
+            return Ok(Step::Done);
+        };
+        let mut request = ground.request.clone();
+        request.k = self.fuse.keep(request.k);
+        request.keep = request.k;
+        request.stages.clear();
+        let query = request.query(&vector, &ground.snapshot.state.schema);
+        let (rows, cost) = ground.nearest(&query, &request, halt)?;
+        list.spent.add(&cost);
+        self.add(rows, weight, ground)?;
+        self.place(list);
+        Ok(if self.lists.len() > self.fuse.others.len() { Step::Done } else { Step::More })
+    }
+}
+
+impl Work {
+    fn add(&mut self, rows: Vec<Row>, weight: f64, ground: &Ground<'_>) -> Result<()> {
+        let own = self.lists.is_empty();
+        let mut numbers = Vec::new();
+        let hits = rows.iter().map(|row| (row.row, row.score)).collect();
+        for row in rows {
+            if let std::collections::hash_map::Entry::Vacant(place) = self.rows.entry(row.row) {
+                let distance = match own {
+                    true => row.distance,
+                    false => {
+                        ground.vector(row.row, ground.query.dims(), &mut numbers)?;
+                        ground.query.exact(&numbers)
+                    }
+                };
+                place.insert(Row { distance, stage: Stage::Rerank, ..row });
+            }
+        }
+        let least = ground.query.metric().least_score();
+        self.lists.push((hits, weight, least));
+        Ok(())
+    }
+
+    fn place(&self, list: &mut List) {
+        let fused = self.fuse.fuse(&self.lists);
+        let placed = |(row, score): (RowRef, f64)| self.rows.get(&row).map(|row| Row { score, ..*row });
+        list.rows = fused.into_iter().filter_map(placed).collect();
+    }
+}
