@@ -72,7 +72,8 @@ impl DataSet {
     }
 }
 
-fn array(file: &Path, name: &str) -> anyhow::Result<(usize, String, Vec<f32>)> {
+/// A two-dimensional array of a file: its width, the metric that the file states, its numbers.
+pub fn array(file: &Path, name: &str) -> anyhow::Result<(usize, String, Vec<f32>)> {
     let options = Options { vector: Some(name.to_string()), ..Options::default() };
     let mut reader = import::open(file, &options).with_context(|| format!("{name} of {}", file.display()))?;
     let mut rows = Rows::default();

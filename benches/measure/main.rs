@@ -1,9 +1,10 @@
-//! Measures what `docs/measurements.md` states: durable ingest, import, bytes on disk, time to open, scan rate.
+//! Measures what `docs/measurements.md` states: durable ingest, import, bytes on disk, time to open, scan rate, reranking.
 //!
 //! ```text
 //! cargo run --release -p foretaste-benches --bin measure -- ingest FILE.hdf5 [--batch 1000] [--payload] [--threads N]
 //! cargo run --release -p foretaste-benches --bin measure -- scan FILE.hdf5
 //! cargo run --release -p foretaste-benches --bin measure -- open
+//! cargo run --release -p foretaste-benches --bin measure -- levels|gaussian|scorers FILE.hdf5
 //! cargo run --release -p foretaste-benches --bin measure -- bandwidth
 //! ```
 //!
@@ -11,9 +12,12 @@
 //! Never: a time with the building of the data in it.
 
 mod bandwidth;
+mod gaussian;
 mod ingest;
+mod levels;
 mod open;
 mod scan;
+mod scorers;
 
 use std::path::PathBuf;
 
@@ -37,6 +41,12 @@ enum What {
     Scan(scan::Args),
     /// Time to open and to the first answer, by number of segments and of rows, each in a fresh process.
     Open(open::Args),
+    /// Levels and schedules: quality by labels, agreement with full length, bytes read.
+    Levels(levels::Args),
+    /// Distances between normal distributions: against brute force, and by labels.
+    Gaussian(gaussian::Args),
+    /// An expensive scorer on a budget: how many of its own best rows are found.
+    Scorers(scorers::Args),
     /// What one core reads from memory, to compare the scan with.
     Bandwidth,
 }
@@ -47,6 +57,9 @@ fn main() -> anyhow::Result<()> {
         What::Ingest(a) => ingest::run(&args.dir, &a),
         What::Scan(a) => scan::run(&args.dir, &a),
         What::Open(a) => open::run(&args.dir, &a),
+        What::Levels(a) => levels::run(&args.dir, &a),
+        What::Gaussian(a) => gaussian::run(&args.dir, &a),
+        What::Scorers(a) => scorers::run(&args.dir, &a),
         What::Bandwidth => bandwidth::run(),
     }
 }

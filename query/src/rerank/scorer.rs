@@ -74,6 +74,8 @@ pub struct Rerank<I> {
 struct Held<I> {
     id: I,
     cheap: f64,
+    /// What its score is expected to be, as of the last fit.
+    estimate: f64,
     score: Option<f64>,
     /// Scored, or chosen to be.
     taken: bool,
@@ -145,13 +147,15 @@ impl<I: Copy + Ord + Hash> Rerank<I> {
             }
             let Entry::Vacant(place) = self.places.entry(candidate.id) else { continue };
             place.insert(self.held.len());
-            self.held.push(Held { id: candidate.id, cheap: candidate.cheap, score: None, taken: false });
+            let Candidate { id, cheap, .. } = candidate;
+            self.held.push(Held { id, cheap, estimate: cheap, score: None, taken: false });
             if candidate.vector.len() == self.dims {
                 self.vectors.extend_from_slice(candidate.vector);
             } else {
                 // Not finite: no anchor, and expected to be worse than any.
                 self.vectors.resize(self.vectors.len() + self.dims, f32::NAN);
             }
+            self.estimate(self.held.len() - 1);
         }
         if let Phase::Search { last, .. } = self.phase {
             self.begin_round(last);
@@ -176,8 +180,10 @@ impl<I: Copy + Ord + Hash> Rerank<I> {
                 held.score = Some(score);
                 self.scored += 1;
             }
-            let vector = self.vectors.get(place * self.dims..(place + 1) * self.dims).unwrap_or_default();
-            self.ridge.add(vector, score);
+            if matches!(self.options.mode, Mode::Adaptive(_)) {
+                let vector = self.vectors.get(place * self.dims..(place + 1) * self.dims).unwrap_or_default();
+                self.ridge.add(vector, score);
+            }
         }
         match stop {
             Some(stop) => self.end(stop),
@@ -215,8 +221,7 @@ impl<I: Copy + Ord + Hash> Rerank<I> {
         let mut hits: Vec<Hit<I>> = self
             .held
             .iter()
-            .enumerate()
-            .map(|(i, held)| Hit { id: held.id, score: held.score, estimate: self.estimate(i) })
+            .map(|held| Hit { id: held.id, score: held.score, estimate: held.estimate })
             .collect();
         hits.sort_by(|a, b| {
             let by = match (a.score, b.score) {
@@ -283,7 +288,8 @@ impl<I: Copy + Ord + Hash> Rerank<I> {
 
     /// The `wanted` of `open` with the largest prediction, some deviations added to it; ties by id.
     fn best(&self, open: &[usize], wanted: usize) -> Vec<usize> {
-        let mut valued: Vec<(f64, usize)> = open.iter().map(|&i| (self.estimate(i), i)).collect();
+        let estimate = |i: usize| self.held.get(i).map_or(f64::NEG_INFINITY, |held| held.estimate);
+        let mut valued: Vec<(f64, usize)> = open.iter().map(|&i| (estimate(i), i)).collect();
         let order = |a: &(f64, usize), b: &(f64, usize)| {
             let id = |i: usize| self.held.get(i).map(|h| h.id);
             descending(a.0, b.0).then(id(a.1).cmp(&id(b.1)))
@@ -320,12 +326,16 @@ impl<I: Copy + Ord + Hash> Rerank<I> {
             return self.end(Stop::Budget);
         }
         self.phase = match self.options.mode {
+            // Held already, in the order that a search would give them.
+            Mode::Retrieve if self.held.iter().filter(|held| !held.taken).count() >= left => {
+                return self.begin_round(true);
+            }
             Mode::Retrieve => {
                 let count = self.held.len().saturating_add(self.options.batch.min(left));
                 Phase::Search { count, last: true }
             }
             Mode::Adaptive(how) => {
-                self.ridge.fit();
+                self.fit();
                 self.query = self.ridge.query();
                 let rounds = how.rounds.saturating_sub(self.round).max(1);
                 let size = left.div_ceil(rounds).max(self.options.batch).min(left);
@@ -337,16 +347,24 @@ impl<I: Copy + Ord + Hash> Rerank<I> {
 
     fn end(&mut self, stop: Stop) {
         if matches!(self.options.mode, Mode::Adaptive(_)) {
-            self.ridge.fit();
+            self.fit();
         }
         self.queue.clear();
         self.phase = Phase::Done(stop);
     }
 
-    fn estimate(&self, i: usize) -> f64 {
-        match self.options.mode {
-            Mode::Adaptive(_) if self.ridge.scale().is_some() => self.ridge.mean(self.vector(i)),
-            _ => self.held.get(i).map_or(f64::NEG_INFINITY, |h| h.cheap),
+    /// Fits the model to the scores so far, and has it estimate all candidates anew.
+    fn fit(&mut self) {
+        self.ridge.fit();
+        (0..self.held.len()).for_each(|i| self.estimate(i));
+    }
+
+    fn estimate(&mut self, i: usize) {
+        if matches!(self.options.mode, Mode::Adaptive(_)) && self.ridge.scale().is_some() {
+            let estimate = self.ridge.mean(self.vector(i));
+            if let Some(held) = self.held.get_mut(i) {
+                held.estimate = estimate;
+            }
         }
     }
 
