@@ -1,27 +1,23 @@
-//! The answer of a search, and its hits.
+//! The settled answer of a search.
 //!
 //! Reads from: `foretaste::Hits`. Writes to: arrays, lists and hits, when they are asked for.
 //! Never: a Python object per hit before somebody asks for it.
 
-use foretaste::{Hits, Key};
+use foretaste::Hits;
 use numpy::PyArray1;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::{errors, json, record};
+use crate::hits::{self, Hit};
+use crate::record;
 
-/// The answer of a search, nearest first.
+/// The answer of a search, best first.
 #[pyclass(frozen, module = "foretaste")]
 pub struct Answer {
     hits: Hits,
-    k: usize,
 }
-
-/// One row found.
-#[pyclass(frozen, module = "foretaste")]
-pub struct Hit(foretaste::Hit);
 
 /// Goes through the hits of an answer.
 #[pyclass(module = "foretaste")]
@@ -31,18 +27,9 @@ pub struct HitIterator {
 }
 
 impl Answer {
-    /// The answer to a search for `k` rows.
-    pub fn new(hits: Hits, k: usize) -> Answer {
-        Answer { hits, k }
-    }
-
-    fn each<T>(&self, f: impl Fn(&foretaste::Hit) -> T) -> Vec<T> {
-        self.hits.iter().map(f).collect()
-    }
-
-    /// The ids, when all of them are integers.
-    fn integers(&self) -> Option<Vec<i64>> {
-        self.hits.iter().map(|hit| if let Key::Int(id) = hit.id { Some(id) } else { None }).collect()
+    /// What a search has found.
+    pub fn new(hits: Hits) -> Answer {
+        Answer { hits }
     }
 }
 
@@ -51,50 +38,62 @@ impl Answer {
     /// The ids: a new int64 array when all are integers, else a list.
     #[getter]
     fn ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(ids) = self.integers() {
-            return Ok(PyArray1::from_slice(py, &ids).into_any());
-        }
-        let list = PyList::empty(py);
-        for hit in self.hits.iter() {
-            list.append(record::id(py, &hit.id)?)?;
-        }
-        Ok(list.into_any())
+        hits::ids(py, &self.hits)
     }
 
     /// The metric's own distances, smaller is nearer: a new float64 array.
     #[getter]
     fn distances<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        PyArray1::from_slice(py, &self.each(|hit| hit.distance))
+        hits::numbers(py, &self.hits, |hit| hit.distance)
     }
 
     /// What the hits are ranked by, larger is better: a new float64 array.
     #[getter]
     fn scores<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        PyArray1::from_slice(py, &self.each(|hit| hit.score))
+        hits::numbers(py, &self.hits, |hit| hit.score)
     }
 
     /// The hits, as a new list.
     #[getter]
     fn hits(&self) -> Vec<Hit> {
-        self.each(|hit| Hit(hit.clone()))
+        self.hits.iter().cloned().map(Hit).collect()
     }
 
-    /// Why there are no more hits: "k" when as many were found as were asked for, else "exhausted".
+    /// Which part of the true nearest rows it has, as far as can be expected, from 0 to 1; None when that is not known.
+    #[getter]
+    fn estimated_recall(&self) -> Option<f64> {
+        self.hits.estimated_recall
+    }
+
+    /// It has at least this part of them, in 19 of 20 searches for each segment whose index was asked; None when not known.
+    #[getter]
+    fn recall_lower_bound(&self) -> Option<f64> {
+        self.hits.recall_lower_bound
+    }
+
+    /// Why there are no more hits: "complete"; "exhausted" when no more rows match; "deadline", "budget" or "scorer_failed"
+    /// when it is the best by then.
     #[getter]
     fn stopped_because(&self) -> &'static str {
-        if self.hits.len() < self.k { "exhausted" } else { "k" }
+        hits::stopped(self.hits.stopped_because)
     }
 
-    /// What it cost: rows compared, steps of indexes, rows left out by the filter, bytes of vectors read, microseconds.
+    /// What went wrong in a stage, as text: the answer is the best until then. None when nothing did.
+    #[getter]
+    fn problem(&self) -> Option<String> {
+        self.hits.problem.as_ref().map(ToString::to_string)
+    }
+
+    /// What it cost: rows compared, steps of indexes, rows left out by the filter, bytes of vectors read, ids that a scorer was
+    /// asked for, microseconds.
     #[getter]
     fn cost<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let (cost, dict) = (&self.hits.cost, PyDict::new(py));
-        dict.set_item("rows_exact", cost.rows_exact)?;
-        dict.set_item("index_steps", cost.index_steps)?;
-        dict.set_item("rows_refused", cost.rows_refused)?;
-        dict.set_item("bytes_read", cost.bytes_read)?;
-        dict.set_item("elapsed_us", cost.elapsed.as_secs_f64() * 1e6)?;
-        Ok(dict)
+        hits::cost(py, &self.hits.cost)
+    }
+
+    /// How each part of the collection was gone through, and why: a line for each segment, then for each block of fresh rows.
+    fn explain(&self) -> Vec<String> {
+        self.hits.plan.iter().map(ToString::to_string).collect()
     }
 
     /// The hits as dicts with `id`, `distance`, `score` and `payload`.
@@ -105,7 +104,7 @@ impl Answer {
             dict.set_item("id", record::id(py, &hit.id)?)?;
             dict.set_item("distance", hit.distance)?;
             dict.set_item("score", hit.score)?;
-            dict.set_item("payload", payload(py, hit)?)?;
+            dict.set_item("payload", hits::payload(py, hit)?)?;
             list.append(dict)?;
         }
         Ok(list)
@@ -114,7 +113,7 @@ impl Answer {
     /// The hits as a structured array with the fields `id` (int64, or object when not all are integers), `distance` and
     /// `score` (float64).
     fn to_numpy<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let id = if self.integers().is_some() { "i8" } else { "O" };
+        let id = if hits::integers(&self.hits).is_some() { "i8" } else { "O" };
         let fields = [("id", id), ("distance", "f8"), ("score", "f8")].into_bound_py_any(py)?;
         let array = py.import("numpy")?.call_method1("empty", (self.hits.len(), fields))?;
         array.set_item("id", self.ids(py)?)?;
@@ -140,7 +139,7 @@ impl Answer {
     }
 
     fn __repr__(&self) -> String {
-        let first = self.hits.first().map_or(String::new(), |hit| format!(", nearest {}", shown(hit)));
+        let first = self.hits.first().map_or(String::new(), |hit| format!(", nearest {}", hits::shown(hit)));
         format!("<Answer of {} hits{first}>", self.hits.len())
     }
 }
@@ -156,44 +155,4 @@ impl HitIterator {
         self.next += 1;
         Some(Hit(hit.clone()))
     }
-}
-
-#[pymethods]
-impl Hit {
-    /// Its id, of the type the caller put in.
-    #[getter]
-    fn id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        record::id(py, &self.0.id)
-    }
-
-    /// The metric's own distance, smaller is nearer.
-    #[getter]
-    fn distance(&self) -> f64 {
-        self.0.distance
-    }
-
-    /// What it is ranked by, larger is better.
-    #[getter]
-    fn score(&self) -> f64 {
-        self.0.score
-    }
-
-    /// Its document, a new dict, or None; read when it is asked for.
-    #[getter]
-    fn payload<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        payload(py, &self.0)
-    }
-
-    fn __repr__(&self) -> String {
-        format!("Hit({})", shown(&self.0))
-    }
-}
-
-fn payload<'py>(py: Python<'py>, hit: &foretaste::Hit) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let payload = errors::result(py, hit.payload())?;
-    payload.map(|payload| json::to_python(py, &payload)).transpose()
-}
-
-fn shown(hit: &foretaste::Hit) -> String {
-    format!("id={}, distance={:.6}, score={:.6}", record::shown(&hit.id), hit.distance, hit.score)
 }

@@ -5,17 +5,16 @@
 
 use std::sync::Arc;
 
-use foretaste::Search;
-use foretaste::lang::Filter;
-use pyo3::exceptions::{PyNotImplementedError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::answer::Answer;
+use crate::asked::{self, Asked};
 use crate::batch::{self, Arrays};
 use crate::db::{Open, Slot};
 use crate::progress::Progress;
 use crate::record::Record;
+use crate::revisions::Revisions;
 use crate::{errors, input, json, optimize};
 
 /// A collection of an open database: `db["name"]` gives one. May be used from several threads.
@@ -24,47 +23,6 @@ pub struct Collection {
     pub open: Arc<Open>,
     pub slot: Arc<Slot>,
     pub name: String,
-}
-
-/// What a search is told besides the vector.
-struct Asked {
-    k: usize,
-    filter: Option<Filter>,
-    dims: Option<usize>,
-    ef: Option<usize>,
-    nprobe: Option<usize>,
-}
-
-impl Asked {
-    fn new(
-        k: usize,
-        filter: Option<&Bound<'_, PyAny>>,
-        dims: Option<usize>,
-        ef: Option<usize>,
-        nprobe: Option<usize>,
-    ) -> PyResult<Asked> {
-        if ef == Some(0) || nprobe == Some(0) {
-            return Err(PyValueError::new_err("ef and nprobe are at least 1"));
-        }
-        Ok(Asked { k, filter: filter.map(input::filter).transpose()?, dims, ef, nprobe })
-    }
-
-    fn of(&self, search: Search) -> Search {
-        let mut search = search.k(self.k);
-        if let Some(dims) = self.dims {
-            search = search.dims(dims);
-        }
-        if let Some(ef) = self.ef {
-            search = search.ef(ef);
-        }
-        if let Some(nprobe) = self.nprobe {
-            search = search.nprobe(nprobe);
-        }
-        if let Some(filter) = &self.filter {
-            search = search.where_(filter.clone());
-        }
-        search
-    }
 }
 
 impl Collection {
@@ -128,42 +86,76 @@ impl Collection {
         Ok(records.into_pyobject(py)?.into_any())
     }
 
-    /// The `k` rows nearest to the vector `q`.
+    /// The `k` rows nearest to the vector `q`: an `Answer`, or with `progressive` an iterator of `Revision`s, each the best list
+    /// so far.
     ///
     /// A float32 array of one dimension in C order is not copied by Python. `where` is a filter, as a str or as the dict that
-    /// means the same. `dims` compares the first dimensions only, and must be the length of a level. `ef` and `nprobe` are
-    /// the effort for collections with an index; larger is slower and finds more.
+    /// means the same. `dims` compares the first dimensions only, and must be the length of a level.
     ///
-    /// An answer with fewer than `k` hits is no error: fewer rows pass. Not there yet, and refused: `progressive`,
-    /// `target_recall`, `deadline_ms`, `rerank`.
+    /// `ef` and `nprobe` are the effort for collections with an index; larger is slower and finds more. `target_recall`, above 0
+    /// and at most 1, searches until the recall expected by what was measured when the index was built is so high; where nothing
+    /// was measured, as with a filter, it has no effect. `deadline_ms` ends the search when so many milliseconds have passed, and
+    /// `budget` when so many rows and nodes of indexes were compared, with the best hits by then.
     ///
-    /// Raises `DimensionMismatch`, `NonFinite`, `ZeroVector`, `BadFilter`, `BadRequest`, `LimitExceeded`, `Corrupt`.
-    #[pyo3(signature = (q, k = 10, r#where = None, dims = None, ef = None, nprobe = None, **later))]
+    /// `rerank` is a stage or a list of them, each of which refines the list of the one before: `Levels`, `Csd`, `Gaussian`,
+    /// `Mmr`, `Scorer`. `query_variance` says how uncertain the query is, for stages that compare distributions: one variance, or
+    /// one for each dimension.
+    ///
+    /// An answer with fewer than `k` hits is no error; `stopped_because` says why it ended.
+    ///
+    /// Raises `DimensionMismatch`, `NonFinite`, `ZeroVector`, `BadFilter`, `BadRequest`, `BadVariance`, `LimitExceeded`,
+    /// `Corrupt`.
+    #[pyo3(signature = (
+        q, k = 10, r#where = None, dims = None, ef = None, nprobe = None, target_recall = None, deadline_ms = None,
+        *, progressive = false, query_variance = None, budget = None
+    ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
-    fn search(
+    fn search<'py>(
         &self,
-        py: Python<'_>,
-        q: &Bound<'_, PyAny>,
+        py: Python<'py>,
+        q: &Bound<'py, PyAny>,
         k: usize,
-        r#where: Option<&Bound<'_, PyAny>>,
+        r#where: Option<&Bound<'py, PyAny>>,
         dims: Option<usize>,
         ef: Option<usize>,
         nprobe: Option<usize>,
-        later: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Answer> {
-        refuse(later)?;
+        target_recall: Option<f64>,
+        deadline_ms: Option<f64>,
+        progressive: bool,
+        query_variance: Option<&Bound<'py, PyAny>>,
+        budget: Option<u64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let query = input::query(q)?;
-        let asked = Asked::new(k, r#where, dims, ef, nprobe)?;
+        let asked = Asked {
+            k,
+            filter: r#where.map(input::filter).transpose()?,
+            dims,
+            ef: asked::effort(ef)?,
+            nprobe: asked::effort(nprobe)?,
+            target_recall,
+            deadline: asked::deadline(deadline_ms)?,
+            budget,
+            query_variance: query_variance.map(asked::variance).transpose()?,
+        };
         let search = self.slot.with(py, |c| asked.of(c.search(query.as_slice().unwrap_or_default())))?;
+        if progressive {
+            let answer = py.detach(|| search.start());
+            let revisions = Revisions::new(errors::result(py, answer)?);
+            return Ok(Bound::new(py, revisions)?.into_any());
+        }
         let hits = py.detach(|| search.run());
-        Ok(Answer::new(errors::result(py, hits)?, k))
+        Ok(Bound::new(py, Answer::new(errors::result(py, hits)?))?.into_any())
     }
 
     /// The `k` rows nearest to each row of `Q`, as two arrays of shape (rows, k): ids (int64) and distances (float64).
     ///
     /// Where there are fewer than `k` hits, the rest is -1 and inf. All ids found must be integers. `threads` are as many
-    /// as the machine has when None. The other arguments are those of `search`.
-    #[pyo3(signature = (Q, k = 10, threads = None, r#where = None, dims = None, ef = None, nprobe = None, **later))]
+    /// as the machine has when None. The other arguments are those of `search`, for each row; `deadline_ms` counts from when a
+    /// row's own search begins.
+    #[pyo3(signature = (
+        Q, k = 10, threads = None, r#where = None, dims = None, ef = None, nprobe = None, target_recall = None,
+        deadline_ms = None, *, query_variance = None, budget = None
+    ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     #[expect(non_snake_case, reason = "the argument's name in Python")]
     fn search_batch<'py>(
@@ -172,15 +164,27 @@ impl Collection {
         Q: &Bound<'py, PyAny>,
         k: usize,
         threads: Option<usize>,
-        r#where: Option<&Bound<'_, PyAny>>,
+        r#where: Option<&Bound<'py, PyAny>>,
         dims: Option<usize>,
         ef: Option<usize>,
         nprobe: Option<usize>,
-        later: Option<&Bound<'_, PyDict>>,
+        target_recall: Option<f64>,
+        deadline_ms: Option<f64>,
+        query_variance: Option<&Bound<'py, PyAny>>,
+        budget: Option<u64>,
     ) -> PyResult<Arrays<'py>> {
-        refuse(later)?;
         let queries = input::matrix(Q, "queries")?;
-        let asked = Asked::new(k, r#where, dims, ef, nprobe)?;
+        let asked = Asked {
+            k,
+            filter: r#where.map(input::filter).transpose()?,
+            dims,
+            ef: asked::effort(ef)?,
+            nprobe: asked::effort(nprobe)?,
+            target_recall,
+            deadline: asked::deadline(deadline_ms)?,
+            budget,
+            query_variance: query_variance.map(asked::variance).transpose()?,
+        };
         batch::search(py, &self.handle(py)?, &queries, k, threads, |search| asked.of(search))
     }
 
@@ -259,19 +263,4 @@ impl Collection {
         });
         shown.unwrap_or_else(|_| format!("<Collection {:?}, closed>", self.name))
     }
-}
-
-/// Refuses arguments that are not there yet by name, and others as Python does.
-fn refuse(later: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
-    for (name, value) in later.into_iter().flatten() {
-        let name: String = name.extract()?;
-        if !matches!(name.as_str(), "progressive" | "target_recall" | "deadline_ms" | "rerank") {
-            return Err(PyTypeError::new_err(format!("search takes no argument {name:?}")));
-        }
-        if value.is_truthy()? {
-            let why = format!("{name} is not there yet in this version; leave it out");
-            return Err(PyNotImplementedError::new_err(why));
-        }
-    }
-    Ok(())
 }

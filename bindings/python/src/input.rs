@@ -59,11 +59,28 @@ pub fn columns<'py>(object: &Bound<'py, PyAny>, rows: usize) -> PyResult<PyReado
     matrix(&array.call_method1("reshape", (rows, width))?, "variances")
 }
 
+/// Numbers of one dimension; a single one is an array of one. `what` says what they must be.
+pub fn numbers<T: numpy::Element + Copy>(
+    object: &Bound<'_, PyAny>,
+    dtype: &str,
+    what: &str,
+) -> PyResult<Vec<T>> {
+    let array = converted(object, dtype)?.cast_into::<PyArray1<T>>().map_err(|e| {
+        let shape = shape(&e.into_inner());
+        PyValueError::new_err(format!("{what}, not of shape {shape}"))
+    })?;
+    Ok(array.readonly().as_array().to_vec())
+}
+
 fn contiguous<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    converted(object, "float32")
+}
+
+fn converted<'py>(object: &Bound<'py, PyAny>, dtype: &str) -> PyResult<Bound<'py, PyAny>> {
     let py = object.py();
     let function = CONTIGUOUS
         .get_or_try_init(py, || Ok::<_, PyErr>(py.import("numpy")?.getattr("ascontiguousarray")?.unbind()))?;
-    function.bind(py).call1((object, "float32"))
+    function.bind(py).call1((object, dtype))
 }
 
 fn shape(array: &Bound<'_, PyAny>) -> String {

@@ -6,28 +6,35 @@
 //! Reads from: Python's and numpy's objects. Writes to: the facade. Never: a search or a commit of its own.
 
 mod answer;
+mod asked;
 mod batch;
 mod collection;
 mod db;
 mod errors;
+mod hits;
 mod input;
 mod json;
 mod optimize;
 mod progress;
 mod record;
+mod revisions;
 
 use pyo3::prelude::*;
 
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use super::answer::{Answer, Hit, HitIterator};
+    use super::answer::{Answer, HitIterator};
     #[pymodule_export]
     use super::collection::Collection;
     #[pymodule_export]
     use super::db::{Database, open};
     #[pymodule_export]
+    use super::hits::Hit;
+    #[pymodule_export]
     use super::record::Record;
+    #[pymodule_export]
+    use super::revisions::{Revision, Revisions};
 
     use pyo3::prelude::*;
 

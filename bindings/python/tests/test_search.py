@@ -19,7 +19,7 @@ def test_an_answer_is_the_nearest_rows_in_order(col, rows):
     assert answer.ids.dtype == np.int64 and np.array_equal(answer.ids, ids)
     assert answer.distances.dtype == np.float64 and np.allclose(answer.distances, distances)
     assert np.array_equal(answer.scores, -answer.distances)
-    assert len(answer) == 12 and answer.stopped_because == "k"
+    assert len(answer) == 12 and answer.stopped_because == "complete"
     assert [hit.id for hit in answer] == ids.tolist() == [hit.id for hit in answer.hits]
     assert answer[0].payload == {"n": 17, "even": False} and answer[-1].id == ids[-1]
     with pytest.raises(IndexError):
@@ -29,6 +29,9 @@ def test_an_answer_is_the_nearest_rows_in_order(col, rows):
     table = answer.to_numpy()
     assert table.dtype.names == ("id", "distance", "score") and table["id"].dtype == np.int64
     assert np.array_equal(table["id"], ids)
+    assert answer.problem is None and answer.estimated_recall == answer.recall_lower_bound == 1.0
+    assert [hit.stage for hit in answer] == ["exact"] * 12 and answer[0].uncertainty is None
+    assert all("row" in line for line in answer.explain())
     assert answer.cost["rows_exact"] >= 500 and "17" in repr(answer) and "17" in repr(answer[0])
 
 
@@ -111,13 +114,12 @@ def test_what_a_query_cannot_be(col, rows):
             col.search(rows[0], **{effort: 0})
 
 
-def test_what_is_not_there_yet_is_refused(col, rows):
-    for argument in ({"progressive": True}, {"target_recall": 0.9}, {"deadline_ms": 5}, {"rerank": object()}):
-        with pytest.raises(NotImplementedError, match=next(iter(argument))):
-            col.search(rows[0], **argument)
-    assert len(col.search(rows[0], progressive=False, target_recall=None)) == 10
+def test_what_search_does_not_take(col, rows):
+    assert len(col.search(rows[0], progressive=False, target_recall=None, deadline_ms=None, rerank=None)) == 10
     with pytest.raises(TypeError, match="kk"):
         col.search(rows[0], kk=3)
+    with pytest.raises(TypeError):
+        col.search_batch(rows[:1], progressive=True)
 
 
 def test_a_batch_answers_as_single_searches_do(col, rows):

@@ -35,7 +35,7 @@ from ._errors import (
     ReadOnly,
     ZeroVector,
 )
-from ._native import Answer, Collection, Database, Hit, Record, __version__, open
+from ._native import Answer, Collection, Database, Hit, Record, Revision, Revisions, __version__, open
 
 __all__ = [
     "Answer",
@@ -64,6 +64,8 @@ __all__ = [
     "Poisoned",
     "ReadOnly",
     "Record",
+    "Revision",
+    "Revisions",
     "ZeroVector",
     "__version__",
     "open",

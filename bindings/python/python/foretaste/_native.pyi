@@ -14,6 +14,8 @@ Ids: TypeAlias = Iterable[Id] | npt.NDArray[Any]
 Vectors: TypeAlias = npt.ArrayLike
 Where: TypeAlias = str | dict[str, Any]
 Payload: TypeAlias = dict[str, Any]
+Stage: TypeAlias = Literal["sketch", "beam", "refine", "exact", "rerank"]
+Stopped: TypeAlias = Literal["complete", "exhausted", "deadline", "budget", "cancelled", "scorer_failed"]
 
 class Bar(Protocol):
     total: Any
@@ -80,6 +82,7 @@ class Collection:
     def get(self, ids: Id) -> Record | None: ...
     @overload
     def get(self, ids: Ids) -> list[Record | None]: ...
+    @overload
     def search(
         self,
         q: Vectors,
@@ -88,7 +91,45 @@ class Collection:
         dims: int | None = None,
         ef: int | None = None,
         nprobe: int | None = None,
+        target_recall: float | None = None,
+        deadline_ms: float | None = None,
+        *,
+        progressive: Literal[False] = False,
+        query_variance: npt.ArrayLike | None = None,
+        budget: int | None = None,
     ) -> Answer: ...
+    @overload
+    def search(
+        self,
+        q: Vectors,
+        k: int = 10,
+        where: Where | None = None,
+        dims: int | None = None,
+        ef: int | None = None,
+        nprobe: int | None = None,
+        target_recall: float | None = None,
+        deadline_ms: float | None = None,
+        *,
+        progressive: Literal[True],
+        query_variance: npt.ArrayLike | None = None,
+        budget: int | None = None,
+    ) -> Revisions: ...
+    @overload
+    def search(
+        self,
+        q: Vectors,
+        k: int = 10,
+        where: Where | None = None,
+        dims: int | None = None,
+        ef: int | None = None,
+        nprobe: int | None = None,
+        target_recall: float | None = None,
+        deadline_ms: float | None = None,
+        *,
+        progressive: bool,
+        query_variance: npt.ArrayLike | None = None,
+        budget: int | None = None,
+    ) -> Answer | Revisions: ...
     def search_batch(
         self,
         Q: Vectors,
@@ -98,6 +139,11 @@ class Collection:
         dims: int | None = None,
         ef: int | None = None,
         nprobe: int | None = None,
+        target_recall: float | None = None,
+        deadline_ms: float | None = None,
+        *,
+        query_variance: npt.ArrayLike | None = None,
+        budget: int | None = None,
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]: ...
     def optimize(
         self,
@@ -134,6 +180,14 @@ class Hit:
     @property
     def score(self) -> float: ...
     @property
+    def error(self) -> float: ...
+    @property
+    def stage(self) -> Stage: ...
+    @property
+    def p_final(self) -> float | None: ...
+    @property
+    def uncertainty(self) -> float | None: ...
+    @property
     def payload(self) -> Payload | None: ...
 
 class HitIterator:
@@ -150,11 +204,55 @@ class Answer:
     @property
     def hits(self) -> list[Hit]: ...
     @property
-    def stopped_because(self) -> str: ...
+    def estimated_recall(self) -> float | None: ...
+    @property
+    def recall_lower_bound(self) -> float | None: ...
+    @property
+    def stopped_because(self) -> Stopped: ...
+    @property
+    def problem(self) -> str | None: ...
     @property
     def cost(self) -> dict[str, Any]: ...
+    def explain(self) -> list[str]: ...
     def to_list(self) -> list[dict[str, Any]]: ...
     def to_numpy(self) -> npt.NDArray[Any]: ...
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> Hit: ...
     def __iter__(self) -> Iterator[Hit]: ...
+
+class Revisions:
+    def __iter__(self) -> Revisions: ...
+    def __next__(self) -> Revision: ...
+    def cancel(self) -> None: ...
+    def explain(self) -> list[str]: ...
+
+class Revision:
+    @property
+    def number(self) -> int: ...
+    @property
+    def stage(self) -> Stage: ...
+    @property
+    def ids(self) -> npt.NDArray[np.int64] | list[Id]: ...
+    @property
+    def distances(self) -> npt.NDArray[np.float64]: ...
+    @property
+    def scores(self) -> npt.NDArray[np.float64]: ...
+    @property
+    def hits(self) -> list[Hit]: ...
+    @property
+    def settled(self) -> int: ...
+    @property
+    def estimated_recall(self) -> float | None: ...
+    @property
+    def recall_lower_bound(self) -> float | None: ...
+    @property
+    def changed(self) -> list[int]: ...
+    @property
+    def elapsed_us(self) -> float: ...
+    @property
+    def cost(self) -> dict[str, Any]: ...
+    @property
+    def stopped_because(self) -> Stopped | None: ...
+    @property
+    def problem(self) -> str | None: ...
+    def __len__(self) -> int: ...
