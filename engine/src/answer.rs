@@ -28,7 +28,7 @@ use crate::validate;
 pub enum Stage {
     /// By the codes near the entry of an index, before it was searched.
     Sketch,
-    /// By the codes that a search in an index has come to.
+    /// Seen by a search in an index that goes on, and compared by its stored vector.
     Beam,
     /// By its stored vector, at a shorter level than the last.
     Refine,

@@ -155,7 +155,7 @@ impl<'a> Live<'a> {
     fn look(&self, stopped: Option<StoppedBecause>) -> Look {
         // It is of the search; of what a stage made of it nothing is known.
         let confidence = match self.refined {
-            false => self.session.confidence(&self.list.rows),
+            false => self.session.confidence(&self.list.rows, true),
             true => Confidence::default(),
         };
         let k = self.ground.request.k;

@@ -52,6 +52,8 @@ pub(crate) struct Session<'a> {
     /// When somebody last looked.
     looked: Instant,
     shown: Vec<RowRef>,
+    /// What was read for looks alone.
+    looks: ScanStats,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +96,7 @@ impl<'a> Session<'a> {
         let keep = if scanned { flat::candidates(request.keep) } else { request.keep };
         let (top, stats) = (TopK::new(keep), ScanStats::default());
         let work = Work { request, query, top, stats, steps: 0, scanned };
-        Ok(Session { ground, parts, work, phase: Phase::Begin, looked: started, shown: Vec::new() })
+        Ok(Session { ground, parts, work, phase: Phase::Begin, looked: started, shown: Vec::new(), looks: ScanStats::default() })
     }
 
     /// Goes through all parts, without stopping in between.
@@ -159,7 +161,8 @@ impl<'a> Session<'a> {
         Ok(!halt.asked() && self.parts.iter().any(|part| !part.is_done()))
     }
 
-    /// The nearest rows so far: those that were compared exactly, and those that are on their way.
+    /// The nearest rows so far: those that were compared exactly, and those that are on their way. The first look shows these by their
+    /// codes; later there is time to compare them exactly.
     fn look(&mut self, stage: Stage, halt: &Halt<'_>) -> Result<Look> {
         let (ground, k) = (self.ground, self.work.request.k);
         let mut rows = Vec::with_capacity(2 * k);
@@ -170,20 +173,35 @@ impl<'a> Session<'a> {
         }
         for part in &mut self.parts {
             let Some((walking, at)) = part.walking() else { continue };
+            let (mut seen, from) = (Vec::new(), rows.len());
             // Bytes that cannot be read now are met again when the search goes on, and dealt with there.
             let _ = walking.see(k, at, &self.work, halt, |found, distance, error| {
-                let row = RowRef { source: at.number, row: found };
+                let row = RowRef { source: at.number, row: found.row };
                 let rank = ground.rank(row, distance)?;
                 rows.push(Row { row, distance, score: ground.score(distance, rank), error, stage });
+                seen.push(found);
                 Ok(())
             });
+            if stage == Stage::Sketch {
+                continue;
+            }
+            let (mut top, query) = (TopK::new(k), self.work.query);
+            if settle::rescore(&at.unit.rows, at.number, query, &seen, &mut top, &mut self.looks).is_ok() {
+                rows.truncate(from);
+                for ranked in top.into_sorted() {
+                    let (row, rank) = (ranked.item, ranked.distance);
+                    let distance = ground.distance_of(row, rank)?;
+                    let score = ground.score(distance, rank);
+                    rows.push(Row { row, distance, score, error: 0.0, stage });
+                }
+            }
         }
         rows.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
         rows.truncate(k);
         self.shown.clear();
         self.shown.extend(rows.iter().map(|row| row.row));
         self.looked = Instant::now();
-        let confidence = self.confidence(&rows);
+        let confidence = self.confidence(&rows, stage != Stage::Sketch);
         Ok(Look { stage, settled: confidence.settled, confidence, rows, stopped: None })
     }
 
@@ -195,7 +213,7 @@ impl<'a> Session<'a> {
         let short = rows.len() < self.work.request.k;
         let whole = if short { StoppedBecause::Exhausted } else { StoppedBecause::Complete };
         let stopped = Some(halt.why().unwrap_or(whole));
-        let confidence = self.confidence(&rows);
+        let confidence = self.confidence(&rows, true);
         Ok(Look { stage: Stage::Exact, settled: rows.len(), confidence, rows, stopped })
     }
 
@@ -228,10 +246,10 @@ impl<'a> Session<'a> {
         Ok(neighbors.into_iter().map(row).collect())
     }
 
-    /// How far the nearest of `rows` can be trusted now.
-    pub fn confidence(&self, rows: &[Row]) -> Confidence {
+    /// How far the nearest of `rows` can be trusted now, which are in their exact order or in that of their codes.
+    pub fn confidence(&self, rows: &[Row], exact: bool) -> Confidence {
         let k = self.work.request.k;
-        let standing: Vec<_> = self.parts.iter().map(|part| part.standing(&self.work)).collect();
+        let standing: Vec<_> = self.parts.iter().map(|part| part.standing(exact, &self.work)).collect();
         Confidence::of(rows.get(..k).unwrap_or(rows), k, &standing)
     }
 
@@ -240,10 +258,10 @@ impl<'a> Session<'a> {
         let ScanStats { rows_scored, rows_refused, bytes_read, .. } = self.work.stats;
         let elapsed = self.ground.started.elapsed();
         Cost {
-            rows_exact: rows_scored,
+            rows_exact: rows_scored + self.looks.rows_scored,
             index_steps: self.work.steps,
             rows_refused,
-            bytes_read,
+            bytes_read: bytes_read + self.looks.bytes_read,
             scorer_calls: 0,
             elapsed,
         }

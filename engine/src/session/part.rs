@@ -77,10 +77,10 @@ impl<'a> Part<'a> {
     }
 
     /// What is known of what it has found so far.
-    pub fn standing(&self, work: &Work<'_>) -> Standing {
+    pub fn standing(&self, exact: bool, work: &Work<'_>) -> Standing {
         match &self.state {
             State::Done => self.standing,
-            State::Walking(walking) => walking.standing(false, &self.at, work),
+            State::Walking(walking) => walking.standing(exact, &self.at, work),
             State::Waiting | State::Scanning(..) => Standing::Unknown,
         }
     }

@@ -126,33 +126,33 @@ impl<'a> Walking<'a> {
         at: &Setting<'_>,
         work: &Work<'_>,
         halt: &Halt<'_>,
-        mut each: impl FnMut(u32, f64, f64) -> Result<()>,
+        mut each: impl FnMut(Found, f64, f64) -> Result<()>,
     ) -> Result<()> {
         let Walking { index, session, scratch, sieve, .. } = self;
         let norm = work.query.norm(work.query.dims());
         // By fewer dimensions than the codes hold it cannot be said.
         let off = if work.request.dims == index.dims() { DEVIATIONS * index.error() } else { f32::INFINITY };
         with_ask(index, at, sieve, work, halt, |ask| {
-            for Found { row, squared } in session.look(ask, count, scratch)? {
-                let distance = index.distance(*squared, norm);
+            for found in session.look(ask, count, scratch)? {
+                let distance = index.distance(found.squared, norm);
                 let error = match off.is_finite() {
-                    true => index.distance(squared * (1.0 + off), norm) - distance,
+                    true => index.distance(found.squared * (1.0 + off), norm) - distance,
                     false => f64::INFINITY,
                 };
-                each(*row, distance, error)?;
+                each(*found, distance, error)?;
             }
             Ok(())
         })
     }
 
-    /// What can be expected of what it has found so far, or when it has ended: nothing is known of a search with a filter, by fewer dimensions, or where
-    /// uncertainty counts.
-    pub fn standing(&self, ended: bool, at: &Setting<'_>, work: &Work<'_>) -> Standing {
+    /// What can be expected of what it has found so far, in its exact order or in that of its codes: nothing is known of a search
+    /// with a filter, by fewer dimensions, or where uncertainty counts.
+    pub fn standing(&self, exact: bool, at: &Setting<'_>, work: &Work<'_>) -> Standing {
         match (known(self.index, at, work), at.unit.trust()) {
             (Some(count), Some(trust)) => {
                 let reach = self.session.reach(count, &self.scratch);
                 let k = work.request.k;
-                let estimate = if ended { trust.end(k, reach) } else { trust.look(k, reach) };
+                let estimate = if exact { trust.end(k, reach) } else { trust.look(k, reach) };
                 estimate.map_or(Standing::Unknown, Standing::Expected)
             }
             _ => Standing::Unknown,

@@ -99,18 +99,28 @@ impl Session<'_> {
     /// # Errors
     /// `Corrupt` when bytes it meets are damaged, or a row is none of the segment's; `Io`; those of `ask.accept`.
     pub fn look<'s>(&self, ask: &Ask<'_>, count: usize, scratch: &'s mut Scratch) -> Result<&'s [Found]> {
+        let count = count.saturating_mul(3) / 2 + 2;
         let Scratch { query, graph, cells, found } = scratch;
         found.clear();
         match (&self.way, ask.accept) {
-            (Way::Beam(beam, _), accept) => beam.look(query, accept, count, graph, found)?,
-            (Way::Among(search, _), Some(accept)) => search.look(query, accept, count, graph, found)?,
+            (Way::Beam(beam, _), accept) => {
+                found.extend_from_slice(&graph.found);
+                beam.look(query, accept, count, graph, found)?;
+            }
+            (Way::Among(search, _), Some(accept)) => {
+                found.extend_from_slice(&graph.found);
+                search.look(query, accept, count, graph, found)?;
+            }
             (Way::Among(..), None) => {}
-            (Way::Cells(probe), _) => probe.look(count, cells, found)?,
+            (Way::Cells(_), _) => found.extend_from_slice(&cells.found),
         }
         if let Way::Beam(_, rows) | Way::Among(_, rows) = &self.way {
             self.index.check_rows(rows, scratch)?;
         }
-        Ok(scratch.nearest(usize::MAX))
+        scratch.nearest(count);
+        // One that was read may be among the next to read as well.
+        scratch.found.dedup_by_key(|found| found.row);
+        Ok(&scratch.found)
     }
 
     /// The rows that it has gone through so far, in no order.

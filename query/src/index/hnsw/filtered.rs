@@ -144,7 +144,7 @@ impl<'a> Filtered<'a> {
         Ok(true)
     }
 
-    /// Appends to `found` the nearest rows that pass and that it has seen, a few more than `count`.
+    /// Appends to `found` the rows of the `count` nodes whose rows pass and that it would read next.
     ///
     /// # Errors
     /// `Corrupt`, `Io`, and those of `accept`.

@@ -1,7 +1,6 @@
-//! The nearest of what a search has seen so far, while it stands still.
+//! The nearest of what a search has seen and not read, while it stands still.
 //!
-//! A search sees many more nodes than it reads. Those that seem nearest are compared by their own codes, which the search is
-//! about to read anyway.
+//! A search sees many more nodes than it reads. Those that it would read next are compared by their own codes.
 //!
 //! Reads from: a pool, a layer. Writes to: what is found. Never: a change to the search.
 
@@ -13,10 +12,7 @@ use crate::index::hnsw::view::Layer;
 use crate::index::{Accept, Found};
 use crate::kernel::Kernels;
 
-/// Of so many times the rows wanted, and so many more, the nodes are compared: estimates of neighbours are rough.
-const MORE: (usize, usize) = (3, 2);
-
-/// Appends the rows of the nodes in `pool` that seem nearest, a few more than `count`, with their distances by their own codes.
+/// Appends the rows of the `count` nodes in `pool` that would be read next, with their distances by their own codes.
 ///
 /// # Errors
 /// `Corrupt`, `Io`, and those of `accept`.
@@ -29,13 +25,11 @@ pub(super) fn look(
     found: &mut Vec<Found>,
 ) -> Result<()> {
     let kernels = Kernels::get();
-    let count = count.saturating_mul(MORE.0) / 2 + MORE.1;
-    let nodes = || pool.iter().map(|(_, node)| node).take(count);
     // All first, so that the reads that follow do not wait for each other.
-    for node in nodes() {
+    for node in pool.open(count) {
         kernels.prefetch(layer.node(node)?.code_bytes());
     }
-    for node in nodes() {
+    for node in pool.open(count) {
         let node = layer.node(node)?;
         let row = node.row();
         let accepted = match accept {

@@ -91,7 +91,7 @@ impl Scratch {
     fn begin(&mut self, layer: &Layer, ef: usize) {
         self.found.clear();
         self.seen.reset(layer.nodes as usize);
-        self.pool.reset(ef);
+        self.pool.reset_for_taking(ef);
         self.ahead = None;
         for entry in &self.entries {
             if self.seen.mark(*entry) {
@@ -151,7 +151,7 @@ impl<'a> Beam<'a> {
         self.walk(&view.base, query, steps, accept, scratch)
     }
 
-    /// Appends to `found` the nearest rows that it has seen, a few more than `count`.
+    /// Appends to `found` the rows of the `count` nodes that it would read next.
     ///
     /// # Errors
     /// `Corrupt`, `Io`, and those of `accept`.

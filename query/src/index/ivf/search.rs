@@ -105,17 +105,6 @@ impl<'a> Probe<'a> {
         Ok(true)
     }
 
-    /// Appends the nearest `count` of the rows found to `found`.
-    ///
-    /// # Errors
-    /// `Corrupt`, `Io`.
-    pub fn look(&self, count: usize, scratch: &Scratch, found: &mut Vec<Found>) -> Result<()> {
-        for (squared, position) in scratch.pool.iter().take(count) {
-            found.push(Found { row: self.view.head(position)?[0], squared });
-        }
-        Ok(())
-    }
-
     /// How far the search has come for the nearest `count`: the squared distance of the next cell's centroid over that of the
     /// last of them. Infinity when there is no cell left, 0 when there are not as many yet.
     pub fn reach(&self, count: usize, scratch: &Scratch) -> f32 {

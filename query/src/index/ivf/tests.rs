@@ -269,7 +269,7 @@ fn searches_stop_when_told_and_go_on_where_they_stood() {
     let (found, walk) = find(&index, &Ask { steps: 0, ..ask(&vector, 9) });
     assert!(found.is_empty() && walk.stopped && walk.steps == 0);
     let (found, walk) = find(&index, &Ask { steps: 1, ..ask(&vector, 90) });
-    assert!(!found.is_empty() && walk.stopped && walk.cells == 4);
+    assert!(!found.is_empty() && walk.stopped && walk.cells == 1);
     let (_, walk) = find(&index, &Ask { cancel: &|| true, ..ask(&vector, 9) });
     assert!(walk.stopped && walk.cells == 0);
     let (_, walk) = find(&index, &ask(&vector, 9));
