@@ -97,7 +97,7 @@ fn row(levels: &[usize], level: usize, seed: u32) -> Row {
         let pad = "p".repeat(dice.below(12_000) as usize);
         let tag = ["a", "b", "c"][n as usize % 3];
         let mut payload = json!({"n": n, "tag": tag, "more": {"half": n as f64 / 2.0}, "pad": pad});
-        if n % 16 == 0 {
+        if n.is_multiple_of(16) {
             payload["rare"] = json!({"x": [1, 2]});
         }
         payload

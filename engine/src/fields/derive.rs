@@ -133,7 +133,7 @@ impl Derived {
         }
         let (mut names, mut bytes) = (BTreeSet::new(), 0);
         for path in self.places.iter().filter_map(|place| place.path.as_ref()) {
-            let name = path.to_string();
+            let name = path.to_quoted();
             bytes += name.len() as u64;
             if bytes > limits::PATHS_BYTES {
                 return None;

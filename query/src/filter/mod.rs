@@ -61,7 +61,7 @@ pub trait Indexes {
 pub fn is_missing(path: &Path, listed: &Paths) -> bool {
     // What begins with a missing path is missing too.
     let members = path.members(listed.steps() as usize);
-    members.is_some_and(|members| !listed.contains(&members.to_string()))
+    members.is_some_and(|members| !listed.contains(&members.to_quoted()))
 }
 
 #[cfg(test)]

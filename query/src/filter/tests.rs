@@ -62,7 +62,7 @@ fn members(document: &Json, at: Option<&Path>, steps: u32, found: &mut BTreeSet<
             Some(path) => path.clone().then(Step::Field(name.clone())),
             None => Path::field(name.clone()),
         };
-        found.insert(path.to_string());
+        found.insert(path.to_quoted());
         members(value, Some(&path), steps - 1, found);
     }
 }

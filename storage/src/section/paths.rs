@@ -6,12 +6,15 @@
 //! | 0 | 4 | n, how many paths |
 //! | 4 | 4 | s, steps: paths with more are not listed |
 //! | 8 | 4 (n + 1) | where each path starts and the last one ends, counted from the end of these numbers |
-//! | then | | the paths in canonical form, UTF-8, by bytes, each once |
+//! | then | | the paths, UTF-8, ascending by bytes, each once |
 //!
-//! A **member path** consists of names only: each step goes into an object. The list is **complete**: every member path of
-//! at most s steps at which some row's document has anything, even null, is on it, and so are all of its beginnings. A
-//! member path of at most s steps that is not on it is missing in every row, and so is whatever begins with it. Nothing
-//! is said of paths that go on from a listed one through an element of an array, or beyond s steps.
+//! A **member path** consists of names only: each step goes into an object. Its text has every name in double quotes, those
+//! in it doubled, with dots between: `"authors"."family name"`. The canonical text of filters would not do, as it changes
+//! with the words of the language.
+//!
+//! The list is **complete**: every member path of at most s steps at which some row's document has anything, even null,
+//! is on it. A member path of at most s steps that is not on it is missing in every row, and so is whatever begins with
+//! it. Nothing is said of paths that go on from a listed one through an element of an array, or beyond s steps.
 //!
 //! Where the list is not complete there is no section; nor is there in segments of before.
 //!
@@ -35,7 +38,7 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// The list of `names`, all member paths of at most `steps` steps that occur, in canonical form.
+    /// The list of `names`, the texts of all member paths of at most `steps` steps that occur.
     ///
     /// # Errors
     /// `LimitExceeded` for too many paths, or too many bytes of them together.
@@ -51,7 +54,7 @@ impl Paths {
         self.steps
     }
 
-    /// Whether the path with this canonical form is on the list.
+    /// Whether the path with this text is on the list.
     pub fn contains(&self, name: &str) -> bool {
         self.names.contains(name)
     }

@@ -107,7 +107,8 @@ pub fn segments() -> Seeds {
         let derived =
             Column { derived: true, nulls: vec![2], others: vec![3], ..Column::new("auto", values) };
         let columns: Vec<Column> = columns.into_iter().chain([derived]).collect();
-        let paths = Paths::new(4, ["a", "a.b", "auto", "n"].map(String::from).into()).expect("a few paths");
+        let paths = Paths::new(4, ["a", "a\".\"b", "auto", "n"].map(|path| format!("\"{path}\"")).into())
+            .expect("a few paths");
         let index = DocumentIndex { columns, paths: Some(paths) };
         let written =
             segment::write(&disk, root(), &UUID, 1, &layout, &[&rows], &picks, &index, &mut |_| true);
