@@ -756,8 +756,8 @@ fn verify_finds_contradictions_that_checksums_do_not() {
     assert!(infinite.contains("scale is not finite"));
     assert!(at(8, 3, 1).contains("sum up"));
     assert!(at(9, 0, 1).contains("documents"));
-    assert!(at(13, 0, 9).contains("not a list of 9 paths"));
-    assert!(at(13, 20, 0xff).contains("path 0 is not UTF-8"));
+    assert!(at(14, 0, 9).contains("not a list of 9 paths"));
+    assert!(at(14, 20, 0xff).contains("path 0 is not UTF-8"));
     assert!(damage(place("payload"), &|body| body[3] = 0xff).contains("UTF-8"));
     assert!(damage(place("variance.0"), &|body| body[3] ^= 1).contains("sum up"));
 }
