@@ -17,7 +17,7 @@ use foretaste_storage::key::KeyRef;
 use foretaste_storage::layout::{Element, Layout};
 use foretaste_storage::sealed::Access;
 use foretaste_storage::section::columns::{Column, ColumnValues, ColumnView};
-use foretaste_storage::segment::{self, Pick, Segment};
+use foretaste_storage::segment::{self, DocumentIndex, Pick, Segment};
 use foretaste_storage::vfs::{Vfs, mem::MemVfs};
 use serde_json::json;
 
@@ -38,6 +38,9 @@ impl Indexes for Rows {
     fn column(&self, path: &lang::Path) -> Option<ColumnView<'_>> {
         self.0.column(&path.to_string()).ok().flatten()
     }
+    fn is_missing(&self, _: &lang::Path) -> bool {
+        false
+    }
     fn find(&self, key: KeyRef<'_>) -> foretaste_storage::Result<Option<u32>> {
         self.0.find(key)
     }
@@ -55,7 +58,7 @@ fn columns(rows: u32) -> Vec<Column> {
     ]
 }
 
-fn write(rows: u32, columns: &[Column]) -> foretaste_storage::Result<Segment> {
+fn write(rows: u32, index: &DocumentIndex) -> foretaste_storage::Result<Segment> {
     let (disk, root, uuid) = (Arc::new(MemVfs::new()), Path::new("db"), [7; 16]);
     disk.create_dir(root)?;
     let layout = Layout { levels: vec![1], element: Element::F32, variance: None };
@@ -65,8 +68,7 @@ fn write(rows: u32, columns: &[Column]) -> foretaste_storage::Result<Segment> {
     let block = block::encode(&layout, &inputs, &[], None)?;
     let source = BlockRows { block: &block, layout: &layout, first: 1 };
     let picks: Vec<Pick> = (0..rows).map(|row| Pick { source: 0, row }).collect();
-    let written =
-        segment::write(&*disk, root, &uuid, 1, &layout, &[&source], &picks, columns, &mut |_| true)?;
+    let written = segment::write(&*disk, root, &uuid, 1, &layout, &[&source], &picks, index, &mut |_| true)?;
     let reference = written.unwrap_or_else(|| unreachable!("nobody cancels"));
     Segment::open(disk, root, &uuid, &reference, &layout, Access::Map)
 }
@@ -88,7 +90,8 @@ const CASES: [(&str, &str); 13] = [
 ];
 
 fn select(criterion: &mut Criterion) {
-    let Ok(segment) = write(ROWS, &columns(ROWS)) else { unreachable!("a disk in memory") };
+    let index = DocumentIndex { columns: columns(ROWS), paths: None };
+    let Ok(segment) = write(ROWS, &index) else { unreachable!("a disk in memory") };
     let rows = Rows(segment);
     let mut group = criterion.benchmark_group("select");
     group.warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_millis(600));
@@ -127,11 +130,12 @@ fn contains(criterion: &mut Criterion) {
 fn written(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("write");
     group.sample_size(10).throughput(Throughput::Elements(u64::from(SEALED)));
-    let all = columns(SEALED);
-    group.bench_function("none", |bencher| bencher.iter(|| write(SEALED, &[])));
-    for column in &all {
-        let one = std::slice::from_ref(column);
-        group.bench_function(column.name.as_str(), |bencher| bencher.iter(|| write(SEALED, one)));
+    let none = DocumentIndex::default();
+    group.bench_function("none", |bencher| bencher.iter(|| write(SEALED, &none)));
+    for column in columns(SEALED) {
+        let name = column.name.clone();
+        let one = DocumentIndex { columns: vec![column], paths: None };
+        group.bench_function(name, |bencher| bencher.iter(|| write(SEALED, &one)));
     }
     group.finish();
 }

@@ -1,19 +1,19 @@
 //! A row's fields, for filters: typed columns where there are some, the payload document where there are none.
 //!
-//! Reads from: payloads and columns. Writes to: columns of a segment being written.
-//! Never: a document parsed when the columns answer.
+//! Reads from: payloads, columns, lists of paths. Writes to: columns and the list of a segment being written.
+//! Never: a document parsed when the columns answer, or the list of the paths that occur.
 
 mod derive;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use foretaste_query::filter::{Indexes, Plan, RowSet};
+use foretaste_query::filter::{Indexes, Plan, RowSet, is_missing};
 use foretaste_query::lang::{ColumnType, Fields, Filter, Path, Value, lookup, value_at};
 use foretaste_storage::key::KeyRef;
 use foretaste_storage::rows::Rows;
 use foretaste_storage::section::columns::{Column as Written, ColumnValue, ColumnValues, ColumnView};
-use foretaste_storage::segment::{Pick, Segment};
+use foretaste_storage::segment::{DocumentIndex, Pick, Segment};
 use serde_json::Value as Json;
 
 use crate::error::{Error, Result};
@@ -32,26 +32,36 @@ pub(crate) fn document(payload: &[u8]) -> Option<Json> {
     if payload.is_empty() { None } else { serde_json::from_slice(payload).ok() }
 }
 
-/// The columns of the picked rows: those declared, then those that many of the documents have values for.
-pub(crate) fn columns(schema: &Schema, sources: &[&dyn Rows], picks: &[Pick]) -> Result<Vec<Written>> {
+/// What is kept of the documents of the picked rows: the columns that are declared, then those that many of the documents
+/// have values for, and the paths that occur.
+pub(crate) fn document_index(
+    schema: &Schema,
+    sources: &[&dyn Rows],
+    picks: &[Pick],
+) -> Result<DocumentIndex> {
     let paths = schema.columns.iter().map(|c| column_path(&c.path)).collect::<Result<Vec<_>>>()?;
     let named = schema.columns.iter().map(|c| Written::new(c.path.clone(), empty(c.kind)));
     let mut columns: Vec<Written> = named.collect();
     let mut derived = derive::Derived::default();
     for (pick, row) in picks.iter().zip(0..) {
-        let document = match sources.get(pick.source as usize) {
-            Some(rows) => document(&rows.payload(pick.row)?),
-            None => None,
-        };
-        for (path, column) in paths.iter().zip(&mut columns) {
-            push(column, row, document.as_ref().and_then(|d| lookup(d, path)));
+        let mut found = None;
+        if let Some(rows) = sources.get(pick.source as usize) {
+            let payload = rows.payload(pick.row)?;
+            found = document(&payload);
+            if found.is_none() && !payload.is_empty() {
+                derived.unreadable();
+            }
         }
-        if let Some(Json::Object(document)) = document {
-            derived.push(row, document);
+        for (path, column) in paths.iter().zip(&mut columns) {
+            push(column, row, found.as_ref().and_then(|d| lookup(d, path)));
+        }
+        if let Some(Json::Object(members)) = found {
+            derived.push(row, members);
         }
     }
+    let listed = derived.paths();
     columns.extend(derived.finish(picks.len(), &paths));
-    Ok(columns)
+    Ok(DocumentIndex { columns, paths: listed })
 }
 
 /// Appends the value of `row` to a declared column.
@@ -97,23 +107,33 @@ fn empty(kind: ColumnType) -> ColumnValues {
     }
 }
 
-/// The columns of a segment that a filter asks for.
+/// What a segment knows of the paths that a filter asks for.
 #[derive(Debug)]
 pub(crate) struct SegmentColumns<'s> {
     segment: &'s Segment,
-    columns: Vec<(Path, ColumnView<'s>)>,
+    paths: Vec<(Path, Known<'s>)>,
+}
+
+/// What a segment knows of a path without a look at a document.
+#[derive(Debug, Clone, Copy)]
+enum Known<'s> {
+    /// The values of its column.
+    Column(ColumnView<'s>),
+    /// No row has anything there.
+    Missing,
 }
 
 impl<'s> SegmentColumns<'s> {
-    /// Finds the columns for `paths`, declared or derived; what has none is read from the document.
+    /// Finds the columns for `paths`, declared or derived. What has none is read from the document, unless the segment's
+    /// list says that no document has it.
     pub fn new<'p>(
         schema: &Schema,
         segment: &'s Segment,
         paths: impl Iterator<Item = &'p Path>,
     ) -> Result<Self> {
-        let mut columns: Vec<(Path, ColumnView<'s>)> = Vec::new();
+        let mut known: Vec<(Path, Known<'s>)> = Vec::new();
         for path in paths {
-            if columns.iter().any(|(p, _)| p == path) {
+            if known.iter().any(|(p, _)| p == path) {
                 continue;
             }
             let name = path.to_string();
@@ -126,9 +146,17 @@ impl<'s> SegmentColumns<'s> {
             if view.is_none() {
                 view = segment.derived_columns()?.find(|column| column.name() == name);
             }
-            columns.extend(view.map(|view| (path.clone(), view)));
+            let found = match view {
+                Some(view) => Some(Known::Column(view)),
+                None => segment.paths()?.filter(|listed| is_missing(path, listed)).map(|_| Known::Missing),
+            };
+            known.extend(found.map(|found| (path.clone(), found)));
         }
-        Ok(SegmentColumns { segment, columns })
+        Ok(SegmentColumns { segment, paths: known })
+    }
+
+    fn known(&self, path: &Path) -> Option<Known<'s>> {
+        self.paths.iter().find(|(p, _)| p == path).map(|(_, known)| *known)
     }
 
     /// How many rows the segment has.
@@ -161,7 +189,14 @@ impl Indexes for SegmentColumns<'_> {
     }
 
     fn column(&self, path: &Path) -> Option<ColumnView<'_>> {
-        self.columns.iter().find(|(p, _)| p == path).map(|(_, view)| *view)
+        match self.known(path) {
+            Some(Known::Column(view)) => Some(view),
+            _ => None,
+        }
+    }
+
+    fn is_missing(&self, path: &Path) -> bool {
+        matches!(self.known(path), Some(Known::Missing))
     }
 
     fn find(&self, key: KeyRef<'_>) -> foretaste_storage::Result<Option<u32>> {
@@ -197,15 +232,17 @@ impl SegmentFields<'_> {
 
 impl Fields for SegmentFields<'_> {
     fn get(&self, path: &Path) -> Value<'_> {
-        let Some((_, view)) = self.columns.columns.iter().find(|(p, _)| p == path) else {
-            return self.in_document(path);
+        let view = match self.columns.known(path) {
+            Some(Known::Column(view)) => view,
+            Some(Known::Missing) => return Value::Missing,
+            None => return self.in_document(path),
         };
         match view.get(self.row) {
             Ok(ColumnValue::Bool(b)) => Value::Bool(b),
             Ok(ColumnValue::Int(i)) => Value::Int(i),
             Ok(ColumnValue::Float(f)) => Value::Float(f),
             Ok(ColumnValue::Str(s)) => Value::Str(Cow::Borrowed(s)),
-            Ok(ColumnValue::Null) => match absent(view, self.row) {
+            Ok(ColumnValue::Null) => match absent(&view, self.row) {
                 Ok(Some(value)) => value,
                 Ok(None) => self.in_document(path),
                 Err(e) => {

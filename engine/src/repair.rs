@@ -163,7 +163,7 @@ impl Repair<'_> {
             return Ok(None);
         }
         let sources: [&dyn Rows; 1] = [&segment];
-        let columns = fields::columns(schema, &sources, &picks)?;
+        let documents = fields::document_index(schema, &sources, &picks)?;
         let fresh = self.take_id();
         let written = segment::write(
             &*self.vfs,
@@ -173,7 +173,7 @@ impl Repair<'_> {
             &schema.layout,
             &sources,
             &picks,
-            &columns,
+            &documents,
             &mut |_| true,
         )?;
         Ok(written.map(|segment| SegmentEntry { segment, tombstones: None }))

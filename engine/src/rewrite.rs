@@ -99,7 +99,7 @@ pub(crate) fn rewrite(
         None
     } else {
         let sources: Vec<&dyn Rows> = sources.iter().map(|s| &**s).collect();
-        let columns = fields::columns(schema, &sources, &picks)?;
+        let documents = fields::document_index(schema, &sources, &picks)?;
         let id = core.take_id();
         let written = segment::write(
             &*core.vfs,
@@ -109,7 +109,7 @@ pub(crate) fn rewrite(
             &schema.layout,
             &sources,
             &picks,
-            &columns,
+            &documents,
             progress,
         )?;
         Some(written.ok_or(Error::Cancelled)?)

@@ -68,13 +68,17 @@ struct Setting {
 
 /// Filters, and what they mean.
 type Test = fn(&Value) -> bool;
-const FILTERS: [(&str, Test); 5] = [
+const FILTERS: [(&str, Test); 8] = [
     ("n >= 50", |p| p["n"].as_i64().is_some_and(|n| n >= 50)),
     ("tag = 'a' and n < 80", |p| p["tag"] == "a" && p["n"].as_i64().is_some_and(|n| n < 80)),
     ("tag in ('b', 'c') or n between 10 and 30", |p| {
         p["tag"] == "b" || p["tag"] == "c" || p["n"].as_i64().is_some_and(|n| (10..=30).contains(&n))
     }),
     ("not tag = 'a'", |p| p["tag"] != "a"),
+    // Paths that no document has, and that few have, so that some segments know it of all their rows.
+    ("nowhere is null and not more.none = 1 and n < 40", |p| p["n"].as_i64().is_some_and(|n| n < 40)),
+    ("exists rare or rare.x[0] = 1 or none = 1", |p| p["rare"].is_object()),
+    ("rare.x = 2 or rare.y is null and tag = 'b'", |p| p["rare"]["x"][1] == 2 || p["tag"] == "b"),
     ("more.half > 20.4", |p| p["more"]["half"].as_f64().is_some_and(|h| h > 20.4)),
 ];
 
@@ -92,7 +96,11 @@ fn row(levels: &[usize], level: usize, seed: u32) -> Row {
     let payload = (dice.below(5) > 0).then(|| {
         let pad = "p".repeat(dice.below(12_000) as usize);
         let tag = ["a", "b", "c"][n as usize % 3];
-        json!({"n": n, "tag": tag, "more": {"half": n as f64 / 2.0}, "pad": pad})
+        let mut payload = json!({"n": n, "tag": tag, "more": {"half": n as f64 / 2.0}, "pad": pad});
+        if n.is_multiple_of(16) {
+            payload["rare"] = json!({"x": [1, 2]});
+        }
+        payload
     });
     Row { vector, payload }
 }
@@ -334,7 +342,7 @@ fn ops() -> impl Strategy<Value = Op> {
         3 => Just(Op::Hold),
         2 => Just(Op::LetGo),
         3 => Just(Op::Look),
-        5 => (any::<u32>(), 0..30usize, 0..4usize, 0..8usize).prop_map(|(s, k, l, f)| Op::Search(s, k, l, f)),
+        5 => (any::<u32>(), 0..30usize, 0..4usize, 0..11usize).prop_map(|(s, k, l, f)| Op::Search(s, k, l, f)),
     ]
 }
 

@@ -37,6 +37,10 @@ pub const COLUMNS: u64 = 256;
 pub const GRAPH_NODES: u64 = (1 << 31) - 1;
 /// Most columns of a segment that were derived from its documents without being declared.
 pub const DERIVED_COLUMNS: u64 = 16;
+/// Most member paths that a segment lists of its documents.
+pub const PATHS: u64 = 256;
+/// Most bytes of the paths that a segment lists, together.
+pub const PATHS_BYTES: u64 = 64 << 10;
 /// Most values of a column whose rows are also kept as bits.
 pub const DENSE_VALUES: u64 = 32;
 /// Largest metadata record (bincode), in bytes.

@@ -1,24 +1,30 @@
-//! Columns that nobody declared: the paths for which many of a segment's documents have a value of one type.
+//! What nobody declared: which member paths a segment's documents have, and columns for those where many of them have a
+//! value of one type.
 //!
 //! Every member of every document is gathered by its path, down to some depth, until there are too many paths or bytes.
 //! Then each path gets the type that most of its values have; those of other types, arrays, objects and long strings
 //! count as something else, for which a filter asks the document. The paths with the most values become columns.
 //!
-//! Reads from: the documents of a segment being written. Writes to: its columns.
-//! Never: a number that a filter would compare differently in the column than in the document.
+//! As long as every member found a place, the paths are a complete list for filters (`storage/src/section/paths.rs`): at most
+//! [`DEPTH`] names, not through an element of an array, for what lies there is not gathered. One path too many, or a
+//! document that cannot be read, and there is no list.
+//!
+//! Reads from: the documents of a segment being written. Writes to: its columns and its list of paths.
+//! Never: a list that lacks a path; a number that a filter would compare differently in the column than in the document.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::mem::size_of;
 
 use foretaste_query::lang::{Path, Segment};
 use foretaste_storage::limits;
 use foretaste_storage::section::columns::{Column, ColumnValues};
+use foretaste_storage::section::paths::Paths;
 use serde_json::{Map, Value as Json};
 
 /// Most steps of a path.
 const DEPTH: usize = 4;
 /// Most paths that are looked at; those that appear later have to do without.
-const PATHS: usize = 256;
+const PATHS: usize = limits::PATHS as usize;
 /// Longest string that a column holds, in bytes.
 const TEXT_BYTES: usize = 256;
 /// A path where more than one value in so many is something else is not of one type.
@@ -33,6 +39,8 @@ const BYTES: usize = 256 << 20;
 pub(super) struct Derived {
     /// The first is the document itself.
     places: Vec<Place>,
+    /// Whether they are all the paths of at most [`DEPTH`] names.
+    complete: bool,
     bytes: usize,
     limit: usize,
 }
@@ -60,7 +68,7 @@ struct Values {
 
 impl Default for Derived {
     fn default() -> Self {
-        Derived { places: vec![Place::default()], bytes: 0, limit: BYTES }
+        Derived { places: vec![Place::default()], complete: true, bytes: 0, limit: BYTES }
     }
 }
 
@@ -101,6 +109,7 @@ impl Derived {
             return Some(*member);
         }
         if next > PATHS {
+            self.complete = false;
             return None;
         }
         let path = match &parent.path {
@@ -110,6 +119,28 @@ impl Derived {
         parent.members.insert(name, next);
         self.places.push(Place { path: Some(path), ..Place::default() });
         Some(next)
+    }
+
+    /// A document of the segment cannot be read: nobody knows what it has.
+    pub fn unreadable(&mut self) {
+        self.complete = false;
+    }
+
+    /// The list of all paths that occur; `None` when there are more than were looked at, or than a list may hold.
+    pub fn paths(&self) -> Option<Paths> {
+        if !self.complete {
+            return None;
+        }
+        let (mut names, mut bytes) = (BTreeSet::new(), 0);
+        for path in self.places.iter().filter_map(|place| place.path.as_ref()) {
+            let name = path.to_quoted();
+            bytes += name.len() as u64;
+            if bytes > limits::PATHS_BYTES {
+                return None;
+            }
+            names.insert(name);
+        }
+        Paths::new(DEPTH as u32, names).ok()
     }
 
     /// The columns of `rows` rows, but for the paths that are declared.

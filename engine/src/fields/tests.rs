@@ -1,4 +1,4 @@
-//! The rows that columns select are those whose documents pass, whatever the documents hold.
+//! The rows that columns and lists of paths select are those whose documents pass, whatever the documents hold.
 
 use std::sync::Arc;
 
@@ -16,11 +16,15 @@ use super::*;
 
 /// A segment of these documents; null is no document.
 fn sealed(schema: &Schema, documents: &[Json]) -> Segment {
+    let text = |d: &Json| if d.is_null() { Vec::new() } else { serde_json::to_vec(d).unwrap() };
+    sealed_texts(schema, &documents.iter().map(text).collect::<Vec<_>>()).0
+}
+
+/// A segment of these documents' texts, and its disk.
+fn sealed_texts(schema: &Schema, texts: &[Vec<u8>]) -> (Segment, Arc<MemVfs>) {
     let (disk, root, uuid) = (Arc::new(MemVfs::new()), std::path::Path::new("db"), [7; 16]);
     disk.create_dir(root).unwrap();
     let layout = schema.layout.clone();
-    let text = |d: &Json| if d.is_null() { Vec::new() } else { serde_json::to_vec(d).unwrap() };
-    let texts: Vec<Vec<u8>> = documents.iter().map(text).collect();
     let inputs: Vec<RowInput<'_>> = texts
         .iter()
         .zip(0..)
@@ -28,12 +32,13 @@ fn sealed(schema: &Schema, documents: &[Json]) -> Segment {
         .collect();
     let block = block::encode(&layout, &inputs, &[], None).unwrap();
     let rows = BlockRows { block: &block, layout: &layout, first: 1 };
-    let picks: Vec<Pick> = (0..documents.len() as u32).map(|row| Pick { source: 0, row }).collect();
-    let columns = columns(schema, &[&rows], &picks).unwrap();
-    let written = segment::write(&*disk, root, &uuid, 1, &layout, &[&rows], &picks, &columns, &mut |_| true);
-    let segment = Segment::open(disk, root, &uuid, &written.unwrap().unwrap(), &layout, Access::Map).unwrap();
+    let picks: Vec<Pick> = (0..texts.len() as u32).map(|row| Pick { source: 0, row }).collect();
+    let index = document_index(schema, &[&rows], &picks).unwrap();
+    let written = segment::write(&*disk, root, &uuid, 1, &layout, &[&rows], &picks, &index, &mut |_| true);
+    let segment =
+        Segment::open(disk.clone(), root, &uuid, &written.unwrap().unwrap(), &layout, Access::Map).unwrap();
     assert!(segment.verify(&mut |e| panic!("{e}")).is_empty());
-    segment
+    (segment, disk)
 }
 
 fn agree(schema: &Schema, documents: &[Json], filters: &[&str]) {
@@ -90,6 +95,18 @@ const FILTERS: &[&str] = &[
     "not (a > 0 or b is null)",
     "a >= 18446744073709551615",
     "a = -0.0",
+    "a[0] = 1",
+    "a.b[0] != 1",
+    "exists a[0].b",
+    "a.b.c.d.e is null",
+    "a.b.c.d.e = 1 or b = 'x'",
+    "none = 1",
+    "not none = 1",
+    "none is null and a > 0",
+    "none[3].b is not null",
+    "none.b not in (1)",
+    "exists none or b[0] = 1",
+    "none = 1 and b[0] = 1",
 ];
 
 proptest! {
@@ -165,4 +182,138 @@ fn the_most_frequent_paths_become_columns_up_to_the_limit() {
         .collect();
     let found: Vec<String> = names(&documents).into_iter().map(|(name, _)| name).collect();
     assert_eq!(found, (0..limit).map(|field| format!("f{field:02}")).collect::<Vec<_>>());
+}
+
+fn listed(documents: &[Json]) -> Option<Vec<String>> {
+    let segment = sealed(&Schema::new(1, Metric::L2), documents);
+    let paths = segment.paths().unwrap()?;
+    assert_eq!(paths.steps(), 4);
+    Some(paths.names().map(String::from).collect())
+}
+
+#[test]
+fn a_list_has_every_member_path_down_to_four_steps() {
+    let documents = [
+        json!({"a": {"b": {"c": {"d": {"e": 1}}}}, "n": null, "tags": [{"x": 1}, [2]]}),
+        json!(null),
+        json!({"a": 1, "a.b": 1, "like": 2, "": {"\"": true}}),
+        json!({}),
+    ];
+    let expected = [
+        r#""""#,
+        r#"""."""""#,
+        r#""a""#,
+        r#""a"."b""#,
+        r#""a"."b"."c""#,
+        r#""a"."b"."c"."d""#,
+        r#""a.b""#,
+        r#""like""#,
+        r#""n""#,
+        r#""tags""#,
+    ];
+    assert_eq!(listed(&documents).unwrap(), expected);
+    assert_eq!(listed(&[json!(null), json!({})]).unwrap(), [] as [&str; 0]);
+    // What has no members has no paths.
+    let (segment, _) = sealed_texts(&Schema::new(1, Metric::L2), &[b"[{\"a\":1}]".to_vec(), b"7".to_vec()]);
+    assert_eq!(segment.paths().unwrap().unwrap().names().count(), 0);
+}
+
+#[test]
+fn there_is_no_list_when_a_path_may_be_missing_from_it() {
+    let many = |n: usize| Json::Object((0..n).map(|i| (format!("f{i}"), json!(i))).collect());
+    let most = foretaste_storage::limits::PATHS as usize;
+    assert_eq!(listed(&[many(most)]).unwrap().len(), most);
+    assert_eq!(listed(&[many(most + 1)]), None);
+    // Members below the depth take no place, those of a member without a place are not looked at.
+    assert_eq!(listed(&[json!({"a": {"b": {"c": {"d": many(most + 1)}}}})]).unwrap().len(), 4);
+    assert_eq!(listed(&[json!({"a": {"b": {"c": many(most)}}})]), None);
+    assert_eq!(listed(&[many(most), json!({"more": {"x": 1}})]), None);
+    assert_eq!(listed(&[many(most), many(3)]).unwrap().len(), most);
+
+    let long = |bytes: u64| json!({"n".repeat(bytes as usize): 1});
+    let most = foretaste_storage::limits::PATHS_BYTES;
+    // With its quotes.
+    assert_eq!(listed(&[long(most - 2)]).unwrap().len(), 1);
+    assert_eq!(listed(&[long(most - 1)]), None);
+
+    let schema = Schema::new(1, Metric::L2);
+    let deep = [b"{\"a\":".repeat(200), b"1".to_vec(), b"}".repeat(200)].concat();
+    assert!(document(&deep).is_none(), "deeper than the parser goes");
+    let (segment, _) = sealed_texts(&schema, &[deep, b"{\"b\":1}".to_vec()]);
+    assert_eq!(segment.paths().unwrap(), None);
+}
+
+#[test]
+fn without_a_complete_list_the_documents_are_asked() {
+    let mut documents: Vec<Json> = (0..300).map(|i| json!({format!("f{i}"): i, "common": i})).collect();
+    documents.push(json!({"late": 1}));
+    let filters = [
+        "f3 = 3",
+        "f299 = 299",
+        "late = 1",
+        "late != 1",
+        "exists late",
+        "late is null",
+        "none is null",
+        "none = 1",
+        "not late = 1 and common > 290",
+        "exists f299 or none = 1",
+    ];
+    agree(&Schema::new(1, Metric::L2), &documents, &filters);
+    assert_eq!(listed(&documents), None);
+    let few = &documents[..200];
+    agree(&Schema::new(1, Metric::L2), few, &filters);
+    assert_eq!(listed(few).unwrap().len(), 201);
+}
+
+#[test]
+fn no_document_is_read_for_a_path_that_none_has() {
+    let documents: Vec<Json> =
+        (0..100).map(|i| json!({"n": i, "tags": ["x"], "o": {"p": {"q": {"r": {}}}}})).collect();
+    let schema = Schema::new(1, Metric::L2);
+    let texts: Vec<Vec<u8>> = documents.iter().map(|d| serde_json::to_vec(d).unwrap()).collect();
+    let (whole, disk) = sealed_texts(&schema, &texts);
+    // A segment that was opened and whose documents are gone before the first was read.
+    let (root, uuid) = (std::path::Path::new("db"), [7; 16]);
+    let payload = root.join("seg/000001/payload");
+    disk.remove_file(&payload).unwrap();
+    let open = Segment::open(disk.clone(), root, &uuid, whole.reference(), &schema.layout, Access::Read);
+    let segment = open.unwrap();
+    for (text, rows) in [
+        ("z = 1", 0),
+        ("z != 1", 0),
+        ("not z = 1", 100),
+        ("z is null", 100),
+        ("exists z", 0),
+        ("z[0] = 1", 0),
+        ("o.z is null", 100),
+        ("o.p.z[3].a = 1", 0),
+        ("o.p.q.z.s = 1", 0),
+        ("n.z is not null", 0),
+        ("n < 10 and z is null", 10),
+        ("tags = 'x' and z = 1", 0),
+        ("tags[0] = 'x' or z is null", 100),
+    ] {
+        let filter = Filter::parse(text).unwrap();
+        let columns = SegmentColumns::new(&schema, &segment, filter.paths()).unwrap();
+        let plan = columns.plan(&filter).unwrap();
+        assert_eq!(plan.estimate(), rows..=rows, "{text}");
+        assert_eq!(u64::from(columns.select(&filter, &plan).unwrap().len()), rows, "{text}");
+    }
+    // Asked of single rows, too.
+    for (text, passes) in
+        [("z = 1", false), ("z is null or tags = 'x'", true), ("z.y = 1 and tags = 'x'", false)]
+    {
+        let filter = Filter::parse(text).unwrap();
+        let columns = SegmentColumns::new(&schema, &segment, filter.paths()).unwrap();
+        assert!((0..100).all(|row| columns.passes(&filter, row).unwrap() == passes), "{text}");
+    }
+    for text in ["tags[0] = 1", "tags = 'x'", "o.p.q.r.s is null", "tags[0].z is null", "tags = 'x' or z = 1"]
+    {
+        let filter = Filter::parse(text).unwrap();
+        let columns = SegmentColumns::new(&schema, &segment, filter.paths()).unwrap();
+        let plan = columns.plan(&filter).unwrap();
+        assert_eq!(plan.estimate(), 0..=100, "{text}");
+        assert!(columns.select(&filter, &plan).is_err(), "{text}");
+    }
 }

@@ -15,7 +15,7 @@ use foretaste_storage::manifest::Record;
 use foretaste_storage::names;
 use foretaste_storage::rows::Rows;
 use foretaste_storage::section::tombstones::{read_tombstones, write_tombstones};
-use foretaste_storage::segment::{self, Pick, Segment};
+use foretaste_storage::segment::{self, DocumentIndex, Pick, Segment};
 use foretaste_storage::{element, variance};
 use roaring::RoaringBitmap;
 
@@ -56,7 +56,8 @@ pub fn block(data: &[u8]) {
     let rows = BlockRows { block: &block, layout: &layout, first: 10 };
     let picks: Vec<Pick> = (0..block.rows()).map(|row| Pick { source: 0, row }).collect();
     let disk = empty();
-    let written = segment::write(&disk, root(), &UUID, 1, &layout, &[&rows], &picks, &[], &mut |_| true);
+    let none = DocumentIndex::default();
+    let written = segment::write(&disk, root(), &UUID, 1, &layout, &[&rows], &picks, &none, &mut |_| true);
     let Ok(Some(reference)) = written else { return };
     let segment = Segment::open(Arc::new(disk), root(), &UUID, &reference, &layout, Access::Map)
         .expect("a segment of a whole block can be opened");

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foretaste::Access;
-use foretaste_query::filter::{Indexes, Plan};
+use foretaste_query::filter::{Indexes, Plan, is_missing};
 use foretaste_query::lang::{Filter, Path};
 use foretaste_storage::codec::header::Kind;
 use foretaste_storage::codec::meta;
@@ -25,7 +25,7 @@ use foretaste_storage::rows::Rows;
 use foretaste_storage::sealed::{FileRef, SealedWriter};
 use foretaste_storage::section::columns::{ColumnView, DERIVED};
 use foretaste_storage::section::{SectionFile, SectionKind, SectionWriter};
-use foretaste_storage::segment::{self, Pick, Segment, SegmentRef};
+use foretaste_storage::segment::{self, DocumentIndex, Pick, Segment, SegmentRef};
 use foretaste_storage::vfs::Vfs;
 use foretaste_storage::vfs::mem::MemVfs;
 use foretaste_storage::{element, variance};
@@ -53,7 +53,7 @@ const PADDED_BYTES: usize = 1 << 16;
 type Meta = (u32, Layout, u64, u64, u8, u8, u32, u16);
 
 /// Kinds of sections, and the ordinal of the first of each.
-const SECTIONS: [(SectionKind, u16); 15] = [
+const SECTIONS: [(SectionKind, u16); 16] = [
     (SectionKind::Meta, 0),
     (SectionKind::Keys, 0),
     (SectionKind::IntKeys, 0),
@@ -69,6 +69,7 @@ const SECTIONS: [(SectionKind, u16); 15] = [
     (SectionKind::Column, DERIVED),
     (SectionKind::ColumnOrder, DERIVED),
     (SectionKind::ColumnBits, DERIVED),
+    (SectionKind::Paths, 0),
 ];
 
 /// Opens the segment both ways, reads and verifies all of it, writes it anew, and has the engine do the same.
@@ -127,7 +128,9 @@ fn write_files(disk: &MemVfs, flags: u8, parts: &[(u8, &[u8])]) -> (SegmentRef, 
                 continue;
             };
             // Others than those of columns stand once; of two the first counts.
-            sections.add(*kind, if number < 9 { *first } else { *ordinal }, bytes.to_vec());
+            let of_column =
+                matches!(kind, SectionKind::Column | SectionKind::ColumnOrder | SectionKind::ColumnBits);
+            sections.add(*kind, if of_column { *ordinal } else { *first }, bytes.to_vec());
             *ordinal += 1;
         }
         let file = SealedWriter::create(disk, &index, Kind::Index, &UUID, ID).ok()?;
@@ -251,7 +254,12 @@ fn contents(segment: &Segment) -> BTreeMap<(u32, String), Vec<u8>> {
         found.extend(row.map(|row| ((place as u32, "find".to_string()), format!("{row:?}").into_bytes())));
     }
     let indexed = Indexed(segment);
-    for name in columns(segment).iter().map(|column| column.name()) {
+    if let Ok(Some(paths)) = segment.paths() {
+        assert!(paths.names().is_sorted_by(|a, b| a < b) && paths.names().all(|name| paths.contains(name)));
+        found.insert((0, "paths".to_string()), format!("{paths:?}").into_bytes());
+    }
+    let absent = ["other", "a.b[0].c"];
+    for name in columns(segment).iter().map(|column| column.name()).chain(absent) {
         let Ok(path) = Path::parse(name) else { continue };
         for test in FILTERS {
             let Ok(filter) = Filter::parse(&test.replace("{}", &path.to_string())) else { continue };
@@ -297,6 +305,9 @@ impl Indexes for Indexed<'_> {
     fn column(&self, path: &Path) -> Option<ColumnView<'_>> {
         columns(self.0).into_iter().find(|column| Path::parse(column.name()).as_ref() == Ok(path))
     }
+    fn is_missing(&self, path: &Path) -> bool {
+        self.0.paths().is_ok_and(|paths| paths.is_some_and(|listed| is_missing(path, listed)))
+    }
     fn find(&self, key: KeyRef<'_>) -> foretaste_storage::Result<Option<u32>> {
         self.0.find(key)
     }
@@ -310,7 +321,8 @@ fn rewrite(segment: &Segment, layout: &Layout) {
     let readable = (0..segment.rows()).filter(|row| segment.readable(*row));
     let picks: Vec<Pick> = readable.map(|row| Pick { source: 0, row }).collect();
     let disk = empty();
-    let written = segment::write(&disk, root(), &UUID, 2, layout, &[segment], &picks, &[], &mut |_| true);
+    let none = DocumentIndex::default();
+    let written = segment::write(&disk, root(), &UUID, 2, layout, &[segment], &picks, &none, &mut |_| true);
     let Ok(Some(reference)) = written else { return };
     let again = Segment::open(Arc::new(disk), root(), &UUID, &reference, layout, Access::Map);
     let again = again.expect("what was written can be opened");

@@ -11,10 +11,13 @@
 //! differ, and the rows between them have to be asked one by one ([`Selection::settle`]). `and`, `or` and `not` combine
 //! both bounds, so an unindexed part costs only the rows that the indexed parts leave open.
 //!
+//! **Paths that no document has.** A segment may list every path of its documents. A test of another path then holds for
+//! all of its rows or for none, as the language says of a missing field.
+//!
 //! **Positions before rows.** Tests of one column that are joined are joined as ranges of positions in its order:
 //! `year >= 1990 and year < 2000` looks at no row outside the nineties.
 //!
-//! Reads from: columns of one segment, their orders and bits. Writes to: nothing.
+//! Reads from: columns of one segment, their orders and bits, its list of paths. Writes to: nothing.
 //! Never: an answer other than [`Filter::matches`](crate::lang::Filter::matches) gives row by row; a document.
 
 mod plan;
@@ -25,6 +28,7 @@ mod values;
 use foretaste_storage::Result;
 use foretaste_storage::key::KeyRef;
 use foretaste_storage::section::columns::ColumnView;
+use foretaste_storage::section::paths::Paths;
 
 use crate::lang::Path;
 
@@ -41,11 +45,23 @@ pub trait Indexes {
     /// more.
     fn column(&self, path: &Path) -> Option<ColumnView<'_>>;
 
+    /// Whether no row has anything at `path`, not even null; `false` where that is not known. It is asked of paths
+    /// without a column; [`is_missing`] tells it from the segment's list.
+    fn is_missing(&self, path: &Path) -> bool;
+
     /// The row of a key, live or not.
     ///
     /// # Errors
     /// `Corrupt` when what it meets is damaged; `Io`.
     fn find(&self, key: KeyRef<'_>) -> Result<Option<u32>>;
+}
+
+/// Whether `path` is missing in every document of a segment that lists its paths so; `false` where the list does not say,
+/// for a listed path may go on through the elements of an array, or beyond the steps that the list knows of.
+pub fn is_missing(path: &Path, listed: &Paths) -> bool {
+    // What begins with a missing path is missing too.
+    let members = path.members(listed.steps() as usize);
+    members.is_some_and(|members| !listed.contains(&members.to_quoted()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The plan of a filter for one segment: what its indexes know of each part, joined.
 //!
-//! Reads from: the filter's tree, columns, orders. Writes to: nothing.
+//! Reads from: the filter's tree, columns, orders, which paths are missing. Writes to: nothing.
 //! Never: a row set made before it is asked for.
 
 use std::ops::RangeInclusive;
@@ -13,7 +13,7 @@ use super::Indexes;
 use super::probe::Probe;
 use super::rows::RowSet;
 use super::values::{Values, seen};
-use crate::lang::{Condition, Expr, Filter, Op, Scalar, Subject, Test};
+use crate::lang::{Condition, Expr, Filter, Op, Scalar, Subject, Test, Value};
 
 /// Asking one row costs about as much as gathering so many from an order.
 const PROBE_COST: u64 = 8;
@@ -129,6 +129,8 @@ fn node<'a>(expr: &'a Expr, indexes: &'a dyn Indexes) -> Result<Node<'a>> {
         Expr::Test(test) => match &test.subject {
             Subject::Key => keys(test, indexes)?,
             Subject::Path(path) => match indexes.column(path) {
+                // Known without a document: what the language says of a missing field.
+                None if indexes.is_missing(path) => Node::Always(test.condition.holds(&Value::Missing)),
                 None => Node::Unknown,
                 Some(column) => match column.order() {
                     Some(order) => Node::Values(Values::new(column, order, &test.condition)?),

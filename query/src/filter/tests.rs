@@ -1,5 +1,6 @@
 //! The rows a plan finds are those that pass one by one, on random documents and filters.
 
+use std::collections::BTreeSet;
 use std::path::Path as FsPath;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use foretaste_storage::key::{Key, KeyRef};
 use foretaste_storage::layout::{Element, Layout};
 use foretaste_storage::sealed::Access;
 use foretaste_storage::section::columns::{Column, ColumnValues, ColumnView};
-use foretaste_storage::segment::{self, Pick, Segment};
+use foretaste_storage::segment::{self, DocumentIndex, Pick, Segment};
 use foretaste_storage::vfs::{Vfs, mem::MemVfs};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -17,7 +18,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::lang::tests::properties::{json_document, tame_trees};
-use crate::lang::{Filter, JsonFields, lookup};
+use crate::lang::{Filter, JsonFields, Segment as Step, lookup};
 
 /// A segment of these documents under the keys `key` gives, and their columns.
 struct Rows {
@@ -54,8 +55,21 @@ fn column(path: &Path, kind: u8, documents: &[Json]) -> Column {
     column
 }
 
+/// The member paths of at most `steps` steps, below `at`.
+fn members(document: &Json, at: Option<&Path>, steps: u32, found: &mut BTreeSet<String>) {
+    for (name, value) in document.as_object().into_iter().flatten().filter(|_| steps > 0) {
+        let path = match at {
+            Some(path) => path.clone().then(Step::Field(name.clone())),
+            None => Path::field(name.clone()),
+        };
+        found.insert(path.to_quoted());
+        members(value, Some(&path), steps - 1, found);
+    }
+}
+
 impl Rows {
-    fn new(documents: Vec<Json>, columns: &[(Path, u8)], access: Access) -> Rows {
+    /// With a list of the paths of at most `steps` steps, if any.
+    fn new(documents: Vec<Json>, columns: &[(Path, u8)], steps: Option<u32>, access: Access) -> Rows {
         let (disk, root, uuid) = (Arc::new(MemVfs::new()), FsPath::new("db"), [7; 16]);
         disk.create_dir(root).unwrap();
         let layout = Layout { levels: vec![1], element: Element::F32, variance: None };
@@ -68,8 +82,14 @@ impl Rows {
         let rows = BlockRows { block: &block, layout: &layout, first: 1 };
         let picks: Vec<Pick> = (0..documents.len() as u32).map(|row| Pick { source: 0, row }).collect();
         let written: Vec<Column> = columns.iter().map(|(p, kind)| column(p, *kind, &documents)).collect();
+        let paths = steps.map(|steps| {
+            let mut names = BTreeSet::new();
+            documents.iter().for_each(|document| members(document, None, steps, &mut names));
+            Paths::new(steps, names).unwrap()
+        });
+        let index = DocumentIndex { columns: written, paths };
         let reference =
-            segment::write(&*disk, root, &uuid, 1, &layout, &[&rows], &picks, &written, &mut |_| true);
+            segment::write(&*disk, root, &uuid, 1, &layout, &[&rows], &picks, &index, &mut |_| true);
         let segment =
             Segment::open(disk, root, &uuid, &reference.unwrap().unwrap(), &layout, access).unwrap();
         assert!(segment.verify(&mut |e| panic!("{e}")).is_empty());
@@ -115,6 +135,9 @@ impl Indexes for Rows {
         let derived = self.segment.derived_columns().unwrap().find(|c| c.name() == name);
         derived.or(self.segment.column(&name).unwrap())
     }
+    fn is_missing(&self, path: &Path) -> bool {
+        self.segment.paths().unwrap().is_some_and(|listed| is_missing(path, listed))
+    }
     fn find(&self, key: KeyRef<'_>) -> Result<Option<u32>> {
         self.segment.find(key)
     }
@@ -133,11 +156,13 @@ proptest! {
         trees in vec(tame_trees(), 1..12),
         documents in vec(json_document(), 1..90),
         kinds in vec(0u8..8, 7),
+        steps in proptest::option::of(0u32..5),
         map in any::<bool>(),
     ) {
         // A kind of 4 or more: no column.
         let columns: Vec<_> = paths().into_iter().zip(kinds).filter(|(_, kind)| *kind < 4).collect();
-        let rows = Rows::new(documents, &columns, if map { Access::Map } else { Access::Read });
+        let access = if map { Access::Map } else { Access::Read };
+        let rows = Rows::new(documents, &columns, steps, access);
         for tree in trees {
             rows.select(&Filter::parse(&tree.to_string()).unwrap())?;
         }
@@ -156,6 +181,7 @@ proptest! {
         values in vec(json_document(), 1..9),
         share in 1usize..60,
         kinds in vec(0u8..5, 7),
+        steps in proptest::option::of(1u32..3),
     ) {
         let documents = (0..n).map(|i| match i * 7919 % 61 < share {
             true => values[i % values.len()].clone(),
@@ -163,9 +189,9 @@ proptest! {
         });
         let mut columns: Vec<_> = paths().into_iter().zip(kinds).filter(|(_, kind)| *kind < 4).collect();
         columns.push((Path::field("n"), 1));
-        let rows = Rows::new(documents.collect(), &columns, Access::Map);
+        let rows = Rows::new(documents.collect(), &columns, steps, Access::Map);
         let more = ["n = 3", "n != 3", "n < 7 and n >= 2", "n in (1, 5, 5.0) or a > 10", "not (n > 2 and a < 100)",
-            "b like 'x1%'", "b < 'x5' and n = 2", "exists n", "n is null", "a >= 0 and a < 3 and n != 4"];
+            "b like 'x1%'", "b < 'x5' and n = 2", "nowhere is null and n = 3", "not nowhere = 1", "exists n", "n is null", "a >= 0 and a < 3 and n != 4"];
         for text in trees.iter().map(|t| t.to_string()).chain(more.map(String::from)) {
             rows.select(&Filter::parse(&text).unwrap())?;
         }
@@ -205,7 +231,7 @@ proptest! {
 fn an_estimate_of_one_indexed_test_is_exact() {
     let documents = (0..3000).map(|i| json!({"n": i, "x": i % 7 == 0}));
     let columns = [(Path::field("n"), 1), (Path::field("x"), 0)];
-    let rows = Rows::new(documents.collect(), &columns, Access::Map);
+    let rows = Rows::new(documents.collect(), &columns, None, Access::Map);
     let estimate = |text: &str| Plan::new(&Filter::parse(text).unwrap(), &rows).unwrap().estimate();
     assert_eq!(estimate("n < 100"), 100..=100);
     assert_eq!(estimate("n >= 10 and n < 12.5"), 3..=3);
@@ -217,4 +243,93 @@ fn an_estimate_of_one_indexed_test_is_exact() {
     assert_eq!(estimate("$id = 0"), 1..=1);
     assert_eq!(estimate("$id = 'no'"), 0..=0);
     assert_eq!(estimate("not (n < 100 or n is null)"), 2900..=2900);
+}
+
+/// Every condition of the language, on `{}`.
+const CONDITIONS: [&str; 16] = [
+    "{} = 1",
+    "{} != 1",
+    "{} < 1",
+    "{} >= 1",
+    "{}",
+    "{} in (1, 'x')",
+    "{} not in (1, 'x')",
+    "{} in ()",
+    "{} not in ()",
+    "{} between 0 and 2",
+    "{} like '%'",
+    "{} is null",
+    "{} is not null",
+    "exists {}",
+    "not exists {}",
+    "not {} = 1",
+];
+
+#[test]
+fn a_test_of_a_path_that_no_document_has_is_known_for_all_rows() {
+    let documents: Vec<Json> = (0..2000)
+        .map(|i| match i % 4 {
+            0 => json!({"a": {"b": {"c": i}}, "n": i, "rare": null}),
+            1 => json!({"a": [{"b": 1}], "n": i}),
+            2 => json!({"a": {"b": {"c": [i]}}, "a.b": 1, "": {"": 1}}),
+            _ => json!({}),
+        })
+        .collect();
+    let columns = [(Path::field("n"), 1)];
+    let absent = [
+        "z",
+        "z.a",
+        "z[0]",
+        "z[0].a[1]",
+        "a.z",
+        "a.b.z",
+        "a.\"b.c\"",
+        "\"a.b.c\"",
+        "b",
+        "c",
+        "n.a",
+        "n.a.b.c",
+        "\"\".a",
+        "\"a.b\".c",
+        "rare.z",
+    ];
+    let unknown =
+        ["a", "a[0]", "a[0].b", "a[7].z", "a.b.c.d", "a.b.c[0]", "a.b.c", "rare", "rare[0]", "\"\".\"\".z"];
+    for (steps, documents) in [(3, documents.clone()), (3, vec![json!({})]), (2, documents)] {
+        let empty = documents.len() == 1;
+        let rows = Rows::new(documents, &columns, Some(steps), Access::Map);
+        let all = u64::from(rows.rows());
+        let knows =
+            |path: &str| is_missing(&Path::parse(path).unwrap(), rows.segment.paths().unwrap().unwrap());
+        for (path, known) in absent.iter().map(|p| (p, true)).chain(unknown.iter().map(|p| (p, false))) {
+            // With fewer steps listed, longer paths are not known.
+            let known = known && (steps == 3 || !path.starts_with("a.b.")) || empty;
+            let known = known || (steps == 3 && path.starts_with("\"\".\"\"."));
+            assert_eq!(knows(path), known, "{path} by {steps} steps");
+            for condition in CONDITIONS {
+                let filter = Filter::parse(&condition.replace("{}", path)).unwrap();
+                let found = u64::from(rows.select(&filter).unwrap().len());
+                let plan = Plan::new(&filter, &rows).unwrap();
+                if !known {
+                    assert_eq!(plan.estimate(), 0..=all, "{filter}");
+                    continue;
+                }
+                assert!(found == 0 || found == all, "{filter}");
+                assert_eq!(plan.estimate(), found..=found, "{filter}");
+                assert!(!plan.is_blind() && plan.select().unwrap().unsure.is_none());
+                let probe = plan.probe().unwrap();
+                assert!((0..rows.rows()).all(|row| probe.passes(row).unwrap() == Some(found > 0)));
+            }
+        }
+    }
+    let documents = (0..100).map(|n| json!({"n": n, "tags": ["x"]})).collect();
+    let rows = Rows::new(documents, &columns, Some(4), Access::Map);
+    let estimate = |text: &str| Plan::new(&Filter::parse(text).unwrap(), &rows).unwrap().estimate();
+    // The tags of a row are asked only where they can decide.
+    assert_eq!(estimate("tags = 'x'"), 0..=100);
+    assert_eq!(estimate("tags = 'x' and z = 1"), 0..=0);
+    assert_eq!(estimate("tags = 'x' or z is null"), 100..=100);
+    assert_eq!(estimate("n < 10 and not z = 1"), 10..=10);
+    assert_eq!(estimate("n < 10 or z = 1"), 10..=10);
+    assert_eq!(estimate("not (z is null or n < 10)"), 0..=0);
 }

@@ -202,6 +202,23 @@ impl Path {
         self
     }
 
+    /// Its longest beginning that consists of at most `most` names; `None` only when that is none.
+    ///
+    /// ```
+    /// use foretaste_query::lang::Path;
+    ///
+    /// let path = Path::parse("authors[0].name")?;
+    /// assert_eq!(path.members(4), Some(Path::field("authors")));
+    /// assert_eq!(Path::parse("a.b.c")?.members(2), Some(Path::parse("a.b")?));
+    /// assert_eq!(path.members(0), None);
+    /// # Ok::<(), foretaste_query::lang::FilterError>(())
+    /// ```
+    pub fn members(&self, most: usize) -> Option<Path> {
+        let names = self.segments.iter().take(most).take_while(|s| matches!(s, Segment::Field(_)));
+        let segments: Vec<Segment> = names.cloned().collect();
+        (!segments.is_empty()).then_some(Path { segments })
+    }
+
     /// The steps, at least one; the first is a field.
     pub fn segments(&self) -> &[Segment] {
         &self.segments

@@ -140,6 +140,33 @@ impl Display for Path {
     }
 }
 
+impl Path {
+    /// Its text with every name in double quotes: the same path has the same text whatever words the language has, and
+    /// whatever characters names may have without quotes. What is kept on disk to be compared is kept so.
+    ///
+    /// ```
+    /// use foretaste_query::lang::Path;
+    ///
+    /// let path = Path::parse("authors[0].name")?;
+    /// assert_eq!(path.to_quoted(), r#""authors"[0]."name""#);
+    /// assert_eq!(Path::parse(&path.to_quoted())?, path);
+    /// # Ok::<(), foretaste_query::lang::FilterError>(())
+    /// ```
+    pub fn to_quoted(&self) -> String {
+        let mut text = String::new();
+        for segment in self.segments() {
+            match segment {
+                Segment::Index(index) => text.push_str(&format!("[{index}]")),
+                Segment::Field(name) => {
+                    let dot = if text.is_empty() { "" } else { "." };
+                    text.push_str(&format!("{dot}\"{}\"", name.replace('"', "\"\"")));
+                }
+            }
+        }
+        text
+    }
+}
+
 /// `text` between `quote`s, with those inside doubled.
 fn quoted(f: &mut fmt::Formatter<'_>, text: &str, quote: char) -> fmt::Result {
     f.write_char(quote)?;

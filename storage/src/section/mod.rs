@@ -27,6 +27,7 @@
 //! | 10 | column | see [`columns`]; one section a column, ordinals from 0, of derived columns from 256 |
 //! | 11 | column order | see [`columns::order`]; same ordinal as its column |
 //! | 12 | column bits | see [`columns::dense`]; same ordinal as its column; absent when no value is frequent |
+//! | 14 | paths | see [`paths`]; absent when not every path is known |
 //! | 32 to 38 | search index | in an `ann.N` file; their meaning is the query crate's |
 //!
 //! Reads from: a sealed `index` or `ann.N` file. Writes to: the same, once.
@@ -34,6 +35,7 @@
 
 pub mod columns;
 pub mod keys;
+pub mod paths;
 pub mod payload;
 pub mod tombstones;
 mod view;
@@ -72,6 +74,8 @@ pub enum SectionKind {
     ColumnOrder = 11,
     /// The rows of a column's frequent values.
     ColumnBits = 12,
+    /// The member paths of the documents.
+    Paths = 14,
     /// What a search index is, and its sizes.
     AnnHead = 32,
     /// The rotation and the scales of its codes.

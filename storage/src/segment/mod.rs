@@ -29,6 +29,8 @@ pub use write::write;
 
 use crate::layout::Layout;
 use crate::sealed::FileRef;
+use crate::section::columns::Column;
+use crate::section::paths::Paths;
 
 /// What a generation's record knows of a segment.
 #[derive(Debug, Clone, PartialEq, Eq, bincode::Encode, bincode::Decode)]
@@ -54,6 +56,15 @@ pub struct Pick {
     pub source: u32,
     /// Row of that source.
     pub row: u32,
+}
+
+/// What a segment keeps of its rows' documents, so that filters need not read them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DocumentIndex {
+    /// Values at some paths.
+    pub columns: Vec<Column>,
+    /// The paths that occur, when all of them are known.
+    pub paths: Option<Paths>,
 }
 
 /// The segment's own record, section `meta` of its index file.

@@ -18,6 +18,7 @@ use crate::plane::{Plane, Shape};
 use crate::sealed::{Access, FileRef};
 use crate::section::columns::{ColumnFile, DERIVED};
 use crate::section::keys::Keys;
+use crate::section::paths::Paths;
 use crate::section::payload::Payload;
 use crate::section::{Section, SectionFile, SectionKind};
 use crate::segment::{Folder, Meta, SegmentRef};
@@ -52,6 +53,7 @@ pub struct Segment {
     variances: Vec<OnceLock<Plane>>,
     payload: OnceLock<Payload>,
     columns: OnceLock<Vec<ColumnFile>>,
+    paths: OnceLock<Option<Paths>>,
 }
 
 impl Segment {
@@ -123,6 +125,7 @@ impl Segment {
             variances: cells(),
             payload: OnceLock::new(),
             columns: OnceLock::new(),
+            paths: OnceLock::new(),
             vfs,
         })
     }
@@ -258,6 +261,14 @@ impl Segment {
         let derived = derived.take_while(|ordinal| self.index.get(SectionKind::Column, *ordinal).is_some());
         let columns = (0..self.meta.columns).chain(derived).map(open).collect::<Result<Vec<_>>>()?;
         Ok(self.columns.get_or_init(|| columns))
+    }
+
+    pub(super) fn path_list(&self) -> Result<Option<&Paths>> {
+        if let Some(paths) = self.paths.get() {
+            return Ok(paths.as_ref());
+        }
+        let paths = Paths::open(&self.index)?;
+        Ok(self.paths.get_or_init(|| paths).as_ref())
     }
 
     pub(super) fn folder(&self) -> Folder<'_> {

@@ -9,6 +9,7 @@ use crate::key::KeyRef;
 use crate::layout::VarianceLayout;
 use crate::rows::Rows;
 use crate::section::columns::{ColumnFile, ColumnView};
+use crate::section::paths::Paths;
 use crate::segment::Segment;
 use crate::variance;
 
@@ -170,9 +171,17 @@ impl Segment {
         Ok(self.column_files()?.iter().skip(declared).map(ColumnFile::view))
     }
 
+    /// The member paths that occur in its documents; `None` when not all of them are known.
+    ///
+    /// # Errors
+    /// `Corrupt` when the list is damaged; `Io`.
+    pub fn paths(&self) -> Result<Option<&Paths>> {
+        self.path_list()
+    }
+
     /// Whether every byte of the row verifies: key, version, levels, scale, vectors, variances, traces and document.
     ///
-    /// Columns and key index do not count, as they are derived. For repair, which saves the rows that are whole.
+    /// Columns, paths and key index do not count, as they are derived. For repair, which saves the rows that are whole.
     pub fn readable(&self, row: u32) -> bool {
         self.read_all(row).is_ok()
     }

@@ -18,6 +18,7 @@ use crate::names;
 use crate::rows::Rows;
 use crate::sealed::{Access, SealedFile, SealedWriter};
 use crate::section::columns::{Column, ColumnKind, ColumnValue, ColumnValues};
+use crate::section::paths::Paths;
 use crate::vfs::Vfs;
 use crate::vfs::mem::MemVfs;
 use crate::{element, variance};
@@ -99,7 +100,8 @@ fn seal(
     picks: &[Pick],
     columns: &[Column],
 ) -> Result<SegmentRef> {
-    let written = write(vfs, Path::new(ROOT), &UUID, id, layout, sources, picks, columns, &mut |_| true);
+    let index = DocumentIndex { columns: columns.to_vec(), paths: None };
+    let written = write(vfs, Path::new(ROOT), &UUID, id, layout, sources, picks, &index, &mut |_| true);
     written.map(Option::unwrap)
 }
 
@@ -377,17 +379,30 @@ fn columns_are_found_by_name() {
 }
 
 #[test]
+fn a_list_of_paths_is_there_when_one_was_written() {
+    let (vfs, reference, layout, _) = small(Element::F32, None);
+    for access in [Access::Map, Access::Read] {
+        let segment = open(&vfs, &reference, &layout, access).unwrap();
+        let paths = segment.paths().unwrap().unwrap();
+        assert_eq!(paths.names().collect::<Vec<_>>(), ["\"ß\"", "\"ß\".\"ß\""]);
+        assert!(paths.contains("\"ß\"") && !paths.contains("\"ß.ß\"") && paths.steps() == 4);
+        let without = seal(&vfs, 9, &layout, &[&segment], &all(0, 7), &[]).unwrap();
+        assert_eq!(open(&vfs, &without, &layout, access).unwrap().paths().unwrap(), None);
+    }
+}
+
+#[test]
 fn a_cancelled_or_failed_write_leaves_nothing_behind() {
     let layout = layout(&[4, 8], Element::F32, None);
     let block = batch(&layout, (0, 1000), KeyForm::Str, |i| (i % 2) as usize, json);
     let rows = BlockRows { block: &block, layout: &layout, first: 0 };
     let vfs = disk();
     let root = Path::new(ROOT);
-    let calls = Cell::new(0u32);
+    let (calls, none) = (Cell::new(0u32), DocumentIndex::default());
     let run = |stop: u32, picks: &[Pick]| {
         calls.set(0);
         let mut last = 0;
-        let result = write(&*vfs, root, &UUID, 7, &layout, &[&rows], picks, &[], &mut |done| {
+        let result = write(&*vfs, root, &UUID, 7, &layout, &[&rows], picks, &none, &mut |done| {
             assert!(last <= done && done <= 1000);
             last = done;
             calls.set(calls.get() + 1);
@@ -408,12 +423,12 @@ fn a_cancelled_or_failed_write_leaves_nothing_behind() {
     }
     let twice: Vec<_> = all(0, 1000).into_iter().chain([Pick { source: 0, row: 3 }]).collect();
     for bad in [&twice[..], &[Pick { source: 0, row: 1000 }], &[Pick { source: 1, row: 0 }]] {
-        let calls = write(&*vfs, root, &UUID, 7, &layout, &[&rows], bad, &[], &mut |_| true);
+        let calls = write(&*vfs, root, &UUID, 7, &layout, &[&rows], bad, &none, &mut |_| true);
         assert!(matches!(calls, Err(Error::Corrupt { file, .. }) if file == Path::new("seg/000007/index")));
         assert!(vfs.snapshot().is_empty());
     }
     let narrow = super::tests::layout(&[4], Element::F32, None);
-    let shorter = write(&*vfs, root, &UUID, 7, &narrow, &[&rows], &all(0, 1000), &[], &mut |_| true);
+    let shorter = write(&*vfs, root, &UUID, 7, &narrow, &[&rows], &all(0, 1000), &none, &mut |_| true);
     assert!(shorter.is_err(), "a row with more levels than the layout");
 }
 
@@ -457,7 +472,11 @@ fn small(
     let block = batch(&layout, (0, 7), KeyForm::Mixed, |i| (i % 2) as usize, json);
     let rows = BlockRows { block: &block, layout: &layout, first: 90 };
     let vfs = disk();
-    let reference = seal(&vfs, 5, &layout, &[&rows], &all(0, 7), &example_columns(7)).unwrap();
+    let paths = Paths::new(4, ["\"ß\"", "\"ß\".\"ß\""].map(String::from).into()).unwrap();
+    let index = DocumentIndex { columns: example_columns(7), paths: Some(paths) };
+    let reference =
+        write(&*vfs, Path::new(ROOT), &UUID, 5, &layout, &[&rows], &all(0, 7), &index, &mut |_| true);
+    let reference = reference.unwrap().unwrap();
     let models = (0..7).map(|i| model(&rows, i).unwrap()).collect();
     (vfs, reference, layout, models)
 }
@@ -479,6 +498,7 @@ fn everything(segment: &Segment, keys: &[RowModel]) -> Result<Vec<String>> {
             }
         }
     }
+    said.push(format!("{:?}", segment.paths()?));
     segment.open_all()?;
     Ok(said)
 }
@@ -736,6 +756,8 @@ fn verify_finds_contradictions_that_checksums_do_not() {
     assert!(infinite.contains("scale is not finite"));
     assert!(at(8, 3, 1).contains("sum up"));
     assert!(at(9, 0, 1).contains("documents"));
+    assert!(at(14, 0, 9).contains("not a list of 9 paths"));
+    assert!(at(14, 20, 0xff).contains("path 0 is not UTF-8"));
     assert!(damage(place("payload"), &|body| body[3] = 0xff).contains("UTF-8"));
     assert!(damage(place("variance.0"), &|body| body[3] ^= 1).contains("sum up"));
 }

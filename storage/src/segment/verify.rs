@@ -33,6 +33,7 @@ impl Segment {
                 Ok(columns) => columns.iter().map(ColumnFile::view).for_each(|c| c.verify(damaged)),
                 Err(e) => damaged(e),
             }
+            self.paths().map(|_| ()).unwrap_or_else(&mut *damaged);
         }
         let mut variances_whole = true;
         self.verify_ann(damaged);

@@ -20,7 +20,7 @@ use crate::section::columns::{Column, ColumnValue, DERIVED, dense};
 use crate::section::keys::KeysWriter;
 use crate::section::payload::PayloadWriter;
 use crate::section::{SectionKind, SectionWriter};
-use crate::segment::{Folder, Meta, Pick, SegmentRef};
+use crate::segment::{DocumentIndex, Folder, Meta, Pick, SegmentRef};
 use crate::vfs::Vfs;
 use crate::{limits, variance};
 
@@ -29,9 +29,10 @@ const REPORT_ROWS: usize = 256;
 
 /// Writes segment `id` of the database in the folder `root`: the rows that `picks` names, in its order.
 ///
-/// `sources` have the layout `layout`. A key stands at most once among the rows picked. `columns` hold one value a
-/// picked row each, and are written with their order and the bits of their frequent values. `progress` is told how many rows are done, from 0 to all; when it returns `false` the segment is
-/// given up and the answer is `None`.
+/// `sources` have the layout `layout`. A key stands at most once among the rows picked. The columns of `documents`
+/// hold one value a picked row each, and are written with their order and the bits of their frequent values. `progress`
+/// is told how many rows are done, from 0 to all; when it returns `false` the segment is given up and the answer is
+/// `None`.
 ///
 /// When it returns a reference, every file and folder name is durable. After an error or a cancellation the files
 /// are removed as far as possible; they are orphans, as nothing names them. A folder that a crash left behind under
@@ -49,7 +50,7 @@ const REPORT_ROWS: usize = 256;
 /// use foretaste_storage::key::KeyRef;
 /// use foretaste_storage::layout::{Element, Layout};
 /// use foretaste_storage::sealed::Access;
-/// use foretaste_storage::segment::{self, Pick, Segment};
+/// use foretaste_storage::segment::{self, DocumentIndex, Pick, Segment};
 /// use foretaste_storage::vfs::{Vfs, mem::MemVfs};
 ///
 /// # fn main() -> foretaste_storage::Result<()> {
@@ -61,7 +62,8 @@ const REPORT_ROWS: usize = 256;
 /// let rows = BlockRows { block: &block, layout: &layout, first: 100 };
 ///
 /// let picks = [Pick { source: 0, row: 0 }];
-/// let written = segment::write(&*disk, root, &uuid, 1, &layout, &[&rows], &picks, &[], &mut |_| true)?;
+/// let none = DocumentIndex::default();
+/// let written = segment::write(&*disk, root, &uuid, 1, &layout, &[&rows], &picks, &none, &mut |_| true)?;
 /// let reference = written.expect("nobody cancelled");
 ///
 /// let segment = Segment::open(disk, root, &uuid, &reference, &layout, Access::Map)?;
@@ -80,15 +82,15 @@ pub fn write(
     layout: &Layout,
     sources: &[&dyn Rows],
     picks: &[Pick],
-    columns: &[Column],
+    documents: &DocumentIndex,
     progress: &mut dyn FnMut(u64) -> bool,
 ) -> Result<Option<SegmentRef>> {
     check_rows(picks.len() as u64)?;
     layout.validate()?;
     let folder = Folder { vfs, root, uuid, id };
-    check_columns(folder, columns, picks.len())?;
+    check_columns(folder, &documents.columns, picks.len())?;
     folder.create_empty()?;
-    let written = write_files(folder, layout, sources, picks, columns, progress);
+    let written = write_files(folder, layout, sources, picks, documents, progress);
     if !matches!(written, Ok(Some(_))) {
         folder.discard();
     }
@@ -100,7 +102,7 @@ fn write_files(
     layout: &Layout,
     sources: &[&dyn Rows],
     picks: &[Pick],
-    columns: &[Column],
+    documents: &DocumentIndex,
     progress: &mut dyn FnMut(u64) -> bool,
 ) -> Result<Option<SegmentRef>> {
     let mut files = Files::new(folder, layout, picks.len());
@@ -124,7 +126,7 @@ fn write_files(
     if !progress(done) {
         return Ok(None);
     }
-    files.finish(columns).map(Some)
+    files.finish(documents).map(Some)
 }
 
 fn check_rows(rows: u64) -> Result<()> {
@@ -251,7 +253,7 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
-    fn finish(self, columns: &[Column]) -> Result<SegmentRef> {
+    fn finish(self, index: &DocumentIndex) -> Result<SegmentRef> {
         let rows = self.levels.len() as u32;
         let mut files = Vec::new();
         for plane in self.planes.into_iter().chain(self.variances) {
@@ -269,7 +271,7 @@ impl<'a> Files<'a> {
             min_levels: self.levels.iter().copied().min().unwrap_or(all),
             max_levels: self.levels.iter().copied().max().unwrap_or(all),
             documents,
-            columns: columns.iter().filter(|c| !c.derived).count() as u16,
+            columns: index.columns.iter().filter(|c| !c.derived).count() as u16,
         };
         let mut sections = SectionWriter::new();
         sections.add(SectionKind::Meta, 0, meta::encode(&meta)?);
@@ -289,9 +291,12 @@ impl<'a> Files<'a> {
         if let Some(offsets) = offsets {
             sections.add(SectionKind::PayloadOffsets, 0, offsets);
         }
-        add_columns(&mut sections, columns)?;
-        let index = self.folder.create(INDEX, Kind::Index)?;
-        files.insert(0, sections.finish(index, [u64::from(rows), 0, 0, 0])?);
+        add_columns(&mut sections, &index.columns)?;
+        if let Some(paths) = &index.paths {
+            sections.add(SectionKind::Paths, 0, paths.encode());
+        }
+        let file = self.folder.create(INDEX, Kind::Index)?;
+        files.insert(0, sections.finish(file, [u64::from(rows), 0, 0, 0])?);
         self.folder.sync()?;
         Ok(SegmentRef {
             id: self.folder.id,

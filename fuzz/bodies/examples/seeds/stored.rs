@@ -16,8 +16,9 @@ use foretaste_storage::manifest;
 use foretaste_storage::names::{Part, generation_file};
 use foretaste_storage::sealed::SealedFile;
 use foretaste_storage::section::columns::{Column, ColumnValues, DERIVED};
+use foretaste_storage::section::paths::Paths;
 use foretaste_storage::section::{SectionFile, SectionKind};
-use foretaste_storage::segment::{self, Pick};
+use foretaste_storage::segment::{self, DocumentIndex, Pick};
 use foretaste_storage::vfs::Vfs;
 use foretaste_storage::vfs::mem::MemVfs;
 use serde_json::json;
@@ -106,8 +107,11 @@ pub fn segments() -> Seeds {
         let derived =
             Column { derived: true, nulls: vec![2], others: vec![3], ..Column::new("auto", values) };
         let columns: Vec<Column> = columns.into_iter().chain([derived]).collect();
+        let paths = Paths::new(4, ["a", "a\".\"b", "auto", "n"].map(|path| format!("\"{path}\"")).into())
+            .expect("a few paths");
+        let index = DocumentIndex { columns, paths: Some(paths) };
         let written =
-            segment::write(&disk, root(), &UUID, 1, &layout, &[&rows], &picks, &columns, &mut |_| true);
+            segment::write(&disk, root(), &UUID, 1, &layout, &[&rows], &picks, &index, &mut |_| true);
         let reference = written.expect("a sound segment").expect("nobody cancels");
         let folder = root().join(foretaste_storage::names::segment_dir(1));
         let (mut raw, mut bodies, mut index) = (Vec::new(), Vec::new(), Vec::new());
@@ -148,13 +152,13 @@ pub fn segments() -> Seeds {
 
 fn sections(index: &SectionFile) -> Vec<(u8, Vec<u8>)> {
     use SectionKind::{
-        Column, ColumnBits, ColumnOrder, IntKeys, KeyIndex, Keys, Levels, Meta, PayloadOffsets, Scales,
-        Traces, Versions,
+        Column, ColumnBits, ColumnOrder, IntKeys, KeyIndex, Keys, Levels, Meta, Paths, PayloadOffsets,
+        Scales, Traces, Versions,
     };
     let once = [Meta, Keys, IntKeys, KeyIndex, Versions, Levels, Scales, Traces, PayloadOffsets];
     let columns = [Column, ColumnOrder, ColumnBits];
     let kinds = once.into_iter().chain(columns).map(|kind| (kind, 0));
-    let kinds = kinds.chain(columns.map(|kind| (kind, DERIVED)));
+    let kinds = kinds.chain(columns.map(|kind| (kind, DERIVED))).chain([(Paths, 0)]);
     let mut found = Vec::new();
     for (tag, (kind, first)) in (64..).zip(kinds) {
         for ordinal in first..first + 8 {

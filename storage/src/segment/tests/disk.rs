@@ -15,8 +15,8 @@ fn example() -> (Layout, Block) {
 
 fn seal_on(vfs: &dyn Vfs, root: &Path, (layout, block): &(Layout, Block)) -> Result<SegmentRef> {
     let rows = BlockRows { block, layout, first: 9 };
-    write(vfs, root, &UUID, 1, layout, &[&rows], &all(0, 40), &example_columns(40), &mut |_| true)
-        .map(Option::unwrap)
+    let index = DocumentIndex { columns: example_columns(40), paths: None };
+    write(vfs, root, &UUID, 1, layout, &[&rows], &all(0, 40), &index, &mut |_| true).map(Option::unwrap)
 }
 
 fn assert_whole(vfs: Arc<dyn Vfs>, root: &Path, reference: &SegmentRef, (layout, block): &(Layout, Block)) {
