@@ -46,6 +46,7 @@ mod head;
 pub mod import;
 mod index;
 mod ingest;
+mod late;
 mod levels;
 mod many;
 mod optimize;

@@ -24,7 +24,13 @@ fn sealed(schema: &Schema, documents: &[Json]) -> Segment {
     let inputs: Vec<RowInput<'_>> = texts
         .iter()
         .zip(0..)
-        .map(|(payload, i)| RowInput { key: KeyRef::Int(i), vector: &[1.0], variance: None, payload })
+        .map(|(payload, i)| RowInput {
+            key: KeyRef::Int(i),
+            vector: &[1.0],
+            variance: None,
+            tokens: None,
+            payload,
+        })
         .collect();
     let block = block::encode(&layout, &inputs, &[], None).unwrap();
     let rows = BlockRows { block: &block, layout: &layout, first: 1 };

@@ -27,6 +27,7 @@
 //! | 10 | column | see [`columns`]; one section a column, ordinals from 0, of derived columns from 256 |
 //! | 11 | column order | see [`columns::order`]; same ordinal as its column |
 //! | 12 | column bits | see [`columns::dense`]; same ordinal as its column; absent when no value is frequent |
+//! | 13 | token offsets | one u64 a row and one more; absent when no row has a token matrix |
 //! | 32 to 38 | search index | in an `ann.N` file; their meaning is the query crate's |
 //!
 //! Reads from: a sealed `index` or `ann.N` file. Writes to: the same, once.
@@ -35,6 +36,8 @@
 pub mod columns;
 pub mod keys;
 pub mod payload;
+mod runs;
+pub(crate) mod tokens;
 pub mod tombstones;
 mod view;
 mod write;
@@ -72,6 +75,8 @@ pub enum SectionKind {
     ColumnOrder = 11,
     /// The rows of a column's frequent values.
     ColumnBits = 12,
+    /// Where each token matrix lies in the tokens' file.
+    TokenOffsets = 13,
     /// What a search index is, and its sizes.
     AnnHead = 32,
     /// The rotation and the scales of its codes.
