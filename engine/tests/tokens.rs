@@ -66,8 +66,8 @@ fn matrices_stay_with_their_rows_wherever_those_go() {
     for element in ELEMENTS {
         let disk: Arc<dyn Vfs> = Arc::new(MemVfs::new());
         let open = || options(Arc::clone(&disk)).open(ROOT).unwrap();
-        let reopen = |db: Database| {
-            drop(db);
+        let reopen = |handles: (Database, Collection)| {
+            drop(handles);
             let db = open();
             let col = db.collection("c").unwrap();
             assert_eq!(col.schema().token_kind(), Some((DIMS, element)));
@@ -78,12 +78,12 @@ fn matrices_stay_with_their_rows_wherever_those_go() {
         let mut rows: Vec<(i64, i64)> = (0..40).map(|id| (id, 1)).collect();
         write(&col, 0..40, 1);
         assert_eq!(matrices(&col), expected(&rows), "fresh");
-        let (db, col) = reopen(db);
+        let (db, col) = reopen((db, col));
         assert_eq!(matrices(&col), expected(&rows), "replayed");
         col.flush().unwrap();
         assert_eq!(matrices(&col), expected(&rows), "sealed");
         sound(&disk);
-        let (db, col) = reopen(db);
+        let (db, col) = reopen((db, col));
         assert_eq!(matrices(&col), expected(&rows), "sealed, after opening");
 
         // Replaced, deleted, and replaced by rows without.
@@ -116,7 +116,7 @@ fn matrices_stay_with_their_rows_wherever_those_go() {
         write(&col, 70..73, 3);
         rows.extend((70..73).map(|id| (id, 3)));
         assert_eq!(matrices(&col), with_bare(&rows), "extended");
-        let (db, col) = reopen(db);
+        let (db, col) = reopen((db, col));
         assert_eq!(matrices(&col), with_bare(&rows), "extended, after opening");
         col.compact(|_, _| true).unwrap();
         assert_eq!(matrices(&col), with_bare(&rows), "extended and merged");
@@ -204,8 +204,8 @@ fn rows_whose_matrices_are_whole_are_saved_from_a_damaged_file() {
         batch.upsert(id, &[0.0]).tokens(&wide(id));
     }
     batch.commit().unwrap();
-    db.close().unwrap();
-    drop(col);
+    col.flush().unwrap();
+    drop((db, col));
     let mut files = vfs.snapshot();
     let (path, bytes) = files.iter_mut().find(|(path, _)| path.ends_with("tokens")).expect("a sealed file");
     let path = path.clone();
