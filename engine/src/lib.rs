@@ -23,7 +23,8 @@
 //! # Where to go from here
 //!
 //! * [`Database`] opens a folder; [`Collection`] writes and reads; [`Batch`] is the unit of writing.
-//! * [`Schema`] says what a collection holds: dimension, [`Metric`], nested levels, [`Element`] type, [`Variance`].
+//! * [`Schema`] says what a collection holds: dimension, [`Metric`], nested levels, [`Element`] type, [`Variance`],
+//!   token matrices.
 //! * [`Search`] compares exactly, at any level, with a filter (the language is in [`lang`]).
 //! * [`Snapshot`] is a consistent view for many reads.
 //! * [`check`](fn@check) and [`repair`](fn@repair) verify and mend a database; [`import`] reads other people's files.

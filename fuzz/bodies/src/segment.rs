@@ -1,8 +1,8 @@
 //! A segment of hostile files.
 //!
 //! The input is a byte of flags and parts. A part is a file of the segment (0 `index`, 1 `payload`, 2 to 17 `plane.N`,
-//! 18 to 33 `variance.N`, 34 a name that no segment has, 35 `tokens`, whose tokens have three numbers) or, from 64 on, a section of an index that is put together
-//! from them. With [`SEALED`] the files get headers and checksums that match, so that what lies behind them is reached;
+//! 18 to 33 `variance.N`, 34 a name that no segment has, 35 `tokens`, whose tokens have three numbers) or, from 64 on, a
+//! section of an index that is put together from them. With [`SEALED`] the files get headers and checksums that match, so that what lies behind them is reached;
 //! without it they are what the input says. What a manifest would say of the segment follows from the segment's own
 //! record, so that only the segment can be wrong.
 //!

@@ -46,7 +46,8 @@ fn key(i: u32, form: KeyForm) -> Key {
     }
 }
 
-/// A batch of rows `from..to`; row i has the level that `level_of(i)` names. Rows with a document have a token matrix.
+/// A batch of rows `from..to`; row i has the level that `level_of(i)` names. Rows with a document have the
+/// token matrix that [`matrix`] gives them.
 fn batch(
     layout: &Layout,
     (from, to): (u32, u32),

@@ -1,7 +1,7 @@
 //! `foretaste export`: all rows of a collection to a file that `foretaste import` reads.
 //!
-//! JSONL keeps everything but variances and token matrices. CSV turns nested values into JSON text, and text that looks like a number
-//! comes back as one. A `.npy` file has the vectors only, in the order of storage.
+//! JSONL keeps everything but variances and token matrices. CSV turns nested values into JSON text, and text that looks
+//! like a number comes back as one. A `.npy` file has the vectors only, in the order of storage.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
