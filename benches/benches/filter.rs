@@ -62,8 +62,13 @@ fn write(rows: u32, index: &DocumentIndex) -> foretaste_storage::Result<Segment>
     let (disk, root, uuid) = (Arc::new(MemVfs::new()), Path::new("db"), [7; 16]);
     disk.create_dir(root)?;
     let layout = Layout { levels: vec![1], element: Element::F32, variance: None };
-    let row =
-        |i: u32| RowInput { key: KeyRef::Int(i64::from(i)), vector: &[1.0], variance: None, payload: b"" };
+    let row = |i: u32| RowInput {
+        key: KeyRef::Int(i64::from(i)),
+        vector: &[1.0],
+        variance: None,
+        tokens: None,
+        payload: b"",
+    };
     let inputs: Vec<RowInput<'_>> = (0..rows).map(row).collect();
     let block = block::encode(&layout, &inputs, &[], None)?;
     let source = BlockRows { block: &block, layout: &layout, first: 1 };

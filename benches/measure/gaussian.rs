@@ -88,7 +88,9 @@ pub fn run(dir: &Path, args: &Args) -> anyhow::Result<()> {
             count += 1;
         }
         let (ndcg, first) = (sum / count as f64, first as f64 / count as f64);
-        report(&json!({ "measure": "gaussian", "order": name, "ndcg_at_10": ndcg, "hit_at_1": first, "queries": count }));
+        report(
+            &json!({ "measure": "gaussian", "order": name, "ndcg_at_10": ndcg, "hit_at_1": first, "queries": count }),
+        );
     }
     Ok(())
 }
@@ -100,8 +102,11 @@ fn by(col: &Collection, query: &[f32], doubt: &[f32], measure: Measure) -> foret
 
 fn by_variance(col: &Collection, query: &[f32], among: usize) -> foretaste::Result<Ranked> {
     let hits = col.search(query).k(among).run()?;
-    let mut ranked: Vec<(i64, f64)> =
-        hits.iter().zip(ids(&hits)).map(|(hit, (id, _))| (id, -f64::from(hit.uncertainty.unwrap_or(0.0)))).collect();
+    let mut ranked: Vec<(i64, f64)> = hits
+        .iter()
+        .zip(ids(&hits))
+        .map(|(hit, (id, _))| (id, -f64::from(hit.uncertainty.unwrap_or(0.0))))
+        .collect();
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     Ok(ranked)
 }

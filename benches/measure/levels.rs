@@ -66,8 +66,10 @@ pub fn run(dir: &Path, args: &Args) -> anyhow::Result<()> {
         ("64: 100, 384: 20", &[(64, 100), (384, 20)]),
         ("128: 100, 384: 20", &[(128, 100), (384, 20)]),
     ];
-    let full: Vec<Vec<i64>> =
-        queries.iter().map(|(q, _)| Ok(ids(&col.search(q).k(10).run()?))).collect::<foretaste::Result<_>>()?;
+    let full: Vec<Vec<i64>> = queries
+        .iter()
+        .map(|(q, _)| Ok(ids(&col.search(q).k(10).run()?)))
+        .collect::<foretaste::Result<_>>()?;
     for dims in LEVELS {
         let ask = |col: &Collection, q: &[f32]| col.search(q).dims(dims).k(10).run();
         measure(&format!("{dims} dimensions"), &col, &queries, &full, &ask)?;
@@ -92,7 +94,8 @@ fn measure(
         let hits = ask(col, query)?;
         times.push(started.elapsed().as_secs_f64() * 1e3);
         let found = ids(&hits);
-        let ranked: Vec<(i64, f64)> = found.iter().zip(hits.iter()).map(|(id, hit)| (*id, hit.score)).collect();
+        let ranked: Vec<(i64, f64)> =
+            found.iter().zip(hits.iter()).map(|(id, hit)| (*id, hit.score)).collect();
         quality += ndcg(&ranked, gains, 10);
         same += found.iter().filter(|id| full.contains(id)).count();
         bytes += hits.cost.bytes_read;

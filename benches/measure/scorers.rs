@@ -73,7 +73,9 @@ fn measure(
         let (all, base) = (Arc::clone(scores), number * width);
         let scorer = move |ids: &[Key]| {
             let score = |id: &Key| match id {
-                Key::Int(id) => f64::from(all[base + *id as usize]) + way.noise * normal(number as u64, *id as u64),
+                Key::Int(id) => {
+                    f64::from(all[base + *id as usize]) + way.noise * normal(number as u64, *id as u64)
+                }
                 Key::Str(_) => f64::NAN,
             };
             Ok(ids.iter().map(score).collect())

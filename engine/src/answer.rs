@@ -218,11 +218,11 @@ impl Answer {
     }
 
     fn revision(&mut self, look: Look) -> Result<Revision> {
-        let (cost, problem) =
-            self.standing.with_dependent(|_, live| (live.cost(), live.problem().cloned()));
+        let (cost, problem) = self.standing.with_dependent(|_, live| (live.cost(), live.problem().cloned()));
         self.number += 1;
         let Look { stage, rows, settled, confidence, stopped } = look;
-        let differs = |(place, row): (usize, &Row)| (self.shown.get(place) != Some(&row.row)).then_some(place);
+        let differs =
+            |(place, row): (usize, &Row)| (self.shown.get(place) != Some(&row.row)).then_some(place);
         let changed = rows.iter().enumerate().filter_map(differs).collect();
         self.shown.clear();
         self.shown.extend(rows.iter().map(|row| row.row));

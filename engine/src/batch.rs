@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use foretaste_storage::block::{Block, Mark, RowInput, encode};
 use foretaste_storage::key::Key;
+use foretaste_storage::tokens::Matrix;
 use serde_json::Value;
 
 use crate::collection::Collection;
@@ -72,6 +73,8 @@ struct Row {
     end: usize,
     payload: Vec<u8>,
     variance: Option<Vec<f32>>,
+    /// Its token matrix, row-major; empty for none.
+    tokens: Vec<f32>,
 }
 
 /// The row just added to a batch, to give it more than a vector.
@@ -95,8 +98,8 @@ impl Batch {
     /// Adds a row, or replaces the one with this id. The vector has as many numbers as one of the collection's levels.
     pub fn upsert(&mut self, id: impl Into<Key>, vector: &[f32]) -> RowMut<'_> {
         self.vectors.extend_from_slice(vector);
-        let row = Row { key: id.into(), end: self.vectors.len(), payload: Vec::new(), variance: None };
-        self.rows.push(row);
+        let (key, end) = (id.into(), self.vectors.len());
+        self.rows.push(Row { key, end, payload: Vec::new(), variance: None, tokens: Vec::new() });
         RowMut { batch: self }
     }
 
@@ -128,7 +131,7 @@ impl Batch {
     /// is there when it is opened again is not known (all of it or nothing).
     ///
     /// # Errors
-    /// `DimensionMismatch`, `NonFinite`, `ZeroVector`, `BadVariance`, `BadPayload`, `DuplicateId` and `LimitExceeded`
+    /// `DimensionMismatch`, `NonFinite`, `ZeroVector`, `BadVariance`, `BadTokens`, `BadPayload`, `DuplicateId` and `LimitExceeded`
     /// name the row; `ReadOnly`; `Poisoned` after an earlier failed write; `Io`.
     pub fn commit(mut self) -> Result<()> {
         if let Some(e) = self.failed.take() {
@@ -159,10 +162,15 @@ impl Batch {
             if let Some(values) = &row.variance {
                 validate::variance(schema, values, vector.len(), at)?;
             }
+            if !row.tokens.is_empty() {
+                validate::tokens(schema, &row.tokens, at)?;
+            }
+            let layout = schema.tokens.filter(|_| !row.tokens.is_empty());
             inputs.push(RowInput {
                 key: row.key.as_ref(),
                 vector,
                 variance: row.variance.as_deref(),
+                tokens: layout.map(|layout| Matrix { layout, numbers: &row.tokens }),
                 payload: &row.payload,
             });
         }
@@ -191,6 +199,15 @@ impl RowMut<'_> {
     pub fn variance(self, variance: &RowVariance) -> Self {
         if let Some(row) = self.batch.rows.last_mut() {
             row.variance = Some(variance.variances());
+        }
+        self
+    }
+
+    /// Gives the row a token matrix, for scores by late interaction: token after token, each of as many numbers as
+    /// [`Schema::tokens`] says. A row without one, or with an empty one, has no such score.
+    pub fn tokens(self, matrix: &[f32]) -> Self {
+        if let Some(row) = self.batch.rows.last_mut() {
+            row.tokens = matrix.to_vec();
         }
         self
     }

@@ -119,6 +119,16 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// A token matrix does not fit the collection, or holds a number that cannot be.
+    #[error("row {row} (id {id}): {why}")]
+    BadTokens {
+        /// Row within the batch, from 0.
+        row: usize,
+        /// The row's id.
+        id: String,
+        /// What is wrong.
+        why: String,
+    },
     /// A payload is not an object, or a value does not have the type its column declares.
     #[error("row {row} (id {id}): {why}")]
     BadPayload {

@@ -146,7 +146,13 @@ mod tests {
         let layout = Layout { levels: vec![1], element: Element::F32, variance: None };
         let rows: Vec<_> = keys
             .iter()
-            .map(|k| RowInput { key: KeyRef::Int(*k), vector: &[1.0], variance: None, payload: b"" })
+            .map(|k| RowInput {
+                key: KeyRef::Int(*k),
+                vector: &[1.0],
+                variance: None,
+                tokens: None,
+                payload: b"",
+            })
             .collect();
         encode(&layout, &rows, &[], None).unwrap()
     }

@@ -139,6 +139,10 @@ pub(crate) fn check_layout(state: &State, block: &Block) -> Result<()> {
         let why = "a batch of another element type or variance storage than the collection's".to_string();
         return Err(Error::Corrupt { file: "log".into(), offset: 0, why });
     }
+    if block.token_layout().is_some_and(|tokens| state.schema.tokens != Some(tokens)) {
+        let why = "a batch with token matrices that the collection does not keep, or not so".to_string();
+        return Err(Error::Corrupt { file: "log".into(), offset: 0, why });
+    }
     let stale = (0..block.rows()).find(|row| layout.levels_for(block.width_of(*row)).is_none());
     match stale {
         None => Ok(()),

@@ -23,7 +23,8 @@
 //! # Where to go from here
 //!
 //! * [`Database`] opens a folder; [`Collection`] writes and reads; [`Batch`] is the unit of writing.
-//! * [`Schema`] says what a collection holds: dimension, [`Metric`], nested levels, [`Element`] type, [`Variance`].
+//! * [`Schema`] says what a collection holds: dimension, [`Metric`], nested levels, [`Element`] type, [`Variance`],
+//!   token matrices.
 //! * [`Search`] compares exactly, at any level, with a filter (the language is in [`lang`]).
 //! * [`Snapshot`] is a consistent view for many reads.
 //! * [`check`](fn@check) and [`repair`](fn@repair) verify and mend a database; [`import`] reads other people's files.
@@ -48,6 +49,7 @@ mod head;
 pub mod import;
 mod index;
 mod ingest;
+mod late;
 mod levels;
 mod many;
 mod optimize;
@@ -92,7 +94,8 @@ pub use plan::{Decision, Way};
 pub use repair::{Repaired, repair};
 pub use request::MAX_K;
 pub use rerank::{
-    Adaptive, Csd, Fuse, Fusion, Gaussian, Levels, Measure, Mmr, Mode, Problem, Rerank, Scored, Scorer, ScorerError,
+    Adaptive, Csd, Fuse, Fusion, Gaussian, Levels, Measure, Mmr, Mode, Problem, Rerank, Scored, Scorer,
+    ScorerError,
 };
 pub use schema::{Column, Schema, Variance};
 pub use search::{Cost, Hit, Hits, Search};

@@ -327,6 +327,9 @@ impl Rows for SegmentRows<'_> {
     ) -> foretaste_storage::Result<foretaste_storage::bytes::Span<'_>> {
         Rows::variance(self.0, row, level)
     }
+    fn tokens(&self, row: u32) -> foretaste_storage::Result<Option<foretaste_storage::tokens::Stored<'_>>> {
+        Rows::tokens(self.0, row)
+    }
     fn payload(&self, row: u32) -> foretaste_storage::Result<foretaste_storage::bytes::Span<'_>> {
         Rows::payload(self.0, row)
     }

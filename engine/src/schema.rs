@@ -1,5 +1,5 @@
-//! What a collection holds: dimension and levels, metric, element type, variance, typed columns; and how its searches
-//! are made fast.
+//! What a collection holds: dimension and levels, metric, element type, variance, token matrices, typed columns; and
+//! how its searches are made fast.
 //!
 //! Reads from: the caller, or the manifest's opaque record. Writes to: the same record.
 //! Never: a change of metric or element type after creation; levels may be cut or added at the end, the index changed.
@@ -10,7 +10,7 @@ use foretaste_query::index::{RotationKind, Spec};
 use foretaste_query::lang::ColumnType;
 use foretaste_query::metric::Metric;
 use foretaste_storage::codec::meta;
-use foretaste_storage::layout::{Element, Layout, VarianceLayout};
+use foretaste_storage::layout::{Element, Layout, TokenLayout, VarianceLayout};
 use foretaste_storage::limits;
 
 use crate::error::{Error, Result};
@@ -55,6 +55,7 @@ pub struct Schema {
     pub(crate) columns: Vec<Column>,
     pub(crate) index: Spec,
     pub(crate) rotation: RotationKind,
+    pub(crate) tokens: Option<TokenLayout>,
 }
 
 impl Schema {
@@ -67,6 +68,7 @@ impl Schema {
             columns: Vec::new(),
             index: Spec::default(),
             rotation: RotationKind::default(),
+            tokens: None,
         }
     }
 
@@ -118,6 +120,13 @@ impl Schema {
         self
     }
 
+    /// Keeps beside each vector, for rows that are given one, a matrix of token vectors of `dim` numbers each, for scores by
+    /// late interaction. 8-bit elements have a scale a token.
+    pub fn tokens(mut self, dim: usize, element: Element) -> Self {
+        self.tokens = Some(TokenLayout { dims: u32::try_from(dim).unwrap_or(u32::MAX), element });
+        self
+    }
+
     /// The full dimension.
     pub fn dim(&self) -> usize {
         self.layout.dim()
@@ -148,6 +157,11 @@ impl Schema {
         }
     }
 
+    /// Numbers of a token, and how they are stored, if rows may have token matrices.
+    pub fn token_kind(&self) -> Option<(usize, Element)> {
+        self.tokens.map(|tokens| (tokens.dims as usize, tokens.element))
+    }
+
     /// The typed columns.
     pub fn columns(&self) -> &[Column] {
         &self.columns
@@ -171,6 +185,13 @@ impl Schema {
             let why =
                 format!("levels must be positive, ascending and end with the dimension, got {levels:?}");
             return Err(Error::BadRequest { what: "schema", why });
+        }
+        match self.tokens {
+            Some(TokenLayout { dims: 0, .. }) => {
+                let why = "a token has at least one number".to_string();
+                return Err(Error::BadRequest { what: "tokens", why });
+            }
+            tokens => tokens.map_or(Ok(()), |tokens| tokens.validate())?,
         }
         limits::check("number of columns", self.columns.len() as u64, limits::COLUMNS)?;
         for (i, column) in self.columns.iter().enumerate() {
@@ -208,7 +229,8 @@ impl Schema {
 
     /// What the manifest keeps beside the layout.
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
-        let more = meta::encode(&IndexRecord { index: self.index, rotation: self.rotation })?;
+        let of_index = IndexRecord { index: self.index, rotation: self.rotation };
+        let more = meta::encode(&MoreRecord { of_index, tokens: self.tokens })?;
         let columns = self.columns.iter().map(|c| (c.path.clone(), column_tag(c.kind))).collect();
         let record = SchemaRecord { metric: self.metric.to_string(), columns, version: VERSION, more };
         Ok(meta::encode(&record)?)
@@ -218,26 +240,30 @@ impl Schema {
         let file = Path::new("manifest");
         let corrupt = |why: String| Error::Corrupt { file: file.to_path_buf(), offset: 0, why };
         // A first record ends where the version of a later one begins: no bytes are both.
-        let (SchemaRecord { metric, columns: tagged, version, more }, index) =
+        let (SchemaRecord { metric, columns: tagged, version, more }, added) =
             match meta::decode::<FirstRecord>(record, file, 0) {
                 Ok(FirstRecord { metric, columns }) => {
                     let record = SchemaRecord { metric, columns, version: 1, more: Vec::new() };
-                    (record, IndexRecord::default())
+                    (record, MoreRecord::default())
                 }
                 Err(_) => {
                     let record: SchemaRecord = meta::decode(record, file, 0)?;
-                    let index = match record.version {
+                    let added = match record.version {
                         VERSION => meta::decode(&record.more, file, 0)?,
-                        _ => IndexRecord::default(),
+                        2 => {
+                            let of_index = meta::decode(&record.more, file, 0)?;
+                            MoreRecord { of_index, ..MoreRecord::default() }
+                        }
+                        _ => MoreRecord::default(),
                     };
-                    (record, index)
+                    (record, added)
                 }
             };
         if version > VERSION {
             let (file, found) = (file.to_path_buf(), u32::from(version));
             return Err(Error::FormatTooNew { file, found, supported: VERSION.into() });
         }
-        if version < VERSION && !more.is_empty() {
+        if version < 2 && !more.is_empty() {
             return Err(corrupt(format!("a schema of version {version} holds more than it can")));
         }
         let metric = metric.parse().map_err(|_| corrupt(format!("unknown metric `{metric}`")))?;
@@ -247,14 +273,15 @@ impl Schema {
                 column_of(tag).ok_or_else(|| corrupt(format!("column `{path}` has unknown type {tag}")))?;
             columns.push(Column { path, kind });
         }
-        let schema = Schema { metric, layout, columns, index: index.index, rotation: index.rotation };
+        let MoreRecord { of_index: IndexRecord { index, rotation }, tokens } = added;
+        let schema = Schema { metric, layout, columns, index, rotation, tokens };
         schema.validate()?;
         Ok(schema)
     }
 }
 
 /// The version of the schema's record that this build writes.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 
 /// As databases have it that were made before there were indexes: version 1, which does not say so.
 #[derive(bincode::Encode, bincode::Decode)]
@@ -268,8 +295,14 @@ struct SchemaRecord {
     metric: String,
     columns: Vec<(String, u8)>,
     version: u16,
-    /// What the version adds: an [`IndexRecord`].
+    /// What later versions add: an [`IndexRecord`] in version 2, a [`MoreRecord`] in version 3.
     more: Vec<u8>,
+}
+
+#[derive(Default, bincode::Encode, bincode::Decode)]
+struct MoreRecord {
+    of_index: IndexRecord,
+    tokens: Option<TokenLayout>,
 }
 
 #[derive(Default, bincode::Encode, bincode::Decode)]
@@ -300,6 +333,7 @@ mod tests {
             .levels([2, 4])
             .element(Element::I8)
             .variance(Variance::Scalar)
+            .tokens(128, Element::F16)
             .column("year", ColumnType::Int)
             .column("meta.lang", ColumnType::Str);
         assert_eq!(schema.level_dims(), [2, 4, 8]);
@@ -312,18 +346,23 @@ mod tests {
     }
 
     #[test]
-    fn a_record_from_before_there_were_indexes_opens_with_the_defaults_and_a_newer_one_is_refused() {
+    fn records_of_before_there_were_indexes_or_tokens_open_with_the_defaults_and_a_newer_one_is_refused() {
         let schema = Schema::new(8, Metric::Dot).column("year", ColumnType::Int);
         let (metric, columns) = ("dot".to_string(), vec![("year".to_string(), 1)]);
         let first = meta::encode(&FirstRecord { metric: metric.clone(), columns: columns.clone() }).unwrap();
         assert_eq!(Schema::decode(&first, schema.layout.clone()).unwrap(), schema);
+        let of_index = IndexRecord { index: Spec::Flat, rotation: RotationKind::None };
+        let (more, version) = (meta::encode(&of_index).unwrap(), 2);
+        let second = SchemaRecord { metric: metric.clone(), columns: columns.clone(), version, more };
+        let back = Schema::decode(&meta::encode(&second).unwrap(), schema.layout.clone()).unwrap();
+        assert_eq!(back, schema.clone().index(Spec::Flat).rotation(RotationKind::None));
         let with = |version: u16, more: &[u8]| {
             let (metric, columns, more) = (metric.clone(), columns.clone(), more.to_vec());
             let record = meta::encode(&SchemaRecord { metric, columns, version, more }).unwrap();
             Schema::decode(&record, schema.layout.clone())
         };
-        assert!(matches!(with(3, b"new"), Err(Error::FormatTooNew { found: 3, supported: 2, .. })));
-        for (version, more) in [(1, &b"x"[..]), (2, b""), (2, &[9; 8])] {
+        assert!(matches!(with(4, b"new"), Err(Error::FormatTooNew { found: 4, supported: 3, .. })));
+        for (version, more) in [(1, &b"x"[..]), (2, b""), (2, &[9; 8]), (3, b""), (3, &[9; 12])] {
             assert!(matches!(with(version, more), Err(Error::Corrupt { .. })), "{version} {more:?}");
         }
         let whole = schema.encode().unwrap();
@@ -369,6 +408,8 @@ mod tests {
             Schema::new(8, Metric::L2).column("a", ColumnType::Int).column("a", ColumnType::Str),
             Schema::new(8, Metric::L2).column("", ColumnType::Int),
             Schema::new(8, Metric::L2).column("a b", ColumnType::Int),
+            Schema::new(8, Metric::L2).tokens(0, Element::F32),
+            Schema::new(8, Metric::L2).tokens(limits::TOKEN_DIMENSION as usize + 1, Element::F32),
         ] {
             assert!(bad.validate().is_err(), "{bad:?}");
         }

@@ -37,6 +37,8 @@ pub struct Record {
     pub variance: Vec<f32>,
     /// The sums of its variances over the first dimensions up to each level; empty without a sidecar.
     pub variance_traces: Vec<f32>,
+    /// The numbers of its token matrix as stored, token after token; empty without one.
+    pub tokens: Vec<f32>,
     /// Its document.
     pub payload: Option<serde_json::Value>,
     /// Sequence number of the operation that wrote it; a later one is larger.
@@ -134,14 +136,41 @@ impl Snapshot {
                 variance::decode(kind, &rows.variance(row, level)?, &mut variances);
             }
         }
+        let mut tokens = Vec::new();
+        self.decode_tokens(rows, row, &mut tokens)?;
         Ok(Record {
             id: rows.key(row)?.to_key(),
             vector,
             variance: variances,
             variance_traces: Vec::new(),
+            tokens,
             payload: fields::document(&rows.payload(row)?),
             version: rows.version(row)?,
         })
+    }
+
+    /// The numbers of a row's token matrix in place of what `out` holds; none when it has no matrix.
+    pub(crate) fn tokens_of(&self, place: &Place, out: &mut Vec<f32>) -> Result<()> {
+        out.clear();
+        match place {
+            Place::Segment(source, row) => self.decode_tokens(&*source.segment, *row, out),
+            Place::Head(head, row) => {
+                let (block, inside) = head.locate(*row).ok_or_else(|| lost_row(*row))?;
+                self.decode_tokens(&block.rows(self.state.layout()), inside, out)
+            }
+        }
+    }
+
+    fn decode_tokens(&self, rows: &dyn Rows, row: u32, out: &mut Vec<f32>) -> Result<()> {
+        let Some(matrix) = rows.tokens(row)? else { return Ok(()) };
+        // Checksums do not find a file of another collection's shape.
+        if self.state.schema.tokens != Some(matrix.layout) {
+            let why =
+                format!("row {row} has tokens of {:?}, which the collection does not keep", matrix.layout);
+            return Err(Error::Corrupt { file: Path::new("seg").to_path_buf(), offset: 0, why });
+        }
+        matrix.decode(out);
+        Ok(())
     }
 
     pub(crate) fn key_of(&self, place: &Place) -> Result<Key> {

@@ -116,7 +116,9 @@ impl Source for ScanRows<'_> {
 
     fn trace(&self, row: u32, dims: usize) -> foretaste_storage::Result<f32> {
         match self {
-            ScanRows::Segment(segment, layout) => segment.trace(row, layout.planes_for(dims).saturating_sub(1)),
+            ScanRows::Segment(segment, layout) => {
+                segment.trace(row, layout.planes_for(dims).saturating_sub(1))
+            }
             ScanRows::Block(block, layout) => {
                 let rows = BlockRows { block, layout, first: 0 };
                 let levels = usize::from(Rows::levels(&rows, row)?).min(layout.planes_for(dims));

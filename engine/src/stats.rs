@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use foretaste_query::index::Spec;
+use foretaste_storage::layout::Element;
+use foretaste_storage::names::Part;
 use serde::Serialize;
 
 use foretaste_query::index::Index;
@@ -55,12 +57,17 @@ pub struct CollectionStats {
     pub element: String,
     /// How variances are stored: `none`, `scalar`, `diagonal`, `diagonal-compact`.
     pub variance: String,
+    /// Numbers of a token and how they are stored, as `128 x f16`, if rows may have token matrices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<String>,
     /// Sealed segments.
     pub segments: usize,
     /// Bytes of segment files that live rows account for.
     pub bytes_live: u64,
     /// Bytes of segment files that dead rows account for: what compaction would give back.
     pub bytes_dead: u64,
+    /// Bytes of the segments' files of token matrices; part of the segments' bytes.
+    pub bytes_tokens: u64,
     /// Memory that fresh rows take.
     pub bytes_fresh: u64,
     /// The index its segments should have: `auto`, `flat`, `ivf`, `hnsw`.
@@ -121,11 +128,17 @@ fn collection_stats(collection: &CollectionCore) -> CollectionStats {
         dim: schema.dim(),
         levels: schema.level_dims(),
         metric: schema.metric.to_string(),
-        element: format!("{:?}", schema.layout.element).to_lowercase(),
+        element: element_name(schema.layout.element),
         variance: variance_name(schema).to_string(),
+        tokens: schema.token_kind().map(|(dim, element)| format!("{dim} x {}", element_name(element))),
         segments: state.segments.len(),
         bytes_live: bytes - bytes_dead,
         bytes_dead,
+        bytes_tokens: state
+            .segments
+            .iter()
+            .map(|s| s.segment.reference().bytes(|part| part == Part::Tokens))
+            .sum(),
         bytes_fresh: state.heads.iter().map(|h| h.bytes()).sum(),
         index_wanted: spec_name(schema.index).to_string(),
         index: match kinds.is_empty() {
@@ -150,6 +163,10 @@ fn spec_name(spec: Spec) -> &'static str {
         Spec::Ivf(_) => "ivf",
         Spec::Hnsw(_) => "hnsw",
     }
+}
+
+fn element_name(element: Element) -> String {
+    format!("{element:?}").to_lowercase()
 }
 
 fn variance_name(schema: &crate::Schema) -> &'static str {

@@ -1,12 +1,13 @@
 //! The door: what a batch or a query must be before anything is written or compared.
 //!
-//! Reads from: the caller's vectors, variances and payloads. Writes to: nothing.
+//! Reads from: the caller's vectors, variances, token matrices and payloads. Writes to: nothing.
 //! Never: a value changed, or one let in that the element type would store as an infinity.
 
 use foretaste_query::lang::{ColumnType, lookup};
 use foretaste_query::metric::Metric;
 use foretaste_storage::key::Key;
 use foretaste_storage::layout::{Element, VarianceLayout};
+use foretaste_storage::limits;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -87,6 +88,41 @@ pub(crate) fn variance(schema: &Schema, values: &[f32], dims: usize, at: At<'_>)
     }
 }
 
+/// A row's token matrix: whole tokens of the length the schema says, not too many, finite, within the element type's range.
+pub(crate) fn tokens(schema: &Schema, numbers: &[f32], at: At<'_>) -> Result<()> {
+    let bad = |why: String| Err(Error::BadTokens { row: at.row, id: at.id.to_string(), why });
+    let Some(layout) = schema.tokens else {
+        return bad("the collection keeps no token matrices; create it with `.tokens(…)`".into());
+    };
+    let dims = layout.dims as usize;
+    if !numbers.len().is_multiple_of(dims) {
+        return bad(format!("a matrix of {} numbers, and a token has {dims}", numbers.len()));
+    }
+    let tokens = numbers.len() / dims;
+    if tokens as u64 > limits::TOKENS {
+        return bad(format!("{tokens} tokens, the limit is {}", limits::TOKENS));
+    }
+    let place = |i: usize| format!("number {} of token {} is {}", i % dims, i / dims, numbers[i]);
+    if let Some(i) = not_finite(numbers) {
+        return bad(format!("{}, which is not a finite number", place(i)));
+    }
+    match beyond(layout.element, numbers) {
+        Some((i, name, most)) => bad(format!("{}, and {name} holds at most {most}", place(i))),
+        None => Ok(()),
+    }
+}
+
+/// A query's tokens, `dims` numbers each: finite. The error's row is the token.
+pub(crate) fn query_tokens(numbers: &[f32], dims: usize) -> Result<()> {
+    match not_finite(numbers) {
+        Some(i) => {
+            let (row, dim) = (i / dims.max(1), i % dims.max(1));
+            Err(Error::NonFinite { row, dim, id: "query token".to_string(), value: numbers[i] })
+        }
+        None => Ok(()),
+    }
+}
+
 /// A row's payload: an object whose values fit the declared columns.
 pub(crate) fn payload(schema: &Schema, payload: &Value, at: At<'_>) -> Result<()> {
     let bad = |why: String| Err(Error::BadPayload { row: at.row, id: at.id.to_string(), why });
@@ -113,19 +149,24 @@ pub(crate) fn payload(schema: &Schema, payload: &Value, at: At<'_>) -> Result<()
 
 /// What would become infinite in its stored form is refused, as infinity is.
 fn in_range(element: Element, values: &[f32], at: At<'_>) -> Result<()> {
+    match beyond(element, values) {
+        None => Ok(()),
+        Some((dim, element, limit)) => {
+            let (row, id, value) = (at.row, at.id.to_string(), values[dim]);
+            Err(Error::OutOfRange { row, dim, id, value, element, limit })
+        }
+    }
+}
+
+/// The first number that the element type cannot hold, with the type's name and its largest number.
+fn beyond(element: Element, values: &[f32]) -> Option<(usize, &'static str, f32)> {
     // The largest number, and the smallest that is rounded beyond it.
     let (name, limit, beyond) = match element {
-        Element::F32 | Element::I8 => return Ok(()),
+        Element::F32 | Element::I8 => return None,
         Element::F16 => ("f16", 65_504.0, 65_520.0),
         Element::BF16 => ("bf16", f32::from_bits(0x7f7f_0000), f32::from_bits(0x7f7f_8000)),
     };
-    match values.iter().position(|v| v.abs() >= beyond) {
-        None => Ok(()),
-        Some(dim) => {
-            let (row, id, value) = (at.row, at.id.to_string(), values[dim]);
-            Err(Error::OutOfRange { row, dim, id, value, element: name, limit })
-        }
-    }
+    values.iter().position(|v| v.abs() >= beyond).map(|i| (i, name, limit))
 }
 
 /// The largest magnitude that is rounded to zero: half of the smallest number the type has.
@@ -139,6 +180,14 @@ fn stored_as_zero(element: Element) -> f32 {
 }
 
 fn finite(values: &[f32], row: usize, id: &dyn std::fmt::Display) -> Result<()> {
+    match not_finite(values) {
+        Some(dim) => Err(Error::NonFinite { row, dim, id: id.to_string(), value: values[dim] }),
+        None => Ok(()),
+    }
+}
+
+/// The first number that is not finite.
+fn not_finite(values: &[f32]) -> Option<usize> {
     // Zero times a number is zero, times anything else it is not a number. In lanes, without a branch or a wait a number.
     let (chunks, rest) = values.as_chunks::<16>();
     let mut sums = [0f32; 16];
@@ -146,12 +195,9 @@ fn finite(values: &[f32], row: usize, id: &dyn std::fmt::Display) -> Result<()> 
         sums.iter_mut().zip(chunk).for_each(|(sum, v)| *sum += v * 0.0);
     }
     if sums.iter().chain(rest).all(|v| v.is_finite()) {
-        return Ok(());
+        return None;
     }
-    match values.iter().position(|v| !v.is_finite()) {
-        Some(dim) => Err(Error::NonFinite { row, dim, id: id.to_string(), value: values[dim] }),
-        None => Ok(()),
-    }
+    values.iter().position(|v| !v.is_finite())
 }
 
 #[cfg(test)]

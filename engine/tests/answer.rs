@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use foretaste::{
-    Answer, Collection, Csd, Database, Element, Fuse, Fusion, Gaussian, Hit, HnswParams, Hits, IvfParams, Key, Levels, Measure,
-    Metric, Mmr, Revision, RowVariance, Schema, Scored, Search, Spec, Stage, StoppedBecause, Variance,
+    Answer, Collection, Csd, Database, Element, Fuse, Fusion, Gaussian, Hit, Hits, HnswParams, IvfParams,
+    Key, Levels, Measure, Metric, Mmr, Revision, RowVariance, Schema, Scored, Search, Spec, Stage,
+    StoppedBecause, Variance,
 };
 use foretaste_storage::vfs::mem::MemVfs;
 use random::Random;
@@ -34,7 +35,12 @@ fn centres(random: &mut Random) -> Vec<Vec<f32>> {
 }
 
 /// An indexed segment, one without an index, fresh rows, and deletions in all of them.
-fn collection(metric: Metric, element: Element, spec: Spec, random: &mut Random) -> (Database, Collection, Vec<Vec<f32>>) {
+fn collection(
+    metric: Metric,
+    element: Element,
+    spec: Spec,
+    random: &mut Random,
+) -> (Database, Collection, Vec<Vec<f32>>) {
     let db = Database::options().disk(Arc::new(MemVfs::new())).background(false).open("d").unwrap();
     let schema = Schema::new(DIMS, metric).levels([8, 16]).element(element).variance(Variance::Diagonal);
     let col = db.create_collection("c", schema).unwrap();
@@ -87,7 +93,11 @@ fn check(revisions: &[Revision], at_once: &Hits, k: usize, matching: usize, what
     // 1. The last revision is the answer at once.
     assert_eq!(ids(&last.hits), ids(at_once), "{what}");
     for (one, other) in last.hits.iter().zip(at_once.iter()) {
-        assert_eq!((one.distance, one.score, one.stage), (other.distance, other.score, other.stage), "{what}");
+        assert_eq!(
+            (one.distance, one.score, one.stage),
+            (other.distance, other.score, other.stage),
+            "{what}"
+        );
         assert_eq!(one.error, 0.0, "{what}");
     }
     assert_eq!(last.stopped_because, Some(at_once.stopped_because), "{what}");
@@ -146,7 +156,8 @@ fn every_kind(mut each: impl FnMut(&Collection, &[Vec<f32>], &mut Random, &str))
 
 /// What a search may be asked beside the vector.
 fn asked(random: &mut Random, k: usize, search: Search) -> (Search, String) {
-    let filter = ["", "odd = true", "tenth = 3", "n < 40", "n >= 2990", "tenth = 77"][random.below(6) as usize];
+    let filter =
+        ["", "odd = true", "tenth = 3", "n < 40", "n >= 2990", "tenth = 77"][random.below(6) as usize];
     let dims = [8, 16, DIMS][random.below(3) as usize];
     let ef = k + random.below(60) as usize;
     let nprobe = 1 + random.below(20) as usize;
@@ -183,7 +194,8 @@ fn the_laws_hold_for_every_stage_behind_the_search() {
                 let k = 1 + random.below(20) as usize;
                 let (search, what) = asked(random, k, col.search(query));
                 let by_id = |ids: &[Key]| {
-                    let score = |id: &Key| if let Key::Int(id) = id { (id * 7919 % 1000) as f64 } else { 0.0 };
+                    let score =
+                        |id: &Key| if let Key::Int(id) = id { (id * 7919 % 1000) as f64 } else { 0.0 };
                     Ok(ids.iter().map(score).collect::<Vec<f64>>())
                 };
                 let search = match stage {
@@ -192,7 +204,11 @@ fn the_laws_hold_for_every_stage_behind_the_search() {
                     2 => search.rerank(Scored::new(by_id).budget(50).batch(16)),
                     3 => search.rerank(Scored::new(by_id).budget(50).batch(8).adaptive()),
                     4 if !dot => search.rerank(Csd::new(1.0)),
-                    6 => search.rerank(Fuse::new(Fusion::Rrf { kappa: 60.0 }).vector(&queries[5], 1.0).vector(&queries[6], 0.5)),
+                    6 => search.rerank(
+                        Fuse::new(Fusion::Rrf { kappa: 60.0 })
+                            .vector(&queries[5], 1.0)
+                            .vector(&queries[6], 0.5),
+                    ),
                     5 if !dot => search.rerank(Gaussian::new(Measure::Wasserstein)).rerank(Mmr::new(0.9)),
                     _ => continue,
                 };
@@ -225,7 +241,8 @@ fn an_estimate_says_how_far_it_may_be_off() {
                 for hit in &revision.hits {
                     let exact = truth.iter().find(|t| t.id == hit.id).unwrap().distance;
                     all += 1;
-                    covered += usize::from((hit.distance - exact).abs() <= hit.error + 1e-5 * exact.abs().max(0.1));
+                    covered +=
+                        usize::from((hit.distance - exact).abs() <= hit.error + 1e-5 * exact.abs().max(0.1));
                 }
             }
         }
@@ -369,7 +386,10 @@ fn another_query_or_one_more_stage_gives_what_a_new_search_gives() {
         let refined = revisions_of(&mut answer);
         assert!(refined.len() >= 3 && refined.iter().rev().skip(1).all(|r| r.settled == 0));
         let hits = &refined.last().unwrap().hits;
-        assert!(hits.iter().all(|hit| hit.stage == Stage::Rerank) && hits.windows(2).all(|w| w[0].score >= w[1].score));
+        assert!(
+            hits.iter().all(|hit| hit.stage == Stage::Rerank)
+                && hits.windows(2).all(|w| w[0].score >= w[1].score)
+        );
         let (mut one, mut other) = (ids(hits), ids(&all.last().unwrap().hits));
         one.sort();
         other.sort();
@@ -445,7 +465,9 @@ fn fused_lists_are_what_the_functions_make_of_single_searches() {
     };
     // The functions order ids that can be copied.
     let number = |hits: Vec<(Key, f64)>| -> Vec<(i64, f64)> {
-        hits.into_iter().map(|(id, score)| if let Key::Int(id) = id { (id, score) } else { (0, score) }).collect()
+        hits.into_iter()
+            .map(|(id, score)| if let Key::Int(id) = id { (id, score) } else { (0, score) })
+            .collect()
     };
     let lists: Vec<Vec<(i64, f64)>> = queries[..3].iter().map(|query| number(list(query))).collect();
     let weights = [1.0, 0.7, 2.0];
@@ -474,11 +496,17 @@ fn fused_lists_are_what_the_functions_make_of_single_searches() {
         let hits = col.search(&queries[0]).k(30).rerank(stage.clone()).run().unwrap();
         let scores: Vec<f64> = hits.iter().map(|hit| hit.score).collect();
         let wanted: Vec<f64> = expected.iter().take(30).map(|hit| hit.1).collect();
-        assert!(scores.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-9), "{fusion:?}: {scores:?} {wanted:?}");
+        assert!(
+            scores.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-9),
+            "{fusion:?}: {scores:?} {wanted:?}"
+        );
         for hit in hits.iter() {
             let alone = col.search(&queries[0]).k(3100).exact().run().unwrap();
             let distance = alone.iter().find(|a| a.id == hit.id).unwrap().distance;
-            assert!((distance - hit.distance).abs() < 1e-9, "its distance is that from the search's own query");
+            assert!(
+                (distance - hit.distance).abs() < 1e-9,
+                "its distance is that from the search's own query"
+            );
         }
         // Each list makes the answer anew.
         let all = revisions(col.search(&queries[0]).k(30).rerank(stage).start().unwrap());
@@ -489,6 +517,8 @@ fn fused_lists_are_what_the_functions_make_of_single_searches() {
     let in_both = lists[0].iter().filter(|(id, _)| lists[1].iter().any(|(other, _)| other == id)).count();
     assert_eq!(both.len(), in_both);
     let refused = |stage: Fuse| col.search(&queries[0]).rerank(stage).run().is_err();
-    assert!(refused(Fuse::new(Fusion::Borda).weight(0.0)) && refused(Fuse::new(Fusion::Borda).weight(f64::NAN)));
+    assert!(
+        refused(Fuse::new(Fusion::Borda).weight(0.0)) && refused(Fuse::new(Fusion::Borda).weight(f64::NAN))
+    );
     assert!(refused(Fuse::new(Fusion::Borda).vector(&[1.0], 1.0)));
 }

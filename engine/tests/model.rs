@@ -22,12 +22,15 @@ const ELEMENTS: [Element; 4] = [Element::F32, Element::F16, Element::BF16, Eleme
 const VARIANCES: [Variance; 4] =
     [Variance::None, Variance::Scalar, Variance::Diagonal, Variance::DiagonalCompact];
 const LEVELS: [usize; 3] = [2, 5, 16];
+const TOKEN_DIMS: usize = 3;
 
 // ---------------------------------------------------------------------------------------------------- the model
 
 #[derive(Debug, Clone, PartialEq)]
 struct Row {
     vector: Vec<f32>,
+    /// Given to the database when it keeps such matrices.
+    tokens: Vec<f32>,
     payload: Option<Value>,
 }
 
@@ -63,6 +66,7 @@ struct Setting {
     metric: Metric,
     element: Element,
     variance: Variance,
+    tokens: Option<Element>,
     declared: bool,
 }
 
@@ -102,12 +106,17 @@ fn row(levels: &[usize], level: usize, seed: u32) -> Row {
         }
         payload
     });
-    Row { vector, payload }
+    let len = dice.below(5) as usize * TOKEN_DIMS;
+    let tokens = (0..len).map(|_| dice.below(41) as f32 - 20.0).collect();
+    Row { vector, tokens, payload }
 }
 
 fn schema(setting: &Setting) -> Schema {
-    let schema =
+    let mut schema =
         Schema::new(16, setting.metric).levels(LEVELS).element(setting.element).variance(setting.variance);
+    if let Some(element) = setting.tokens {
+        schema = schema.tokens(TOKEN_DIMS, element);
+    }
     match setting.declared {
         true => schema.column("n", ColumnType::Int).column("tag", ColumnType::Str),
         false => schema,
@@ -160,6 +169,8 @@ fn same(record: &Record, row: &Row, setting: &Setting) {
         Variance::Diagonal | Variance::DiagonalCompact => row.vector.len(),
     };
     assert_eq!(record.variance.len(), variances, "{}", record.id);
+    let tokens: &[f32] = if setting.tokens.is_some() { &row.tokens } else { &[] };
+    assert_eq!(record.tokens, tokens, "{}", record.id);
 }
 
 /// A snapshot holds what the model holds: scanned, counted, looked up.
@@ -314,6 +325,9 @@ impl Machine {
                 if let Some(payload) = &row.payload {
                     added = added.payload(payload.clone());
                 }
+                if self.setting.tokens.is_some() {
+                    added = added.tokens(&row.tokens);
+                }
                 let _ = added;
                 self.model.rows.insert(key(*slot), row);
             }
@@ -347,14 +361,15 @@ fn ops() -> impl Strategy<Value = Op> {
 }
 
 fn settings() -> impl Strategy<Value = Setting> {
-    (0..3usize, 0..4usize, 0..4usize, any::<bool>()).prop_map(|(metric, element, variance, declared)| {
-        Setting {
+    (0..3usize, 0..4usize, 0..4usize, 0..8usize, any::<bool>()).prop_map(
+        |(metric, element, variance, tokens, declared)| Setting {
             metric: Metric::ALL[metric],
             element: ELEMENTS[element],
             variance: VARIANCES[variance],
+            tokens: ELEMENTS.get(tokens).copied(),
             declared,
-        }
-    })
+        },
+    )
 }
 
 proptest! {

@@ -339,7 +339,9 @@ fn what_is_said_of_recall_holds_for_queries_it_was_not_measured_with() {
                     let (estimated, low) =
                         (revision.estimated_recall.unwrap(), revision.recall_lower_bound.unwrap());
                     assert!(low <= estimated && (0.0..=1.0).contains(&low) && estimated <= 1.0);
-                    assert!(revision.hits.iter().all(|h| h.p_final.is_some_and(|p| (0.0..=1.0).contains(&p))));
+                    assert!(
+                        revision.hits.iter().all(|h| h.p_final.is_some_and(|p| (0.0..=1.0).contains(&p)))
+                    );
                     let recall = nearest(&revision.hits);
                     covered += usize::from(recall >= low - 1e-9);
                     all += 1;
@@ -364,7 +366,10 @@ fn what_is_said_of_recall_holds_for_queries_it_was_not_measured_with() {
         // Of what was not measured nothing is said.
         let query = &queries()[0];
         let filtered = col.search(query).filter("tenth = 3").ef(100).run().unwrap();
-        assert!(filtered.plan.iter().all(|d| matches!(d.way, Way::Scan | Way::Matches)) || filtered.estimated_recall.is_none());
+        assert!(
+            filtered.plan.iter().all(|d| matches!(d.way, Way::Scan | Way::Matches))
+                || filtered.estimated_recall.is_none()
+        );
         assert!(col.search(query).rerank(foretaste::Mmr::new(0.5)).run().unwrap().estimated_recall.is_none());
     }
 }

@@ -8,8 +8,8 @@ mod random;
 use std::sync::Arc;
 
 use foretaste::{
-    Collection, Csd, Database, Element, Gaussian, HnswParams, Hits, IvfParams, Key, Levels, Measure, Metric, Mmr,
-    RowVariance, Schema, Spec, Variance,
+    Collection, Csd, Database, Element, Gaussian, Hits, HnswParams, IvfParams, Key, Levels, Measure, Metric,
+    Mmr, RowVariance, Schema, Spec, Variance,
 };
 use foretaste_query::rerank::gaussian::{self, csd};
 use foretaste_storage::vfs::mem::MemVfs;
@@ -52,11 +52,21 @@ fn mean(vector: &[f32], dims: usize, metric: Metric) -> Vec<f32> {
 }
 
 fn variances(values: &[f32], dims: usize) -> gaussian::Variance<'_> {
-    if values.len() == 1 { gaussian::Variance::Scalar(values[0]) } else { gaussian::Variance::Diagonal(&values[..dims]) }
+    if values.len() == 1 {
+        gaussian::Variance::Scalar(values[0])
+    } else {
+        gaussian::Variance::Diagonal(&values[..dims])
+    }
 }
 
 /// All rows by a distance between distributions, nearest first.
-fn brute(col: &Collection, query: &[f32], dims: usize, distance: impl Fn(&gaussian::Gaussian<'_>, &gaussian::Gaussian<'_>) -> f64, spread: &[f32]) -> Vec<(Key, f64)> {
+fn brute(
+    col: &Collection,
+    query: &[f32],
+    dims: usize,
+    distance: impl Fn(&gaussian::Gaussian<'_>, &gaussian::Gaussian<'_>) -> f64,
+    spread: &[f32],
+) -> Vec<(Key, f64)> {
     let metric = col.schema().metric();
     let own = mean(query, dims, metric);
     let own = gaussian::Gaussian { mean: &own, variance: variances(spread, dims) };
@@ -78,13 +88,20 @@ fn brute(col: &Collection, query: &[f32], dims: usize, distance: impl Fn(&gaussi
 fn same(hits: &Hits, truth: &[(Key, f64)], added: f64, what: &str) -> usize {
     for (hit, (_, expected)) in hits.iter().zip(truth) {
         let found = truth.iter().find(|(id, _)| *id == hit.id).unwrap().1;
-        assert!((0.0 - hit.score + added - found).abs() < 1e-4 * found.abs().max(1.0), "{what}: {} {found}", hit.score);
+        assert!(
+            (0.0 - hit.score + added - found).abs() < 1e-4 * found.abs().max(1.0),
+            "{what}: {} {found}",
+            hit.score
+        );
         let _ = expected;
     }
-    hits.iter().zip(truth).filter(|(hit, (id, d))| {
-        let found = truth.iter().find(|(id, _)| *id == hit.id).unwrap().1;
-        hit.id == *id || (found - d).abs() < 1e-5 * d.abs().max(1.0)
-    }).count()
+    hits.iter()
+        .zip(truth)
+        .filter(|(hit, (id, d))| {
+            let found = truth.iter().find(|(id, _)| *id == hit.id).unwrap().1;
+            hit.id == *id || (found - d).abs() < 1e-5 * d.abs().max(1.0)
+        })
+        .count()
 }
 
 const HNSW: Spec = Spec::Hnsw(HnswParams { m: 16, ef_construction: 100, edge_bits: None });
@@ -113,7 +130,8 @@ fn the_sampled_distance_is_exact_in_one_pass_and_nearly_so_by_an_index() {
                         assert_eq!(hits.len(), 15, "{what}");
                         let found = same(&hits, &truth, 0.0, &what);
                         // As a stage behind another it is exact for what the search finds.
-                        let second = search.rerank(Mmr::new(1.0).among(15)).rerank(Csd::new(weight)).run().unwrap();
+                        let second =
+                            search.rerank(Mmr::new(1.0).among(15)).rerank(Csd::new(weight)).run().unwrap();
                         let second = same(&second, &truth, 0.0, &what);
                         if spec == Spec::Flat {
                             assert_eq!((found, second), (15, 15), "{what}");
@@ -121,7 +139,10 @@ fn the_sampled_distance_is_exact_in_one_pass_and_nearly_so_by_an_index() {
                         (right, all) = (right + found, all + 15);
                     }
                 }
-                assert!(right as f64 >= 0.97 * all as f64, "{metric:?} {variance:?} {spec:?}: {right} of {all}");
+                assert!(
+                    right as f64 >= 0.97 * all as f64,
+                    "{metric:?} {variance:?} {spec:?}: {right} of {all}"
+                );
             }
         }
     }
@@ -130,7 +151,8 @@ fn the_sampled_distance_is_exact_in_one_pass_and_nearly_so_by_an_index() {
 #[test]
 fn every_other_distance_between_distributions_is_exact_where_the_search_is() {
     let mut random = Random::new(9);
-    let measures = [Measure::Wasserstein, Measure::Bhattacharyya, Measure::ExpectedLikelihood, Measure::LogLikelihood];
+    let measures =
+        [Measure::Wasserstein, Measure::Bhattacharyya, Measure::ExpectedLikelihood, Measure::LogLikelihood];
     for metric in [Metric::L2, Metric::Cosine] {
         for variance in [Variance::Scalar, Variance::Diagonal] {
             let (_db, col) = collection(metric, variance, Spec::Flat, &mut random);

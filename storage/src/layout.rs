@@ -31,6 +31,23 @@ impl Element {
             Element::I8 => 1,
         }
     }
+
+    /// The number that stands for it in blocks and headers.
+    pub fn tag(self) -> u8 {
+        match self {
+            Element::F32 => 0,
+            Element::F16 => 1,
+            Element::BF16 => 2,
+            Element::I8 => 3,
+        }
+    }
+
+    /// The element that `tag` stands for.
+    pub fn of_tag(tag: u64) -> Option<Element> {
+        [Element::F32, Element::F16, Element::BF16, Element::I8]
+            .into_iter()
+            .find(|e| u64::from(e.tag()) == tag)
+    }
 }
 
 /// How the variance of a row is stored.
@@ -53,6 +70,34 @@ pub struct Layout {
     pub element: Element,
     /// How variances are stored, if there are any.
     pub variance: Option<VarianceLayout>,
+}
+
+/// How the token matrices of a collection's rows are stored. A row has any number of tokens, each of as many numbers.
+///
+/// It is no part of [`Layout`]: blocks and files that hold matrices say themselves how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, bincode::Encode, bincode::Decode)]
+pub struct TokenLayout {
+    /// Numbers of a token.
+    pub dims: u32,
+    /// How they are stored; 8-bit elements with a scale a token.
+    pub element: Element,
+}
+
+impl TokenLayout {
+    /// Bytes of one token: its numbers, and behind them its scale, an f32, for 8-bit elements.
+    pub fn token_bytes(&self) -> usize {
+        let scale = if self.element == Element::I8 { 4 } else { 0 };
+        self.dims as usize * self.element.size() + scale
+    }
+
+    /// Refuses tokens without numbers, and with more than the limit.
+    pub fn validate(&self) -> Result<()> {
+        limits::check("numbers of a token", self.dims.into(), limits::TOKEN_DIMENSION)?;
+        match self.dims {
+            0 => Err(Error::corrupt(std::path::Path::new("schema"), 0, "a token has at least one number")),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Layout {

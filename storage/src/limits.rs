@@ -11,6 +11,10 @@ pub const DIMENSION: u64 = 65_536;
 pub const LEVELS: u64 = 16;
 /// Longest key, in bytes of UTF-8.
 pub const KEY_BYTES: u64 = 1 << 10;
+/// Most tokens of a row's token matrix.
+pub const TOKENS: u64 = 1 << 14;
+/// Most numbers of a token.
+pub const TOKEN_DIMENSION: u64 = 1 << 12;
 /// Longest payload document, in bytes of JSON text.
 pub const PAYLOAD_BYTES: u64 = 16 << 20;
 /// Largest batch, in bytes as encoded.

@@ -20,6 +20,8 @@ pub const TOMBSTONES: &str = "tomb";
 pub const INDEX: &str = "index";
 /// A segment's documents, within its folder.
 pub const PAYLOAD: &str = "payload";
+/// A segment's token matrices, within its folder.
+pub const TOKENS: &str = "tokens";
 
 const PLANE: &str = "plane.";
 const VARIANCE: &str = "variance.";
@@ -36,6 +38,8 @@ pub enum Part {
     Variance(usize),
     /// `payload`.
     Payload,
+    /// `tokens`.
+    Tokens,
     /// `ann.N`: search index number N.
     Ann(u64),
 }
@@ -48,6 +52,7 @@ impl Part {
             Part::Plane(level) => format!("{PLANE}{level}"),
             Part::Variance(level) => format!("{VARIANCE}{level}"),
             Part::Payload => PAYLOAD.to_string(),
+            Part::Tokens => TOKENS.to_string(),
             Part::Ann(number) => format!("{ANN}{number}"),
         }
     }
@@ -57,6 +62,7 @@ impl Part {
         let part = match name {
             INDEX => Part::Index,
             PAYLOAD => Part::Payload,
+            TOKENS => Part::Tokens,
             _ => match name.split_at_checked(name.find('.')? + 1)? {
                 (PLANE, level) => Part::Plane(level.parse().ok()?),
                 (VARIANCE, level) => Part::Variance(level.parse().ok()?),
@@ -136,7 +142,9 @@ mod tests {
             assert_eq!(parse_tombstone(file_name(&tombstone_file(n, 3))), Some((n, 3)));
             assert_eq!(parse_tombstone(file_name(&tombstone_file(3, n))), Some((3, n)));
         }
-        for part in [Part::Index, Part::Payload, Part::Plane(0), Part::Plane(15), Part::Variance(3)] {
+        for part in
+            [Part::Index, Part::Payload, Part::Tokens, Part::Plane(0), Part::Plane(15), Part::Variance(3)]
+        {
             assert_eq!(Part::parse(&part.name()), Some(part));
         }
         for number in [0, 7, 1_000_000, limits::NUMBER] {

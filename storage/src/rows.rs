@@ -5,6 +5,7 @@
 use crate::bytes::Span;
 use crate::error::Result;
 use crate::key::KeyRef;
+use crate::tokens::Stored;
 
 /// A set of rows, numbered from 0.
 pub trait Rows {
@@ -26,6 +27,8 @@ pub trait Rows {
     fn vector(&self, row: u32, level: usize) -> Result<Span<'_>>;
     /// Its stored variances in `variance.{level}`, without padding; empty when the layout has none at that level.
     fn variance(&self, row: u32, level: usize) -> Result<Span<'_>>;
+    /// Its token matrix; `None` when it has none.
+    fn tokens(&self, row: u32) -> Result<Option<Stored<'_>>>;
     /// Its document as JSON text; empty when it has none.
     fn payload(&self, row: u32) -> Result<Span<'_>>;
 }

@@ -23,6 +23,8 @@ pub struct Rows<'py> {
     vectors: PyReadonlyArray2<'py, f32>,
     payloads: Option<Vec<Option<Value>>>,
     variances: Option<PyReadonlyArray2<'py, f32>>,
+    /// One a row, or none at all.
+    tokens: Vec<Option<PyReadonlyArray2<'py, f32>>>,
 }
 
 impl<'py> Rows<'py> {
@@ -32,6 +34,7 @@ impl<'py> Rows<'py> {
         vectors: &Bound<'py, PyAny>,
         payloads: Option<&Bound<'py, PyAny>>,
         variances: Option<&Bound<'py, PyAny>>,
+        tokens: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Rows<'py>> {
         let keys = input::keys(ids)?;
         let vectors = input::matrix(vectors, "vectors")?;
@@ -46,7 +49,8 @@ impl<'py> Rows<'py> {
             return Err(PyValueError::new_err(why));
         }
         let variances = variances.filter(|v| !v.is_none()).map(|v| input::columns(v, rows)).transpose()?;
-        Ok(Rows { keys, vectors, payloads, variances })
+        let tokens = tokens.filter(|t| !t.is_none()).map(|t| input::tokens(t, rows)).transpose()?;
+        Ok(Rows { keys, vectors, payloads, variances, tokens: tokens.unwrap_or_default() })
     }
 }
 
@@ -60,6 +64,28 @@ fn documents(payloads: &Bound<'_, PyAny>) -> PyResult<Vec<Option<Value>>> {
     payloads.try_iter()?.enumerate().map(document).collect()
 }
 
+/// The numbers of each row's tokens. Tokens of another length than the collection's may come out even, and are refused.
+fn token_numbers<'a>(
+    py: Python<'_>,
+    collection: &Collection,
+    rows: &'a Rows<'_>,
+) -> PyResult<Vec<Option<&'a [f32]>>> {
+    let kept = collection.schema().token_kind().map(|(dim, _)| dim);
+    let mut found = Vec::with_capacity(rows.tokens.len());
+    for (row, (matrix, id)) in rows.tokens.iter().zip(&rows.keys).enumerate() {
+        let numbers = matrix.as_ref().map(|matrix| matrix.as_slice().unwrap_or_default());
+        let width = matrix.as_ref().and_then(|matrix| matrix.shape().get(1).copied());
+        if let (Some(dim), Some(width), Some([_, ..])) = (kept, width, numbers)
+            && dim != width
+        {
+            let why = format!("tokens of {width} numbers given, {dim} expected");
+            return Err(errors::of(py, &Error::BadTokens { row, id: id.to_string(), why }));
+        }
+        found.push(numbers);
+    }
+    Ok(found)
+}
+
 /// Writes the rows in one batch.
 pub fn write(
     py: Python<'_>,
@@ -71,6 +97,7 @@ pub fn write(
     let (keys, payloads) = (&rows.keys, &rows.payloads);
     let numbers = rows.vectors.as_slice().unwrap_or_default();
     let variances = rows.variances.as_ref().and_then(|v| Some((v.as_slice().ok()?, *v.shape().get(1)?)));
+    let tokens = token_numbers(py, collection, rows)?;
     let done = py.detach(|| {
         let mut batch = collection.batch();
         for (i, key) in keys.iter().enumerate() {
@@ -78,6 +105,9 @@ pub fn write(
             if let Some((variances, width)) = variances {
                 let own = variances.get(i * width..(i + 1) * width).unwrap_or_default();
                 row = row.variance(&RowVariance::Variance(own.to_vec()));
+            }
+            if let Some(Some(own)) = tokens.get(i) {
+                row = row.tokens(own);
             }
             if let Some(Some(payload)) = payloads.as_ref().and_then(|payloads| payloads.get(i)) {
                 row.payload(payload.clone());

@@ -38,12 +38,14 @@ impl Collection {
     /// `ids` is an int64 array, or a list of ints and strs, each once; a row whose id is there already is replaced.
     /// `vectors` has the shape (rows, dimensions); a float32 array in C order is not copied. `payloads` is None, or a list
     /// of a dict or None for each row. `variances` are one number a row, or one a number of the vectors, as the collection
-    /// was created with. `progress` is True, a function of (done, total) that cancels by returning False, or
+    /// was created with. `tokens` is None, or for each row None or an array of shape (tokens, numbers of a token), the matrix
+    /// that late interaction scores. `progress` is True, a function of (done, total) that cancels by returning False, or
     /// a bar with `update`.
     ///
-    /// Raises `DimensionMismatch`, `NonFinite`, `ZeroVector`, `OutOfRange`, `BadPayload`, `DuplicateId`, `LimitExceeded`,
-    /// `ReadOnly`, `Poisoned`, `IoError`.
-    #[pyo3(signature = (ids, vectors, payloads = None, variances = None, progress = None))]
+    /// Raises `DimensionMismatch`, `NonFinite`, `ZeroVector`, `OutOfRange`, `BadVariance`, `BadTokens`, `BadPayload`, `DuplicateId`,
+    /// `LimitExceeded`, `ReadOnly`, `Poisoned`, `IoError`.
+    #[pyo3(signature = (ids, vectors, payloads = None, variances = None, progress = None, *, tokens = None))]
+    #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     fn upsert(
         &self,
         py: Python<'_>,
@@ -52,8 +54,9 @@ impl Collection {
         payloads: Option<&Bound<'_, PyAny>>,
         variances: Option<&Bound<'_, PyAny>>,
         progress: Option<&Bound<'_, PyAny>>,
+        tokens: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let rows = batch::Rows::new(ids, vectors, payloads, variances)?;
+        let rows = batch::Rows::new(ids, vectors, payloads, variances, tokens)?;
         let progress = Progress::new(progress, "writing")?;
         batch::write(py, &self.handle(py)?, &rows, progress)
     }
@@ -77,12 +80,12 @@ impl Collection {
         let snapshot = self.handle(py)?.snapshot();
         if input::is_one_key(ids) {
             let found = errors::result(py, snapshot.get(input::key(ids)?))?;
-            return found.map(Record).into_pyobject(py);
+            return found.map(|row| Record::new(row, snapshot.schema())).into_pyobject(py);
         }
         let keys = input::keys(ids)?;
-        let found =
-            py.detach(|| keys.into_iter().map(|key| snapshot.get(key)).collect::<Result<Vec<_>, _>>());
-        let records: Vec<_> = errors::result(py, found)?.into_iter().map(|r| r.map(Record)).collect();
+        let get = |key| Ok(snapshot.get(key)?.map(|row| Record::new(row, snapshot.schema())));
+        let found = py.detach(|| keys.into_iter().map(get).collect::<Result<Vec<_>, _>>());
+        let records: Vec<Option<Record>> = errors::result(py, found)?;
         Ok(records.into_pyobject(py)?.into_any())
     }
 

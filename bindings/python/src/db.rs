@@ -111,10 +111,12 @@ impl Database {
     /// `metric` is "cosine", "dot" or "l2"; `levels` are the nested lengths at which the vectors may be searched;
     /// `variance` is None, "scalar", "diagonal" or "diagonal-compact"; `dtype` is "f32", "f16", "bf16" or "i8"; `columns`
     /// maps payload paths to "bool", "int", "float" or "str", for fast and checked filters. `rotation` says what the codes of
-    /// an index are made of: "pca" (the default), the principal components, or "none", the vectors as they are.
+    /// an index are made of: "pca" (the default), the principal components, or "none", the vectors as they are. `tokens` are
+    /// the numbers of a token when rows may have token matrices beside their vectors, for late interaction; `tokens_dtype`
+    /// says how those are stored.
     ///
     /// Raises `Exists`, `BadRequest`, `LimitExceeded`, `ReadOnly`.
-    #[pyo3(signature = (name, dim, metric = "cosine", levels = None, variance = None, dtype = "f32", rotation = None, columns = None))]
+    #[pyo3(signature = (name, dim, metric = "cosine", levels = None, variance = None, dtype = "f32", rotation = None, columns = None, *, tokens = None, tokens_dtype = "f16"))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     fn create_collection(
         &self,
@@ -127,6 +129,8 @@ impl Database {
         dtype: &str,
         rotation: Option<&str>,
         columns: Option<&Bound<'_, PyDict>>,
+        tokens: Option<usize>,
+        tokens_dtype: &str,
     ) -> PyResult<Collection> {
         let metric: Metric = metric
             .parse()
@@ -147,6 +151,10 @@ impl Database {
         if let Some(rotation) = rotation {
             let rotations = [("none", RotationKind::None), ("pca", RotationKind::Pca)];
             schema = schema.rotation(one_of("rotation", rotation, &rotations)?);
+        }
+        let tokens_dtype = one_of("tokens_dtype", tokens_dtype, &dtypes)?;
+        if let Some(tokens) = tokens {
+            schema = schema.tokens(tokens, tokens_dtype);
         }
         if let Some(levels) = levels {
             schema = schema.levels(levels);

@@ -54,6 +54,7 @@ fn class(error: &Error) -> &'static str {
         Error::OutOfRange { .. } => "OutOfRange",
         Error::ZeroVector { .. } => "ZeroVector",
         Error::BadVariance { .. } => "BadVariance",
+        Error::BadTokens { .. } => "BadTokens",
         Error::BadPayload { .. } => "BadPayload",
         Error::DuplicateId { .. } => "DuplicateId",
         Error::BadFilter { .. } => "BadFilter",
@@ -89,9 +90,10 @@ fn attributes(error: &Error, fields: &Bound<'_, PyDict>) -> PyResult<()> {
             fields.set_item("row", row)?;
             fields.set_item("dim", dim)
         }
-        Error::ZeroVector { row, .. } | Error::BadVariance { row, .. } | Error::BadPayload { row, .. } => {
-            fields.set_item("row", row)
-        }
+        Error::ZeroVector { row, .. }
+        | Error::BadVariance { row, .. }
+        | Error::BadTokens { row, .. }
+        | Error::BadPayload { row, .. } => fields.set_item("row", row),
         Error::BadFilter { at, hint, .. } => {
             fields.set_item("at", at)?;
             fields.set_item("hint", hint.as_deref())

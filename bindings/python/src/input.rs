@@ -72,6 +72,25 @@ pub fn numbers<T: numpy::Element + Copy>(
     Ok(array.readonly().as_array().to_vec())
 }
 
+/// The token matrices of as many rows as given: each an array of one token a row, or None.
+pub fn tokens<'py>(
+    matrices: &Bound<'py, PyAny>,
+    rows: usize,
+) -> PyResult<Vec<Option<PyReadonlyArray2<'py, f32>>>> {
+    let one = |(row, tokens): (usize, PyResult<Bound<'py, PyAny>>)| {
+        let tokens = tokens?;
+        (!tokens.is_none()).then(|| matrix(&tokens, &format!("the tokens of row {row}"))).transpose()
+    };
+    let found = matrices.try_iter()?.enumerate().map(one).collect::<PyResult<Vec<_>>>()?;
+    match found.len() == rows {
+        true => Ok(found),
+        false => Err(PyValueError::new_err(format!(
+            "{rows} ids and {} token matrices; one an id, or None",
+            found.len()
+        ))),
+    }
+}
+
 fn contiguous<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     converted(object, "float32")
 }

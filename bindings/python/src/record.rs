@@ -2,53 +2,80 @@
 //!
 //! Reads from: `foretaste::Record`. Writes to: numpy arrays, when they are asked for. Never: a change to the row.
 
-use numpy::PyArray1;
+use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 
-use foretaste::Key;
+use foretaste::{Key, Schema};
 
 use crate::json;
 
 /// A row as it is stored.
 #[pyclass(frozen, module = "foretaste")]
-pub struct Record(pub foretaste::Record);
+pub struct Record {
+    row: foretaste::Record,
+    /// Numbers of a token; 0 when the collection keeps none.
+    token_dim: usize,
+}
+
+impl Record {
+    /// A row of a collection with this schema.
+    pub fn new(row: foretaste::Record, schema: &Schema) -> Record {
+        Record { row, token_dim: schema.token_kind().map_or(0, |(dim, _)| dim) }
+    }
+}
 
 #[pymethods]
 impl Record {
     /// Its id, of the type the caller put in.
     #[getter]
     fn id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        id(py, &self.0.id)
+        id(py, &self.row.id)
     }
 
     /// Its vector, as a new float32 array.
     #[getter]
     fn vector<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f32>> {
-        PyArray1::from_slice(py, &self.0.vector)
+        PyArray1::from_slice(py, &self.row.vector)
     }
 
     /// Its variances, as a new float32 array, or None.
     #[getter]
     fn variance<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f32>>> {
-        let variance = &self.0.variance;
+        let variance = &self.row.variance;
         (!variance.is_empty()).then(|| PyArray1::from_slice(py, variance))
+    }
+
+    /// Its token matrix, as a new float32 array with one token a row, or None.
+    #[getter]
+    fn tokens<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<f32>>>> {
+        let Record { row, token_dim } = self;
+        if row.tokens.is_empty() {
+            return Ok(None);
+        }
+        let shape = [row.tokens.len() / (*token_dim).max(1), *token_dim];
+        Ok(Some(PyArray1::from_slice(py, &row.tokens).reshape(shape)?))
     }
 
     /// Its document, a new dict, or None.
     #[getter]
     fn payload<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.0.payload.as_ref().map(|payload| json::to_python(py, payload)).transpose()
+        self.row.payload.as_ref().map(|payload| json::to_python(py, payload)).transpose()
     }
 
     /// The number of the operation that wrote it; a later one is larger.
     #[getter]
     fn version(&self) -> u64 {
-        self.0.version
+        self.row.version
     }
 
     fn __repr__(&self) -> String {
-        format!("Record(id={}, dim={}, version={})", shown(&self.0.id), self.0.vector.len(), self.0.version)
+        format!(
+            "Record(id={}, dim={}, version={})",
+            shown(&self.row.id),
+            self.row.vector.len(),
+            self.row.version
+        )
     }
 }
 

@@ -28,7 +28,13 @@ fn sealed_texts(schema: &Schema, texts: &[Vec<u8>]) -> (Segment, Arc<MemVfs>) {
     let inputs: Vec<RowInput<'_>> = texts
         .iter()
         .zip(0..)
-        .map(|(payload, i)| RowInput { key: KeyRef::Int(i), vector: &[1.0], variance: None, payload })
+        .map(|(payload, i)| RowInput {
+            key: KeyRef::Int(i),
+            vector: &[1.0],
+            variance: None,
+            tokens: None,
+            payload,
+        })
         .collect();
     let block = block::encode(&layout, &inputs, &[], None).unwrap();
     let rows = BlockRows { block: &block, layout: &layout, first: 1 };

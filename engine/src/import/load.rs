@@ -268,6 +268,7 @@ fn in_file(mut error: Error, row_of: &dyn Fn(usize) -> u64) -> Error {
         | Error::NonFinite { row, .. }
         | Error::ZeroVector { row, .. }
         | Error::BadVariance { row, .. }
+        | Error::BadTokens { row, .. }
         | Error::BadPayload { row, .. } => *row = usize::try_from(row_of(*row)).unwrap_or(usize::MAX),
         _ => {}
     }

@@ -3,6 +3,8 @@
 //! [`open`] picks the reader by the file's extension; each format sits behind the cargo feature of its name
 //! (`npz` belongs to `npy`, `bvecs` and `ivecs` to `fvecs`).
 //!
+//! No format has a place for variances or token matrices; rows that are imported have none.
+//!
 //! Reads from: foreign files, through `source`. Writes to: [`Rows`].
 //! Never: a collection, a file opened for writing, a whole file in memory, a change to a value (NaN is passed on).
 

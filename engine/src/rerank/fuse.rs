@@ -12,8 +12,8 @@ use foretaste_query::rerank::fuse::{self, List as Ranking, Scale};
 
 use crate::answer::Stage;
 use crate::error::Result;
-use crate::rerank::{List, Refine, Step, bad};
 use crate::request::MAX_K;
+use crate::rerank::{List, Refine, Step, bad};
 use crate::schema::Schema;
 use crate::session::{Ground, Halt, Row};
 use crate::validate;
@@ -173,7 +173,9 @@ impl Refine for Work {
         if self.lists.is_empty() {
             self.add(list.rows.clone(), self.fuse.weight, ground)?;
         }
-        let Some(Other { from: From::Vector(vector), weight }) = self.fuse.others.get(self.lists.len() - 1).cloned() else {
+        let Some(Other { from: From::Vector(vector), weight }) =
+            self.fuse.others.get(self.lists.len() - 1).cloned()
+        else {
             self.place(list);
             return Ok(Step::Done);
         };

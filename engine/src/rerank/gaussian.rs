@@ -50,7 +50,10 @@ impl Csd {
 
     pub(super) fn check(self, schema: &Schema) -> Result<()> {
         if !(self.weight >= 0.0 && self.weight.is_finite()) {
-            return Err(bad(format!("the weight of the variance is {}; it must be finite and not negative", self.weight)));
+            return Err(bad(format!(
+                "the weight of the variance is {}; it must be finite and not negative",
+                self.weight
+            )));
         }
         check(schema)
     }

@@ -9,9 +9,9 @@ use foretaste_query::index::RowRef;
 use crate::answer::{Stage, StoppedBecause};
 use crate::error::Result;
 use crate::plan::Decision;
+use crate::request::MAX_K;
 use crate::rerank::{List, Problem, Refine, Rerank, Step};
 use crate::search::Cost;
-use crate::request::MAX_K;
 use crate::session::{Confidence, Ground, Halt, Look, Row, Session};
 
 /// A search on its way through its stages.
@@ -38,11 +38,20 @@ impl<'a> Live<'a> {
     /// A search that has not begun; `spent` was spent before.
     pub fn new(ground: Ground<'a>, spent: Cost) -> Result<Live<'a>> {
         let stages = (0..).zip(&ground.request.stages);
-        let mut stages: Vec<_> = stages.filter_map(|(i, stage): (usize, &Rerank)| stage.work(i == 0)).collect();
+        let mut stages: Vec<_> =
+            stages.filter_map(|(i, stage): (usize, &Rerank)| stage.work(i == 0)).collect();
         stages.reverse();
         let session = Session::new(ground)?;
         let (list, phase) = (List { spent, ..List::default() }, Phase::Searching);
-        Ok(Live { ground, session, stages, list, phase, problem: None, refined: !ground.request.stages.is_empty() })
+        Ok(Live {
+            ground,
+            session,
+            stages,
+            list,
+            phase,
+            problem: None,
+            refined: !ground.request.stages.is_empty(),
+        })
     }
 
     /// One more stage, behind all others.

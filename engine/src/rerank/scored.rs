@@ -15,8 +15,8 @@ use foretaste_storage::key::Key;
 
 use crate::answer::Stage;
 use crate::error::Result;
-use crate::rerank::{List, Problem, Refine, Step};
 use crate::request::MAX_K;
+use crate::rerank::{List, Problem, Refine, Step};
 use crate::session::{Ground, Halt, Row};
 
 pub use foretaste_query::rerank::scorer::{Adaptive, Mode};

@@ -51,16 +51,20 @@ impl Confidence {
             *place += 1;
             right.push(likely);
             // A row that comes late to another part would come between these.
-            same &= sure && parts.iter().zip(&places).all(|(part, place)| match part {
-                Standing::Expected(estimate) => *place <= estimate.settled,
-                Standing::Certain | Standing::Unknown => true,
-            });
+            same &= sure
+                && parts.iter().zip(&places).all(|(part, place)| match part {
+                    Standing::Expected(estimate) => *place <= estimate.settled,
+                    Standing::Certain | Standing::Unknown => true,
+                });
             settled += usize::from(same);
         }
-        let missed: f64 = parts.iter().map(|part| match part {
-            Standing::Expected(estimate) => 1.0 - estimate.low,
-            Standing::Certain | Standing::Unknown => 0.0,
-        }).sum();
+        let missed: f64 = parts
+            .iter()
+            .map(|part| match part {
+                Standing::Expected(estimate) => 1.0 - estimate.low,
+                Standing::Certain | Standing::Unknown => 0.0,
+            })
+            .sum();
         let recall = if right.is_empty() || k == 0 {
             f64::from(u8::from(parts.iter().all(|part| *part == Standing::Certain)))
         } else {

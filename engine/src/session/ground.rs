@@ -11,8 +11,8 @@ use foretaste_storage::key::Key;
 use crate::error::Result;
 use crate::request::Request;
 use crate::scan::{Unit, key_of};
-use crate::session::{Halt, Row, Session};
 use crate::search::Cost;
+use crate::session::{Halt, Row, Session};
 use crate::snapshot::Snapshot;
 
 /// What a search stands on.

@@ -96,7 +96,15 @@ impl<'a> Session<'a> {
         let keep = if scanned { flat::candidates(request.keep) } else { request.keep };
         let (top, stats) = (TopK::new(keep), ScanStats::default());
         let work = Work { request, query, top, stats, steps: 0, scanned };
-        Ok(Session { ground, parts, work, phase: Phase::Begin, looked: started, shown: Vec::new(), looks: ScanStats::default() })
+        Ok(Session {
+            ground,
+            parts,
+            work,
+            phase: Phase::Begin,
+            looked: started,
+            shown: Vec::new(),
+            looks: ScanStats::default(),
+        })
     }
 
     /// Goes through all parts, without stopping in between.
@@ -155,7 +163,8 @@ impl<'a> Session<'a> {
         let bytes = (self.work.query.dims() * 4) as u64;
         for part in &mut self.parts {
             let small = u64::from(part.at.rows()) * bytes <= FIRST_BYTES;
-            let steps = if part.is_scan() && small { u64::MAX } else { FIRST_STEPS + self.work.request.k as u64 / 2 };
+            let steps =
+                if part.is_scan() && small { u64::MAX } else { FIRST_STEPS + self.work.request.k as u64 / 2 };
             part.advance(steps, &mut self.work, halt)?;
         }
         Ok(!halt.asked() && self.parts.iter().any(|part| !part.is_done()))
@@ -169,7 +178,13 @@ impl<'a> Session<'a> {
         for ranked in self.work.top.iter() {
             let (row, rank) = (ranked.item, ranked.distance);
             let distance = ground.distance_of(row, rank)?;
-            rows.push(Row { row, distance, score: ground.score(distance, rank), error: 0.0, stage: Stage::Exact });
+            rows.push(Row {
+                row,
+                distance,
+                score: ground.score(distance, rank),
+                error: 0.0,
+                stage: Stage::Exact,
+            });
         }
         for part in &mut self.parts {
             let Some((walking, at)) = part.walking() else { continue };

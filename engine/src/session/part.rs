@@ -50,7 +50,11 @@ impl<'a> Part<'a> {
     pub fn new(unit: &'a Unit<'a>, number: u32, request: &'a Request) -> Result<Part<'a>> {
         let planned = unit.plan(request.filter.as_ref())?;
         let decision = choose(unit, planned.as_ref(), request);
-        Ok(Part { at: Setting { unit, number, decision, planned }, state: State::Waiting, standing: Standing::Unknown })
+        Ok(Part {
+            at: Setting { unit, number, decision, planned },
+            state: State::Waiting,
+            standing: Standing::Unknown,
+        })
     }
 
     /// Whether it is gone through.

@@ -163,7 +163,8 @@ impl<'a> Walking<'a> {
 /// How many candidates stand for the rows wanted, deleted ones among them, in a search of which something is known.
 fn known(index: &Index, at: &Setting<'_>, work: &Work<'_>) -> Option<usize> {
     let request = work.request;
-    let plain = request.filter.is_none() && request.dims == index.dims() && work.query.uncertainty().is_none();
+    let plain =
+        request.filter.is_none() && request.dims == index.dims() && work.query.uncertainty().is_none();
     let rows = u64::from(at.rows());
     let live = rows.saturating_sub(at.unit.dead_rows).max(1);
     plain.then(|| (request.k as u64 * rows).div_ceil(live) as usize)

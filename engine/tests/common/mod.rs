@@ -19,6 +19,8 @@ use foretaste_storage::vfs::Vfs;
 use serde_json::json;
 
 pub const ROOT: &str = "db";
+/// Numbers of a token.
+pub const TOKEN_DIMS: usize = 3;
 
 /// One step of a workload: an operation a caller waits for.
 #[derive(Debug, Clone)]
@@ -50,11 +52,18 @@ pub fn schema() -> Schema {
         .levels([2, 4, 8])
         .element(Element::F32)
         .variance(Variance::Diagonal)
+        .tokens(TOKEN_DIMS, Element::F16)
         .column("n", foretaste::ColumnType::Int)
 }
 
 pub fn vector(key: i64, seed: u32, dims: usize) -> Vec<f32> {
     (0..dims).map(|d| (key as f32) + (seed as f32) * 0.5 + (d as f32) * 0.125).collect()
+}
+
+/// The token matrix of a row: of no token for some, and of numbers that f16 keeps.
+pub fn tokens(key: i64, seed: u32) -> Vec<f32> {
+    let len = (key as usize + seed as usize) % 3 * TOKEN_DIMS;
+    (0..len).map(|n| (key as f32) - (seed as f32) * 0.5 + (n as f32) * 0.25).collect()
 }
 
 pub fn options(vfs: Arc<dyn Vfs>) -> Options {
@@ -119,7 +128,8 @@ impl Running {
                     batch
                         .upsert(*key, &vector(*key, *seed, dims))
                         .payload(json!({"n": seed, "text": format!("row {key}")}))
-                        .variance(&variance);
+                        .variance(&variance)
+                        .tokens(&tokens(*key, *seed));
                 }
                 for key in deletes {
                     batch.delete(*key);
@@ -163,6 +173,7 @@ pub fn read(db: &Database) -> foretaste::Result<Model> {
         let Key::Int(key) = record.id else { panic!("a key of another type came back: {:?}", record.id) };
         let payload = record.payload.as_ref().and_then(|p| p["n"].as_u64()).expect("every row has a payload");
         assert_eq!(record.variance, vec![0.25; record.vector.len()]);
+        assert_eq!(record.tokens, tokens(key, payload as u32), "key {key}");
         assert_eq!(record.variance_traces.len(), col.schema().level_dims().len());
         let old = rows.insert(key, (record.vector, payload as u32));
         assert!(old.is_none(), "key {key} is there twice");

@@ -32,6 +32,9 @@ pub fn block(data: &[u8]) {
     let mut numbers = Vec::new();
     for row in 0..block.rows().min(MOST_ROWS) {
         let _ = (block.key(row), block.payload_of(row), block.scale_of(row));
+        if let Some(matrix) = block.tokens_of(row) {
+            matrix.decode(&mut Vec::new());
+        }
         assert!((1..=block.width()).contains(&block.width_of(row)));
         if let Some(kind) = block.variance_layout() {
             numbers.clear();
@@ -64,6 +67,8 @@ pub fn block(data: &[u8]) {
     for row in 0..rows.len() {
         assert_eq!(segment.key(row).ok(), Some(block.key(row)));
         assert_eq!(segment.payload(row).ok().as_deref(), Some(block.payload_of(row)));
+        let stored = segment.tokens(row).expect("a matrix can be read").map(|matrix| matrix.bytes.to_vec());
+        assert_eq!(stored, block.tokens_of(row).map(|matrix| matrix.bytes.to_vec()));
         for level in 0..usize::from(rows.levels(row).expect("a level of the layout")) {
             let (stored, given) = (segment.vector(row, level), rows.vector(row, level));
             assert_eq!(stored.ok().as_deref(), given.as_deref().ok());

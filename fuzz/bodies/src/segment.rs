@@ -1,8 +1,8 @@
 //! A segment of hostile files.
 //!
 //! The input is a byte of flags and parts. A part is a file of the segment (0 `index`, 1 `payload`, 2 to 17 `plane.N`,
-//! 18 to 33 `variance.N`, else a name that no segment has) or, from 64 on, a section of an index that is put together
-//! from them. With [`SEALED`] the files get headers and checksums that match, so that what lies behind them is reached;
+//! 18 to 33 `variance.N`, 34 a name that no segment has, 35 `tokens`, whose tokens have three numbers) or, from 64 on, a
+//! section of an index that is put together from them. With [`SEALED`] the files get headers and checksums that match, so that what lies behind them is reached;
 //! without it they are what the input says. What a manifest would say of the segment follows from the segment's own
 //! record, so that only the segment can be wrong.
 //!
@@ -45,6 +45,8 @@ pub const EXTENDED: u8 = 8;
 
 const ID: u64 = 1;
 const FIRST_SECTION: u8 = 64;
+/// Numbers of a token.
+const TOKEN_DIMS: u64 = 3;
 /// A plane is not padded beyond this.
 const PADDED_BYTES: usize = 1 << 16;
 
@@ -53,7 +55,7 @@ const PADDED_BYTES: usize = 1 << 16;
 type Meta = (u32, Layout, u64, u64, u8, u8, u32, u16);
 
 /// Kinds of sections, and the ordinal of the first of each.
-const SECTIONS: [(SectionKind, u16); 16] = [
+const SECTIONS: [(SectionKind, u16); 17] = [
     (SectionKind::Meta, 0),
     (SectionKind::Keys, 0),
     (SectionKind::IntKeys, 0),
@@ -70,6 +72,7 @@ const SECTIONS: [(SectionKind, u16); 16] = [
     (SectionKind::ColumnOrder, DERIVED),
     (SectionKind::ColumnBits, DERIVED),
     (SectionKind::Paths, 0),
+    (SectionKind::TokenOffsets, 0),
 ];
 
 /// Opens the segment both ways, reads and verifies all of it, writes it anew, and has the engine do the same.
@@ -151,6 +154,7 @@ fn write_files(disk: &MemVfs, flags: u8, parts: &[(u8, &[u8])]) -> (SegmentRef, 
             2..=17 => (Some(Part::Plane(usize::from(tag - 2))), usize::from(tag - 2)),
             18..=33 => (Some(Part::Variance(usize::from(tag - 18))), usize::from(tag - 18)),
             34 => (None, 0),
+            35 => (Some(Part::Tokens), 0),
             _ => continue,
         };
         let name = part.map_or_else(|| "other".to_string(), Part::name);
@@ -160,6 +164,11 @@ fn write_files(disk: &MemVfs, flags: u8, parts: &[(u8, &[u8])]) -> (SegmentRef, 
         let path = folder.join(&name);
         if !sealed {
             files.push(write_raw(disk, &path, bytes));
+            continue;
+        }
+        if part == Some(Part::Tokens) {
+            let aux = [u64::from(rows), TOKEN_DIMS, layout.element.tag().into(), 0];
+            files.push(write_sealed(disk, &path, Kind::Tokens, ID, aux, bytes));
             continue;
         }
         let has = layout.validate().is_ok() && level < layout.levels.len();
@@ -230,6 +239,10 @@ fn contents(segment: &Segment) -> BTreeMap<(u32, String), Vec<u8>> {
         put("scale", segment.scale(row).ok().map(|scale| scale.to_le_bytes().to_vec()));
         put("traces", segment.traces(row).ok().map(|traces| format!("{traces:?}").into_bytes()));
         put("payload", segment.payload(row).ok().map(|payload| payload.to_vec()));
+        let matrix = segment.tokens(row).ok().flatten();
+        numbers.clear();
+        matrix.iter().for_each(|matrix| matrix.decode(&mut numbers));
+        put("tokens", matrix.map(|matrix| matrix.bytes.to_vec()));
         let levels = segment.levels_of(row).ok();
         put("levels", levels.map(|levels| vec![levels]));
         for level in 0..usize::from(levels.unwrap_or(1)) {

@@ -76,7 +76,13 @@ impl Rows {
         let keys: Vec<Key> = (0..documents.len()).map(key).collect();
         let rows: Vec<RowInput<'_>> = keys
             .iter()
-            .map(|key| RowInput { key: key.as_ref(), vector: &[1.0], variance: None, payload: b"{}" })
+            .map(|key| RowInput {
+                key: key.as_ref(),
+                vector: &[1.0],
+                variance: None,
+                tokens: None,
+                payload: b"{}",
+            })
             .collect();
         let block = block::encode(&layout, &rows, &[], None).unwrap();
         let rows = BlockRows { block: &block, layout: &layout, first: 1 };

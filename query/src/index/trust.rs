@@ -20,9 +20,8 @@ use std::path::Path;
 pub use calibrate::calibrate;
 
 /// Reaches that the table has a line for.
-const REACHES: [f32; 20] = [
-    0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3, 1.4, 1.5, 1.7, 2.0, 2.5, 3.5, 5.0,
-];
+const REACHES: [f32; 20] =
+    [0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3, 1.4, 1.5, 1.7, 2.0, 2.5, 3.5, 5.0];
 /// Numbers of rows wanted that it has been measured for.
 const COUNTS: [u32; 3] = [1, 10, 100];
 /// Parts of the list that are told apart: its first fifth, and so on.
@@ -107,12 +106,19 @@ impl Trust {
         let trust: Trust = meta::decode(bytes, name, 0)?;
         let share = |x: f32| (0.0..=1.0).contains(&x);
         let sound = |line: &Line| {
-            share(line.recall) && share(line.low) && share(line.settled) && line.right.iter().all(|r| share(*r))
+            share(line.recall)
+                && share(line.low)
+                && share(line.settled)
+                && line.right.iter().all(|r| share(*r))
         };
         let table = |table: &Vec<Line>| table.len() == REACHES.len() && table.iter().all(sound);
         let whole =
             [&trust.looks, &trust.ends].iter().all(|t| t.len() == COUNTS.len() && t.iter().all(table));
-        if whole { Ok(trust) } else { Err(Error::corrupt(name, 0, "the table of confidence contradicts itself")) }
+        if whole {
+            Ok(trust)
+        } else {
+            Err(Error::corrupt(name, 0, "the table of confidence contradicts itself"))
+        }
     }
 }
 

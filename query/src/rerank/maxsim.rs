@@ -61,11 +61,45 @@ pub struct Best {
     pub abandoned: usize,
 }
 
+/// The best rows so far of those that are offered.
+#[derive(Debug, Clone)]
+pub struct Selection<'q> {
+    query: &'q MaxSim,
+    top: TopK<usize>,
+    abandoned: usize,
+}
+
 /// Numbers that one step takes.
 const LANES: usize = 16;
 /// How much more than the real one a bound may have to be, as a share of the norms, for the roundings of f32 products. Their sums
 /// are in lanes of `dims / 16` numbers, so that this holds for more dimensions than a vector may have.
 const ROUNDING: f64 = 1e-3;
+
+impl Selection<'_> {
+    /// Scores the row at `place`, as far as it takes to know whether it is among the best so far; with its
+    /// [`Tokens::largest_norm`] where that is known.
+    pub fn offer(&mut self, place: usize, row: Tokens<'_>, largest: Option<f64>) {
+        let threshold = -self.top.threshold();
+        // Nothing can be given up before there are k: then no bound is needed.
+        let largest = match largest {
+            Some(largest) => largest,
+            None if threshold == f64::NEG_INFINITY => f64::NAN,
+            None => row.largest_norm(),
+        };
+        match self.query.run(row, largest, threshold) {
+            Some(score) if score > f64::NEG_INFINITY => {
+                self.top.offer(-score, place as u64, place);
+            }
+            Some(_) => {}
+            None => self.abandoned += 1,
+        }
+    }
+
+    /// The best of what was offered.
+    pub fn finish(self) -> Best {
+        Best { hits: self.top.into_sorted(), abandoned: self.abandoned }
+    }
+}
 
 impl<'a> Tokens<'a> {
     /// Reads `numbers` as tokens of `dims` numbers each. None when that does not come out even, or `dims` is 0.
@@ -140,25 +174,16 @@ impl MaxSim {
     /// that is known; otherwise it is computed, which costs as much as one token of the query. Rows that cannot be compared are
     /// left out.
     pub fn top<'a>(&self, rows: impl IntoIterator<Item = (Tokens<'a>, Option<f64>)>, k: usize) -> Best {
-        let mut top = TopK::new(k);
-        let mut abandoned = 0;
+        let mut selection = self.select(k);
         for (place, (row, largest)) in rows.into_iter().enumerate() {
-            let threshold = -top.threshold();
-            // Nothing can be given up before there are k: then no bound is needed.
-            let largest = match largest {
-                Some(largest) => largest,
-                None if threshold == f64::NEG_INFINITY => f64::NAN,
-                None => row.largest_norm(),
-            };
-            match self.run(row, largest, threshold) {
-                Some(score) if score > f64::NEG_INFINITY => {
-                    top.offer(-score, place as u64, place);
-                }
-                Some(_) => {}
-                None => abandoned += 1,
-            }
+            selection.offer(place, row, largest);
         }
-        Best { hits: top.into_sorted(), abandoned }
+        selection.finish()
+    }
+
+    /// What [`MaxSim::top`] does, for rows that come one by one and need not stay.
+    pub fn select(&self, k: usize) -> Selection<'_> {
+        Selection { query: self, top: TopK::new(k), abandoned: 0 }
     }
 
     /// The score, or None when it is certain before the end that it is less than `threshold`.

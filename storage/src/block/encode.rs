@@ -3,14 +3,17 @@
 //! Reads from: rows the engine has validated. Writes to: one aligned buffer, each number once.
 //! Never: a check of a value; only sizes are compared with the limits.
 
+use std::path::Path;
+
 use crate::block::{
     Block, HEADER, KEY_OFFSETS, KEYS, MAGIC, MARK, Mark, PAYLOAD_OFFSETS, PAYLOADS, SCALES, SECTIONS,
-    VARIANCES, VECTORS, WIDTHS, element_tag, variance_tag,
+    TOKEN_OFFSETS, TOKENS, VARIANCES, VECTORS, WIDTHS, variance_tag,
 };
 use crate::bytes::{ALIGN, AlignedBuf};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::key::KeyRef;
-use crate::layout::{Element, Layout};
+use crate::layout::{Element, Layout, TokenLayout};
+use crate::tokens::Matrix;
 use crate::{element, limits, variance};
 
 /// One row of a batch.
@@ -23,6 +26,8 @@ pub struct RowInput<'a> {
     /// Its variances: one for a scalar sidecar, as many as the vector has numbers for a diagonal one. Without them the
     /// row is stored with variance 0.
     pub variance: Option<&'a [f32]>,
+    /// Its token matrix, if it has one; all of a batch are stored in the same way.
+    pub tokens: Option<Matrix<'a>>,
     /// Its document as JSON text; empty for none.
     pub payload: &'a [u8],
 }
@@ -30,7 +35,8 @@ pub struct RowInput<'a> {
 /// The block of a batch. `deletes` are keys to remove; a key stands at most once among `rows` and `deletes`.
 ///
 /// # Errors
-/// `LimitExceeded` when the batch has too many operations or bytes, or a key or payload is too long.
+/// `LimitExceeded` when the batch has too many operations or bytes, or a key, payload or token matrix is too long; `Corrupt`
+/// when matrices are of several layouts, or do not come out even.
 pub fn encode(
     layout: &Layout,
     rows: &[RowInput<'_>],
@@ -50,6 +56,11 @@ pub fn encode(
     for row in rows {
         limits::check("payload in bytes", row.payload.len() as u64, limits::PAYLOAD_BYTES)?;
     }
+    let token_layout = token_layout(rows)?;
+    let token_bytes = |row: &RowInput<'_>| {
+        let tokens = row.tokens.and_then(|matrix| matrix.tokens()).unwrap_or(0);
+        tokens * token_layout.map_or(0, |layout| layout.token_bytes())
+    };
 
     let mut lengths = [0u64; SECTIONS];
     lengths[VECTORS] = (rows.len() * row_bytes) as u64;
@@ -61,6 +72,8 @@ pub fn encode(
     lengths[PAYLOAD_OFFSETS] = if has_payload { (rows.len() + 1) as u64 * 4 } else { 0 };
     lengths[PAYLOADS] = rows.iter().map(|r| r.payload.len() as u64).sum();
     lengths[MARK] = mark.map_or(0, |m| 8 + m.name.len() as u64);
+    lengths[TOKEN_OFFSETS] = if token_layout.is_some() { (rows.len() + 1) as u64 * 4 } else { 0 };
+    lengths[TOKENS] = rows.iter().map(|r| token_bytes(r) as u64).sum();
     let mut offsets = [0u64; SECTIONS];
     let mut end = HEADER as u64;
     for (offset, len) in offsets.iter_mut().zip(lengths) {
@@ -71,12 +84,17 @@ pub fn encode(
 
     let mut buf = AlignedBuf::zeroed(end as usize);
     buf[..4].copy_from_slice(&MAGIC);
-    buf[4] = element_tag(layout.element);
+    buf[4] = layout.element.tag();
     buf[5] = variance_tag(layout.variance);
     buf[8..12].copy_from_slice(&(rows.len() as u32).to_le_bytes());
     buf[12..16].copy_from_slice(&(deletes.len() as u32).to_le_bytes());
     buf[16..20].copy_from_slice(&(width as u32).to_le_bytes());
-    for i in 0..SECTIONS {
+    if let Some(layout) = token_layout {
+        put_u32(&mut buf, 20, layout.dims);
+        buf[24] = layout.element.tag();
+    }
+    // Without token matrices the block is one of before there were any, to the byte.
+    for i in 0..if token_layout.is_some() { SECTIONS } else { TOKEN_OFFSETS } {
         buf[32 + i * 8..36 + i * 8].copy_from_slice(&(offsets[i] as u32).to_le_bytes());
         buf[36 + i * 8..40 + i * 8].copy_from_slice(&(lengths[i] as u32).to_le_bytes());
     }
@@ -114,13 +132,42 @@ pub fn encode(
             put_u32(&mut buf, at(PAYLOAD_OFFSETS) + (i + 1) * 4, used as u32);
         }
     }
+    if token_layout.is_some() {
+        let mut used = 0;
+        for (i, row) in rows.iter().enumerate() {
+            let (start, len) = (at(TOKENS) + used, token_bytes(row));
+            if let Some(matrix) = row.tokens {
+                matrix.encode(&mut buf[start..start + len]);
+            }
+            used += len;
+            put_u32(&mut buf, at(TOKEN_OFFSETS) + (i + 1) * 4, used as u32);
+        }
+    }
     if let Some(mark) = mark {
         limits::check("mark name in bytes", mark.name.len() as u64, limits::NAME_BYTES)?;
         let start = at(MARK);
         buf[start..start + 8].copy_from_slice(&mark.position.to_le_bytes());
         buf[start + 8..start + 8 + mark.name.len()].copy_from_slice(mark.name.as_bytes());
     }
-    Block::parse(buf.into(), std::path::Path::new("batch"), 0)
+    Block::parse(buf.into(), Path::new("batch"), 0)
+}
+
+/// How the batch's token matrices are stored, if there are any.
+fn token_layout(rows: &[RowInput<'_>]) -> Result<Option<TokenLayout>> {
+    let wrong = |why: &str| Err(Error::corrupt(Path::new("batch"), 0, why));
+    let mut found = None;
+    for matrix in rows.iter().filter_map(|row| row.tokens) {
+        matrix.layout.validate()?;
+        if found.is_some_and(|layout| layout != matrix.layout) {
+            return wrong("its token matrices are of several layouts");
+        }
+        match matrix.tokens() {
+            Some(tokens) => limits::check("tokens of a row", tokens as u64, limits::TOKENS)?,
+            None => return wrong("a token matrix ends within a token"),
+        }
+        found = Some(matrix.layout);
+    }
+    Ok(found)
 }
 
 fn put_u32(buf: &mut AlignedBuf, at: usize, value: u32) {

@@ -9,14 +9,17 @@
 //! | 8 | 4 | rows (upserts) |
 //! | 12 | 4 | deletes |
 //! | 16 | 4 | stored width: dimensions of the longest vector of the batch |
-//! | 20 | 12 | zero |
-//! | 32 | 72 | nine sections, each a 32-bit offset and length |
-//! | 104 | 24 | zero |
+//! | 20 | 4 | numbers of a token; 0 without token matrices |
+//! | 24 | 1 | element type of the tokens, as at 4; 0 without token matrices |
+//! | 25 | 7 | zero |
+//! | 32 | 88 | eleven sections, each a 32-bit offset and length; the last two are zeros without token matrices |
+//! | 120 | 8 | zero |
 //!
 //! Sections, each at a multiple of 64 bytes, in this order: vectors (row-major, stored width), widths (u32 a row; empty
 //! when all rows have the stored width), scales (f32 a row; only for i8), variances (row-major over the stored width),
 //! key offsets (u32, one more than rows + deletes), keys (rows first, then deletes), payload offsets (u32, one more
-//! than rows; empty without payloads), payloads, and the mark (u64 and a name; see [`Mark`]).
+//! than rows; empty without payloads), payloads, the mark (u64 and a name; see [`Mark`]), token offsets (u32, one more
+//! than rows) and token matrices (see [`crate::tokens`]). A block of before there were token matrices is one without.
 //!
 //! Row i was written by operation `first + i`, delete j by operation `first + rows + j`, where `first` stands in the
 //! log's frame.
@@ -30,7 +33,7 @@ mod view;
 pub use encode::{RowInput, encode};
 pub use view::{Block, BlockRows};
 
-use crate::layout::{Element, VarianceLayout};
+use crate::layout::VarianceLayout;
 
 /// A named position that a batch carries and the log keeps atomically with it: how far an import has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +46,7 @@ pub struct Mark {
 
 const MAGIC: [u8; 4] = *b"FTBK";
 const HEADER: usize = 128;
-const SECTIONS: usize = 9;
+const SECTIONS: usize = 11;
 
 const VECTORS: usize = 0;
 const WIDTHS: usize = 1;
@@ -54,19 +57,8 @@ const KEYS: usize = 5;
 const PAYLOAD_OFFSETS: usize = 6;
 const PAYLOADS: usize = 7;
 const MARK: usize = 8;
-
-fn element_tag(element: Element) -> u8 {
-    match element {
-        Element::F32 => 0,
-        Element::F16 => 1,
-        Element::BF16 => 2,
-        Element::I8 => 3,
-    }
-}
-
-fn element_of(tag: u8) -> Option<Element> {
-    [Element::F32, Element::F16, Element::BF16, Element::I8].into_iter().find(|e| element_tag(*e) == tag)
-}
+const TOKEN_OFFSETS: usize = 9;
+const TOKENS: usize = 10;
 
 fn variance_tag(variance: Option<VarianceLayout>) -> u8 {
     match variance {

@@ -7,15 +7,16 @@ use std::ops::Range;
 use std::path::Path;
 
 use crate::block::{
-    HEADER, KEY_OFFSETS, KEYS, MAGIC, MARK, Mark, PAYLOAD_OFFSETS, PAYLOADS, SCALES, SECTIONS, VARIANCES,
-    VECTORS, WIDTHS, element_of, variance_of,
+    HEADER, KEY_OFFSETS, KEYS, MAGIC, MARK, Mark, PAYLOAD_OFFSETS, PAYLOADS, SCALES, SECTIONS, TOKEN_OFFSETS,
+    TOKENS, VARIANCES, VECTORS, WIDTHS, variance_of,
 };
 use crate::bytes::{Bytes, Span};
 use crate::codec::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::key::KeyRef;
-use crate::layout::{Element, Layout, VarianceLayout};
+use crate::layout::{Element, Layout, TokenLayout, VarianceLayout};
 use crate::rows::Rows;
+use crate::tokens::{self, Stored};
 use crate::{limits, variance};
 
 /// A batch as bytes, checked. Cloning costs one reference count.
@@ -24,6 +25,7 @@ pub struct Block {
     bytes: Bytes,
     element: Element,
     variance: Option<VarianceLayout>,
+    tokens: Option<TokenLayout>,
     rows: u32,
     deletes: u32,
     width: usize,
@@ -39,7 +41,7 @@ impl Block {
         if c.take(4)? != MAGIC {
             return Err(Error::corrupt(file, offset, "no block begins here"));
         }
-        let (element, variance) = (element_of(c.u8()?), variance_of(c.u8()?));
+        let (element, variance) = (Element::of_tag(c.u8()?.into()), variance_of(c.u8()?));
         let (Some(element), Some(variance)) = (element, variance) else {
             return Err(Error::corrupt(file, offset + 4, "unknown element or variance type"));
         };
@@ -47,11 +49,15 @@ impl Block {
         let (rows, deletes, width) = (c.u32()?, c.u32()?, c.u32()? as usize);
         limits::check("batch operations", u64::from(rows) + u64::from(deletes), limits::BATCH_OPS)?;
         limits::check("dimension", width as u64, limits::DIMENSION)?;
-        c.take(12)?;
+        let tokens = (c.u32()?, c.u8()?);
+        c.take(7)?;
         let mut sections: [Range<usize>; SECTIONS] = std::array::from_fn(|_| 0..0);
         let mut end = HEADER;
-        for section in &mut sections {
+        for (number, section) in sections.iter_mut().enumerate() {
             let (start, len) = (c.u32()? as usize, c.u32()? as usize);
+            if number >= TOKEN_OFFSETS && (start, len) == (0, 0) {
+                continue;
+            }
             if start < end || start % 64 != 0 || start.saturating_add(len) > bytes.len() {
                 return Err(c.corrupt(format!("a section of {len} bytes at {start} does not fit the block")));
             }
@@ -75,7 +81,12 @@ impl Block {
         expected(SCALES, if element == Element::I8 { n * 4 } else { 0 })?;
         expected(VARIANCES, variance.map_or(0, |v| n * variance::row_bytes(v, width)))?;
         expected(KEY_OFFSETS, (ops + 1) * 4)?;
-        let mut block = Block { bytes, element, variance, rows, deletes, width, sections, mark: None };
+        let tokens = match sections[TOKEN_OFFSETS].is_empty() {
+            true => None,
+            false => Some(token_layout(tokens, file, offset)?),
+        };
+        let mut block =
+            Block { bytes, element, variance, tokens, rows, deletes, width, sections, mark: None };
         block.check_offsets(KEY_OFFSETS, KEYS, ops, file, offset)?;
         if block.sections[PAYLOAD_OFFSETS].is_empty() {
             if !block.sections[PAYLOADS].is_empty() {
@@ -84,6 +95,12 @@ impl Block {
         } else {
             expected_len(&block, PAYLOAD_OFFSETS, (n + 1) * 4, file, offset)?;
             block.check_offsets(PAYLOAD_OFFSETS, PAYLOADS, n, file, offset)?;
+        }
+        if block.tokens.is_some() {
+            expected_len(&block, TOKEN_OFFSETS, (n + 1) * 4, file, offset)?;
+            block.check_offsets(TOKEN_OFFSETS, TOKENS, n, file, offset)?;
+        } else if !block.sections[TOKENS].is_empty() {
+            return Err(Error::corrupt(file, offset, "token matrices without offsets"));
         }
         block.check_contents(file, offset)?;
         block.mark = block.read_mark(file, offset)?;
@@ -118,6 +135,11 @@ impl Block {
     /// How variances are stored, if they are.
     pub fn variance_layout(&self) -> Option<VarianceLayout> {
         self.variance
+    }
+
+    /// How token matrices are stored, if a row has one.
+    pub fn token_layout(&self) -> Option<TokenLayout> {
+        self.tokens
     }
 
     /// Dimensions of the longest vector; rows lie this far apart.
@@ -170,6 +192,13 @@ impl Block {
         let Some(kind) = self.variance else { return &[] };
         let len = variance::row_bytes(kind, self.width);
         self.section(VARIANCES).get(row as usize * len..(row as usize + 1) * len).unwrap_or_default()
+    }
+
+    /// The token matrix of a row, `None` when it has none.
+    pub fn tokens_of(&self, row: u32) -> Option<Stored<'_>> {
+        let layout = self.tokens?;
+        let bytes = self.section(TOKENS).get(self.pair(TOKEN_OFFSETS, row as usize))?;
+        (!bytes.is_empty()).then_some(Stored { layout, bytes: Span::Borrowed(bytes) })
     }
 
     /// The position the batch carries.
@@ -242,6 +271,11 @@ impl Block {
                     format!("row {row}'s payload is not UTF-8"),
                 ));
             }
+            if let Some(tokens) = self.tokens_of(row)
+                && let Err(why) = tokens::check(tokens.layout, &tokens.bytes)
+            {
+                return Err(Error::corrupt(file, at(TOKENS, 0), format!("row {row}: {why}")));
+            }
         }
         Ok(())
     }
@@ -258,6 +292,15 @@ impl Block {
         let name = name.map_err(|_| Error::corrupt(file, at, "the mark's name is not UTF-8"))?;
         limits::check("mark name in bytes", name.len() as u64, limits::NAME_BYTES)?;
         Ok(Some(Mark { name: name.to_string(), position }))
+    }
+}
+
+/// How a block with token matrices says that they are stored.
+fn token_layout((dims, tag): (u32, u8), file: &Path, base: u64) -> Result<TokenLayout> {
+    let layout = Element::of_tag(tag.into()).map(|element| TokenLayout { dims, element });
+    match layout.filter(|layout| layout.validate().is_ok()) {
+        Some(layout) => Ok(layout),
+        None => Err(Error::corrupt(file, base + 20, format!("tokens of {dims} numbers, stored as {tag}"))),
     }
 }
 
@@ -323,6 +366,10 @@ impl Rows for BlockRows<'_> {
             Some(VarianceLayout::DiagonalLog8) => dims,
         };
         Ok(Span::Borrowed(row.get(range).unwrap_or_default()))
+    }
+
+    fn tokens(&self, row: u32) -> Result<Option<Stored<'_>>> {
+        Ok(self.block.tokens_of(row))
     }
 
     fn payload(&self, row: u32) -> Result<Span<'_>> {

@@ -53,6 +53,8 @@ pub enum Kind {
     Tombstones = 7,
     /// A search index over a segment's vectors.
     Ann = 8,
+    /// A segment's token matrices.
+    Tokens = 9,
 }
 
 /// The decoded header.

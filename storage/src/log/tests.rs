@@ -24,8 +24,13 @@ fn path() -> PathBuf {
 fn block_of(key: i64, payload_bytes: usize) -> Block {
     let layout = Layout { levels: vec![2], element: Element::F32, variance: None };
     let payload = vec![b'x'; payload_bytes];
-    let row =
-        RowInput { key: KeyRef::Int(key), vector: &[key as f32, 1.0], variance: None, payload: &payload };
+    let row = RowInput {
+        key: KeyRef::Int(key),
+        vector: &[key as f32, 1.0],
+        variance: None,
+        tokens: None,
+        payload: &payload,
+    };
     block::encode(&layout, &[row], &[KeyRef::Str("gone")], None).unwrap()
 }
 

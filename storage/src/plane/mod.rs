@@ -17,7 +17,7 @@ pub use view::Plane;
 pub(crate) use write::PlaneWriter;
 
 use crate::codec::header::Kind;
-use crate::layout::{Element, Layout, VarianceLayout};
+use crate::layout::{Layout, VarianceLayout};
 use crate::names::Part;
 use crate::variance;
 
@@ -34,12 +34,7 @@ pub struct Shape {
 impl Shape {
     /// The vectors of `level`, which the layout has.
     pub fn of_vectors(layout: &Layout, level: usize) -> Shape {
-        let tag = match layout.element {
-            Element::F32 => 0,
-            Element::F16 => 1,
-            Element::BF16 => 2,
-            Element::I8 => 3,
-        };
+        let tag = layout.element.tag().into();
         let width = layout.dims_of(level).len() * layout.element.size();
         Shape { part: Part::Plane(level), level, stride: layout.stride(level), width, tag }
     }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::bytes::ALIGN;
+use crate::layout::Element;
 use crate::sealed::Access;
 use crate::segment::Folder;
 use crate::vfs::Vfs;

@@ -27,6 +27,7 @@
 //! | 10 | column | see [`columns`]; one section a column, ordinals from 0, of derived columns from 256 |
 //! | 11 | column order | see [`columns::order`]; same ordinal as its column |
 //! | 12 | column bits | see [`columns::dense`]; same ordinal as its column; absent when no value is frequent |
+//! | 13 | token offsets | one u64 a row and one more; absent when no row has a token matrix |
 //! | 14 | paths | see [`paths`]; absent when not every path is known |
 //! | 32 to 38 | search index | in an `ann.N` file; their meaning is the query crate's |
 //!
@@ -37,6 +38,8 @@ pub mod columns;
 pub mod keys;
 pub mod paths;
 pub mod payload;
+mod runs;
+pub(crate) mod tokens;
 pub mod tombstones;
 mod view;
 mod write;
@@ -74,6 +77,8 @@ pub enum SectionKind {
     ColumnOrder = 11,
     /// The rows of a column's frequent values.
     ColumnBits = 12,
+    /// Where each token matrix lies in the tokens' file.
+    TokenOffsets = 13,
     /// The member paths of the documents.
     Paths = 14,
     /// What a search index is, and its sizes.

@@ -1,7 +1,8 @@
 //! Sealed segments: rows that no longer change, as a folder of sealed files.
 //!
 //! `seg/000042/` holds `index` (the small sections: keys, versions, levels, columns, …, see [`crate::section`]),
-//! `plane.N` and `variance.N` (one file a level, see [`crate::plane`]) and `payload` (the documents).
+//! `plane.N` and `variance.N` (one file a level, see [`crate::plane`]) `payload` (the documents)
+//! and `tokens` (the token matrices).
 //! A segment is written whole, synced, and then named by a generation through its [`SegmentRef`].
 //!
 //! **A search index** is one more file, `ann.N`, written later than the others and named by a later generation. It is

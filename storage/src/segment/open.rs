@@ -1,6 +1,6 @@
 //! Opens a segment: its index file's header, table and record, whatever the number of rows.
 //!
-//! Reads from: the segment's folder; planes, variances and documents when they are first asked for.
+//! Reads from: the segment's folder; planes, variances, documents and token matrices when they are first asked for.
 //! Writes to: nothing.
 //! Never: trust in the reference, the record and the files beyond what they agree on.
 
@@ -13,13 +13,14 @@ use crate::codec::meta;
 use crate::error::{Error, Result};
 use crate::layout::{Element, Layout};
 use crate::limits;
-use crate::names::Part;
+use crate::names::{Part, TOKENS};
 use crate::plane::{Plane, Shape};
 use crate::sealed::{Access, FileRef};
 use crate::section::columns::{ColumnFile, DERIVED};
 use crate::section::keys::Keys;
 use crate::section::paths::Paths;
 use crate::section::payload::Payload;
+use crate::section::tokens::TokensFile;
 use crate::section::{Section, SectionFile, SectionKind};
 use crate::segment::{Folder, Meta, SegmentRef};
 use crate::vfs::Vfs;
@@ -49,9 +50,11 @@ pub struct Segment {
     /// The least and the greatest variance; found when they are first asked for.
     pub(super) variance_range: OnceLock<(f32, f32)>,
     payload_offsets: Option<Arc<Section>>,
+    token_offsets: Option<Arc<Section>>,
     planes: Vec<OnceLock<Plane>>,
     variances: Vec<OnceLock<Plane>>,
     payload: OnceLock<Payload>,
+    tokens: OnceLock<TokensFile>,
     columns: OnceLock<Vec<ColumnFile>>,
     paths: OnceLock<Option<Paths>>,
 }
@@ -93,6 +96,11 @@ impl Segment {
         if meta.documents > 0 {
             part(Part::Payload)?;
         }
+        let named = find(reference, Part::Tokens).is_some();
+        if index.get(SectionKind::TokenOffsets, 0).is_some() != named {
+            return Err(folder.corrupt(TOKENS, "either it is not named, or its offsets are missing"));
+        }
+        let token_offsets = when(named, SectionKind::TokenOffsets, (n + 1) * 8)?;
 
         let shared = shared_levels(&index, &meta, layout, reference)?;
         if meta.rows > 0 {
@@ -121,9 +129,11 @@ impl Segment {
             least_traces: OnceLock::new(),
             variance_range: OnceLock::new(),
             payload_offsets,
+            token_offsets,
             planes: cells(),
             variances: cells(),
             payload: OnceLock::new(),
+            tokens: OnceLock::new(),
             columns: OnceLock::new(),
             paths: OnceLock::new(),
             vfs,
@@ -141,6 +151,7 @@ impl Segment {
             self.variance_plane(level)?;
         }
         self.payload_file()?;
+        self.tokens_file()?;
         self.column_files()?;
         Ok(())
     }
@@ -249,6 +260,16 @@ impl Segment {
         let file = self.folder().open(file, Kind::Payload, self.access)?;
         let payload = Payload::new(file, offsets.clone(), self.meta.rows)?;
         Ok(Some(self.payload.get_or_init(|| payload)))
+    }
+
+    pub(super) fn tokens_file(&self) -> Result<Option<&TokensFile>> {
+        let Some(offsets) = &self.token_offsets else { return Ok(None) };
+        if let Some(tokens) = self.tokens.get() {
+            return Ok(Some(tokens));
+        }
+        let file = self.folder().open(self.named(TOKENS)?, Kind::Tokens, self.access)?;
+        let tokens = TokensFile::new(file, offsets.clone(), self.meta.rows)?;
+        Ok(Some(self.tokens.get_or_init(|| tokens)))
     }
 
     /// The declared columns, then the derived ones.

@@ -11,6 +11,7 @@ use crate::rows::Rows;
 use crate::section::columns::{ColumnFile, ColumnView};
 use crate::section::paths::Paths;
 use crate::segment::Segment;
+use crate::tokens::Stored;
 use crate::variance;
 
 impl Segment {
@@ -57,6 +58,17 @@ impl Segment {
         match self.payload_file()? {
             Some(payload) => payload.get(row),
             None => Ok(Span::Borrowed(&[])),
+        }
+    }
+
+    /// The row's token matrix; `None` when it has none.
+    ///
+    /// # Errors
+    /// `Corrupt` when there is no such row or its bytes are damaged; `Io`.
+    pub fn tokens(&self, row: u32) -> Result<Option<Stored<'_>>> {
+        match self.tokens_file()? {
+            Some(tokens) => tokens.get(row),
+            None => Ok(None),
         }
     }
 
@@ -179,7 +191,8 @@ impl Segment {
         self.path_list()
     }
 
-    /// Whether every byte of the row verifies: key, version, levels, scale, vectors, variances, traces and document.
+    /// Whether every byte of the row verifies: key, version, levels, scale, vectors, variances, traces, token matrix
+    /// and document.
     ///
     /// Columns, paths and key index do not count, as they are derived. For repair, which saves the rows that are whole.
     pub fn readable(&self, row: u32) -> bool {
@@ -192,6 +205,7 @@ impl Segment {
         self.scale(row)?;
         self.traces(row)?;
         self.payload(row)?;
+        self.tokens(row)?;
         for level in 0..usize::from(self.levels_of(row)?) {
             self.vector(row, level)?;
             self.variance(row, level)?;
@@ -233,6 +247,10 @@ impl Rows for Segment {
             Some(plane) => plane.row(row),
             None => Ok(Span::Borrowed(&[])),
         }
+    }
+
+    fn tokens(&self, row: u32) -> Result<Option<Stored<'_>>> {
+        Segment::tokens(self, row)
     }
 
     fn payload(&self, row: u32) -> Result<Span<'_>> {

@@ -13,12 +13,13 @@ use crate::block::{self, Block, BlockRows, RowInput};
 use crate::codec::header::{HEADER_BYTES, Kind};
 use crate::error::{Error, Result};
 use crate::key::{Key, KeyRef};
-use crate::layout::{Element, VarianceLayout};
+use crate::layout::{Element, TokenLayout, VarianceLayout};
 use crate::names;
 use crate::rows::Rows;
 use crate::sealed::{Access, SealedFile, SealedWriter};
 use crate::section::columns::{Column, ColumnKind, ColumnValue, ColumnValues};
 use crate::section::paths::Paths;
+use crate::tokens::Matrix;
 use crate::vfs::Vfs;
 use crate::vfs::mem::MemVfs;
 use crate::{element, variance};
@@ -46,7 +47,8 @@ fn key(i: u32, form: KeyForm) -> Key {
     }
 }
 
-/// A batch of rows `from..to`; row i has the level that `level_of(i)` names.
+/// A batch of rows `from..to`; row i has the level that `level_of(i)` names. Rows with a document have the
+/// token matrix that [`matrix`] gives them.
 fn batch(
     layout: &Layout,
     (from, to): (u32, u32),
@@ -59,12 +61,14 @@ fn batch(
             let dims = layout.levels[level_of(i)];
             let vector: Vec<f32> = (0..dims).map(|d| ((i * 31 + d * 17) % 97) as f32 / 9.0 - 5.0).collect();
             let variances: Vec<f32> = (0..dims).map(|d| ((i + d) % 13) as f32 / 7.0).collect();
-            (key(i, form), vector, variances, payload_of(i))
+            let payload = payload_of(i);
+            let matrix = if payload.is_empty() { Vec::new() } else { matrix(i) };
+            (key(i, form), vector, variances, payload, matrix)
         })
         .collect();
     let inputs: Vec<RowInput<'_>> = rows
         .iter()
-        .map(|(key, vector, variances, payload)| RowInput {
+        .map(|(key, vector, variances, payload, matrix)| RowInput {
             key: key.as_ref(),
             vector,
             variance: Some(if layout.variance == Some(VarianceLayout::Scalar) {
@@ -72,10 +76,22 @@ fn batch(
             } else {
                 variances
             }),
+            tokens: (!matrix.is_empty())
+                .then_some(Matrix { layout: tokens(layout.element), numbers: matrix }),
             payload: payload.as_bytes(),
         })
         .collect();
     block::encode(layout, &inputs, &[], None).unwrap()
+}
+
+/// As the element of the vectors is, so that every element is tried.
+fn tokens(element: Element) -> TokenLayout {
+    TokenLayout { dims: 3, element }
+}
+
+/// Row i's matrix, of none to many tokens.
+fn matrix(i: u32) -> Vec<f32> {
+    (0..i * i % 23 * 3).map(|n| ((i * 13 + n * 7) % 53) as f32 / 8.0 - 3.0).collect()
 }
 
 fn json(i: u32) -> String {
@@ -117,6 +133,7 @@ struct RowModel {
     scale: f32,
     vectors: Vec<Vec<u8>>,
     variances: Vec<Vec<u8>>,
+    tokens: Vec<u8>,
     payload: Vec<u8>,
 }
 
@@ -128,6 +145,7 @@ fn model(rows: &dyn Rows, row: u32) -> Result<RowModel> {
         scale: rows.scale(row)?,
         vectors: levels.clone().map(|l| rows.vector(row, l).map(|v| v.to_vec())).collect::<Result<_>>()?,
         variances: levels.map(|l| rows.variance(row, l).map(|v| v.to_vec())).collect::<Result<_>>()?,
+        tokens: rows.tokens(row)?.map_or_else(Vec::new, |matrix| matrix.bytes.to_vec()),
         payload: rows.payload(row)?.to_vec(),
     })
 }
@@ -441,7 +459,7 @@ fn leftovers_of_a_crash_are_cleared_and_strangers_reported() {
     let folder = Path::new(ROOT).join("seg/000007");
     vfs.write_file(folder.join("plane.3"), b"of a crash").unwrap();
     let reference = seal(&vfs, 7, &layout, &[&rows], &all(0, 9), &[]).unwrap();
-    assert_eq!(vfs.read_dir(&folder).unwrap(), ["index", "payload", "plane.0"]);
+    assert_eq!(vfs.read_dir(&folder).unwrap(), ["index", "payload", "plane.0", "tokens"]);
     vfs.write_file(folder.join("stranger"), b"").unwrap();
     let segment = open(&vfs, &reference, &layout, Access::Map).unwrap();
     assert_eq!(segment.verify(&mut |e| panic!("{e}")), ["stranger"]);
@@ -594,6 +612,7 @@ fn a_segment_of_another_database_or_reference_is_refused() {
     assert!(with(&|r| r.id += 1).is_err());
     assert!(with(&|r| r.files.clear()).is_err());
     assert!(with(&|r| r.files.retain(|f| f.name != "payload")).is_err());
+    assert!(with(&|r| r.files.retain(|f| f.name != "tokens")).is_err());
     let unknown = |r: &mut SegmentRef| {
         r.files.push(crate::sealed::FileRef { name: "../lock".into(), ..r.files[0].clone() })
     };
@@ -642,6 +661,7 @@ fn forge(
         names::Part::Plane(_) => Kind::Plane,
         names::Part::Variance(_) => Kind::Variance,
         names::Part::Payload => Kind::Payload,
+        names::Part::Tokens => Kind::Tokens,
         names::Part::Ann(_) => Kind::Ann,
     };
     let folder = Path::new(ROOT).join(names::segment_dir(reference.id));
@@ -755,9 +775,14 @@ fn verify_finds_contradictions_that_checksums_do_not() {
     });
     assert!(infinite.contains("scale is not finite"));
     assert!(at(8, 3, 1).contains("sum up"));
-    assert!(at(9, 0, 1).contains("documents"));
+    assert!(at(9, 0, 1).contains("do not span"));
     assert!(at(14, 0, 9).contains("not a list of 9 paths"));
     assert!(at(14, 20, 0xff).contains("path 0 is not UTF-8"));
+    assert!(at(13, 0, 1).contains("do not span"));
+    assert!(at(13, 8, 9).contains("7 a token"));
+    assert!(
+        damage(place("tokens"), &|body| body[5..7].fill(0xff)).contains("the scale of token 0 is not finite")
+    );
     assert!(damage(place("payload"), &|body| body[3] = 0xff).contains("UTF-8"));
     assert!(damage(place("variance.0"), &|body| body[3] ^= 1).contains("sum up"));
 }
@@ -765,7 +790,13 @@ fn verify_finds_contradictions_that_checksums_do_not() {
 #[test]
 fn stored_vectors_decode_to_what_was_given() {
     let layout = layout(&[2, 4], Element::F16, None);
-    let row = RowInput { key: KeyRef::Int(1), vector: &[1.0, -2.0, 0.5, 4.0], variance: None, payload: b"" };
+    let row = RowInput {
+        key: KeyRef::Int(1),
+        vector: &[1.0, -2.0, 0.5, 4.0],
+        variance: None,
+        tokens: None,
+        payload: b"",
+    };
     let block = block::encode(&layout, &[row], &[], None).unwrap();
     let rows = BlockRows { block: &block, layout: &layout, first: 0 };
     let vfs = disk();

@@ -93,6 +93,13 @@ impl Segment {
                 }
                 _ => Kind::Payload,
             },
+            Some(Part::Tokens) => match self.tokens_file()? {
+                Some(tokens) if index_whole => {
+                    tokens.verify(damaged);
+                    return Ok(());
+                }
+                _ => Kind::Tokens,
+            },
             None => return Err(self.folder().corrupt(name, "the manifest names a file that no segment has")),
         };
         // Not of use to the current layout, or not to be compared with a damaged index; its bytes still count.

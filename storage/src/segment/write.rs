@@ -19,6 +19,7 @@ use crate::section::columns::order::Sorted;
 use crate::section::columns::{Column, ColumnValue, DERIVED, dense};
 use crate::section::keys::KeysWriter;
 use crate::section::payload::PayloadWriter;
+use crate::section::tokens::TokensWriter;
 use crate::section::{SectionKind, SectionWriter};
 use crate::segment::{DocumentIndex, Folder, Meta, Pick, SegmentRef};
 use crate::vfs::Vfs;
@@ -57,7 +58,7 @@ const REPORT_ROWS: usize = 256;
 /// let (disk, root, uuid) = (Arc::new(MemVfs::new()), Path::new("/notes.ft"), [7; 16]);
 /// disk.create_dir(root)?;
 /// let layout = Layout { levels: vec![2], element: Element::F32, variance: None };
-/// let row = RowInput { key: KeyRef::Str("a"), vector: &[1.0, 2.0], variance: None, payload: b"{}" };
+/// let row = RowInput { key: KeyRef::Str("a"), vector: &[1.0, 2.0], variance: None, tokens: None, payload: b"{}" };
 /// let block = block::encode(&layout, &[row], &[], None)?;
 /// let rows = BlockRows { block: &block, layout: &layout, first: 100 };
 ///
@@ -182,6 +183,7 @@ struct Files<'a> {
     planes: Vec<PlaneWriter<'a>>,
     variances: Vec<PlaneWriter<'a>>,
     payload: PayloadWriter<'a>,
+    tokens: TokensWriter<'a>,
     keys: KeysWriter,
     versions: Vec<u8>,
     levels: Vec<u8>,
@@ -201,6 +203,7 @@ impl<'a> Files<'a> {
             planes: levels.map(|l| PlaneWriter::new(folder, Shape::of_vectors(layout, l))).collect(),
             variances: variances.map(|shape| PlaneWriter::new(folder, shape)).collect(),
             payload: PayloadWriter::new(folder),
+            tokens: TokensWriter::new(folder),
             keys: KeysWriter::with_capacity(rows),
             versions: Vec::with_capacity(rows * 8),
             levels: Vec::with_capacity(rows),
@@ -233,6 +236,7 @@ impl<'a> Files<'a> {
             }
         }
         self.push_variances(rows, row, has)?;
+        self.tokens.push(rows.tokens(row)?)?;
         self.payload.push(&rows.payload(row)?)
     }
 
@@ -259,8 +263,8 @@ impl<'a> Files<'a> {
         for plane in self.planes.into_iter().chain(self.variances) {
             files.extend(plane.finish()?);
         }
-        let (payload, offsets, documents) = self.payload.finish()?;
-        files.extend(payload);
+        let (payload, tokens) = (self.payload.finish()?, self.tokens.finish()?);
+        files.extend(payload.iter().chain(&tokens).map(|runs| runs.file.clone()));
 
         let all = self.layout.levels.len() as u8;
         let meta = Meta {
@@ -270,7 +274,7 @@ impl<'a> Files<'a> {
             last_version: self.last_version,
             min_levels: self.levels.iter().copied().min().unwrap_or(all),
             max_levels: self.levels.iter().copied().max().unwrap_or(all),
-            documents,
+            documents: payload.as_ref().map_or(0, |runs| runs.filled),
             columns: index.columns.iter().filter(|c| !c.derived).count() as u16,
         };
         let mut sections = SectionWriter::new();
@@ -288,8 +292,11 @@ impl<'a> Files<'a> {
         if self.layout.variance.is_some() {
             sections.add(SectionKind::Traces, 0, self.traces);
         }
-        if let Some(offsets) = offsets {
-            sections.add(SectionKind::PayloadOffsets, 0, offsets);
+        if let Some(runs) = payload {
+            sections.add(SectionKind::PayloadOffsets, 0, runs.offsets);
+        }
+        if let Some(runs) = tokens {
+            sections.add(SectionKind::TokenOffsets, 0, runs.offsets);
         }
         add_columns(&mut sections, &index.columns)?;
         if let Some(paths) = &index.paths {

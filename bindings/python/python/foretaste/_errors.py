@@ -75,6 +75,12 @@ class BadVariance(BadRequest):
     row: int = 0
 
 
+class BadTokens(BadRequest):
+    """A token matrix does not fit the collection, or holds a number that cannot be: `row` of the batch."""
+
+    row: int = 0
+
+
 class BadPayload(BadRequest):
     """A payload is no dict of JSON values, or a value is not of its column's type: `row` of the batch."""
 

@@ -1,7 +1,7 @@
 //! `foretaste export`: all rows of a collection to a file that `foretaste import` reads.
 //!
-//! JSONL keeps everything but variances. CSV turns nested values into JSON text, and text that looks like a number
-//! comes back as one. A `.npy` file has the vectors only, in the order of storage.
+//! JSONL keeps everything but variances and token matrices. CSV turns nested values into JSON text, and text that looks
+//! like a number comes back as one. A `.npy` file has the vectors only, in the order of storage.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -33,6 +33,9 @@ pub fn run(args: &Export, out: &mut Output) -> Outcome {
     let snapshot = collection.snapshot();
     if snapshot.schema().variance_kind() != Variance::None {
         say("note: variances are not exported");
+    }
+    if snapshot.schema().token_kind().is_some() {
+        say("note: token matrices are not exported");
     }
     if form == Form::Npy {
         say("note: a .npy file holds the vectors only, without ids and documents");

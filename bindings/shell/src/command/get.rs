@@ -10,7 +10,9 @@ const SHOWN: usize = 8;
 
 /// Shows the row with the id `id`.
 pub fn run(of: &Target, id: &str, out: &mut Output) -> Outcome {
-    let record = super::find(&super::read_collection(of)?, id)?;
+    let collection = super::read_collection(of)?;
+    let record = super::find(&collection, id)?;
+    let token_dim = collection.schema().token_kind().map_or(1, |(dim, _)| dim);
     if out.json {
         let mut row = json!({
             "id": super::id_json(&record.id), "vector": record.vector, "payload": record.payload,
@@ -19,12 +21,19 @@ pub fn run(of: &Target, id: &str, out: &mut Output) -> Outcome {
         if !record.variance.is_empty() {
             row["variance"] = json!(record.variance);
         }
+        if !record.tokens.is_empty() {
+            row["tokens"] = record.tokens.chunks(token_dim).map(|token| json!(token)).collect();
+        }
         return out.json(&row);
     }
     out.line(format!("id       {}", clean(&record.id.to_string())))?;
     out.line(format!("vector   {}", numbers(&record.vector)))?;
     if !record.variance.is_empty() {
         out.line(format!("variance {}", numbers(&record.variance)))?;
+    }
+    if !record.tokens.is_empty() {
+        let tokens = record.tokens.len() / token_dim;
+        out.line(format!("tokens   {tokens} of {token_dim} numbers each"))?;
     }
     for (name, value) in record.payload.as_ref().and_then(Value::as_object).into_iter().flatten() {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_string);

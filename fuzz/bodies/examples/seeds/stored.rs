@@ -11,7 +11,7 @@ use foretaste_fuzz_bodies::{UUID, join};
 use foretaste_storage::block::{self, BlockRows, Mark, RowInput};
 use foretaste_storage::codec::header::{Header, Kind};
 use foretaste_storage::key::KeyRef;
-use foretaste_storage::layout::{Layout, VarianceLayout};
+use foretaste_storage::layout::{Layout, TokenLayout, VarianceLayout};
 use foretaste_storage::manifest;
 use foretaste_storage::names::{Part, generation_file};
 use foretaste_storage::sealed::SealedFile;
@@ -19,6 +19,7 @@ use foretaste_storage::section::columns::{Column, ColumnValues, DERIVED};
 use foretaste_storage::section::paths::Paths;
 use foretaste_storage::section::{SectionFile, SectionKind};
 use foretaste_storage::segment::{self, DocumentIndex, Pick};
+use foretaste_storage::tokens::Matrix;
 use foretaste_storage::vfs::Vfs;
 use foretaste_storage::vfs::mem::MemVfs;
 use serde_json::json;
@@ -26,6 +27,8 @@ use serde_json::json;
 use crate::Seeds;
 
 const ROOT: &str = "db";
+/// Numbers of token matrices.
+const TOKENS: [f32; 15] = [1., -2., 0.5, 300., 0., 7., -0.25, 1., 1., 0., 0., 0., 3., -3., 2.];
 
 fn root() -> &'static Path {
     Path::new(ROOT)
@@ -65,6 +68,10 @@ pub fn blocks() -> Vec<(String, block::Block)> {
                 key: keys[row],
                 vector: &vectors[row],
                 variance: layout.variance.is_some().then_some(&variances[row][..]),
+                tokens: (row % 2 == 0).then_some(Matrix {
+                    layout: TokenLayout { dims: 3, element: layout.element },
+                    numbers: &TOKENS[..3 * (row + 1)],
+                }),
                 payload: payloads[row],
             })
             .collect();
@@ -78,6 +85,7 @@ pub fn blocks() -> Vec<(String, block::Block)> {
         key: KeyRef::Int(key),
         vector: &[1.0, 2.0],
         variance: None,
+        tokens: None,
         payload: b"",
     });
     let plain = block::encode(&layout, &rows, &[], None).expect("a sound block");
@@ -124,6 +132,7 @@ pub fn segments() -> Seeds {
                 Part::Payload => 1,
                 Part::Plane(level) => 2 + level as u8,
                 Part::Variance(level) => 18 + level as u8,
+                Part::Tokens => 35,
                 Part::Ann(_) => unreachable!("no index was built"),
             };
             if tag == 0 {
@@ -153,12 +162,12 @@ pub fn segments() -> Seeds {
 fn sections(index: &SectionFile) -> Vec<(u8, Vec<u8>)> {
     use SectionKind::{
         Column, ColumnBits, ColumnOrder, IntKeys, KeyIndex, Keys, Levels, Meta, Paths, PayloadOffsets,
-        Scales, Traces, Versions,
+        Scales, TokenOffsets, Traces, Versions,
     };
     let once = [Meta, Keys, IntKeys, KeyIndex, Versions, Levels, Scales, Traces, PayloadOffsets];
     let columns = [Column, ColumnOrder, ColumnBits];
     let kinds = once.into_iter().chain(columns).map(|kind| (kind, 0));
-    let kinds = kinds.chain(columns.map(|kind| (kind, DERIVED))).chain([(Paths, 0)]);
+    let kinds = kinds.chain(columns.map(|kind| (kind, DERIVED))).chain([(Paths, 0), (TokenOffsets, 0)]);
     let mut found = Vec::new();
     for (tag, (kind, first)) in (64..).zip(kinds) {
         for ordinal in first..first + 8 {
@@ -178,12 +187,13 @@ fn sample() -> MemVfs {
     let db = db.expect("a database in memory");
     let schema =
         Schema::new(4, Metric::L2).levels([2]).variance(Variance::Scalar).column("n", ColumnType::Int);
+    let schema = schema.tokens(3, Element::F16);
     let collection = db.create_collection("c", schema).expect("a collection");
     db.create_collection("other", Schema::new(2, Metric::Cosine)).expect("a collection");
     for key in 0..3 {
         let mut batch = collection.batch();
         let row = batch.upsert(key, &[1.0, key as f32, 0.0, 2.0]).payload(json!({"n": key}));
-        let _ = row.variance(&RowVariance::Variance(vec![0.5]));
+        row.variance(&RowVariance::Variance(vec![0.5])).tokens(&[1.0; 6]);
         batch.upsert(format!("k{key}"), &[0.5, 1.0]);
         batch.mark("import", Some(key as u64));
         batch.commit().expect("a batch");

@@ -103,7 +103,8 @@ impl Pool {
             self.skip();
         }
         let len = self.len();
-        if len >= self.capacity && (self.far.is_empty() || self.limit == f32::INFINITY || len >= self.most()) {
+        if len >= self.capacity && (self.far.is_empty() || self.limit == f32::INFINITY || len >= self.most())
+        {
             self.prune();
         }
     }

@@ -179,7 +179,8 @@ fn line(seen: &[Seen], count: usize) -> Line {
     let count = count as f64;
     let mut right = [0.0; PARTS];
     for (part, right) in right.iter_mut().enumerate() {
-        let places = (0..count as usize).filter(|place| (place * PARTS / count as usize).min(PARTS - 1) == part);
+        let places =
+            (0..count as usize).filter(|place| (place * PARTS / count as usize).min(PARTS - 1) == part);
         let places = places.count().max(1) as f64;
         *right = share(mean(&|s| s.right[part]) / places);
     }

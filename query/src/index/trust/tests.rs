@@ -40,7 +40,10 @@ fn the_table_for_the_number_of_rows_most_like_the_one_wanted_is_taken() {
         table.iter_mut().for_each(|line| line.recall = which as f32 / 10.0);
     }
     let recall = |count| (trust.end(count, 2.0).unwrap().recall * 10.0).round();
-    assert_eq!([0, 1, 3, 4, 10, 30, 33, 100, 5000].map(recall), [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0]);
+    assert_eq!(
+        [0, 1, 3, 4, 10, 30, 33, 100, 5000].map(recall),
+        [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0]
+    );
 }
 
 #[test]

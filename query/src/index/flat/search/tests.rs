@@ -110,7 +110,8 @@ fn run(tables: &[Table], query: &Query, k: usize, accept: Option<&Accept<'_>>) -
     let (mut top, mut stats) = (TopK::new(candidates(k)), ScanStats::default());
     let mut sources: Vec<&dyn Source> = Vec::new();
     for (i, table) in tables.iter().enumerate() {
-        let end = search((table, i as u32), 0..u32::MAX, query, accept, &|| false, &mut top, &mut stats).unwrap();
+        let end =
+            search((table, i as u32), 0..u32::MAX, query, accept, &|| false, &mut top, &mut stats).unwrap();
         assert_eq!(end, Scan::Complete);
         sources.push(table);
     }
@@ -296,7 +297,8 @@ fn a_failing_filter_or_key_ends_the_search_with_its_error() {
     let query = Query::new(&numbers(1, 8), 8, Metric::L2);
     let (mut top, mut stats) = (TopK::new(20), ScanStats::default());
     let refuse = |_| Err(damaged("the filter's column".into()));
-    let error = search((&table, 0), 0..u32::MAX, &query, Some(&refuse), &|| false, &mut top, &mut stats).unwrap_err();
+    let error =
+        search((&table, 0), 0..u32::MAX, &query, Some(&refuse), &|| false, &mut top, &mut stats).unwrap_err();
     assert!(error.to_string().contains("the filter's column"));
     search((&table, 0), 0..u32::MAX, &query, None, &|| false, &mut top, &mut stats).unwrap();
     let key = |_| Err::<u64, _>(damaged("the key's page".into()));
