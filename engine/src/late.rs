@@ -56,6 +56,11 @@ pub(crate) fn maxsim(
     Ok(Late { hits, abandoned: best.abandoned })
 }
 
+/// Whether `query` can be compared with the matrices of a collection.
+pub(crate) fn check(schema: &Schema, query: &[f32]) -> Result<()> {
+    prepared(schema, query).map(|_| ())
+}
+
 /// The query, and how many numbers a token has.
 fn prepared(schema: &Schema, query: &[f32]) -> Result<(MaxSim, usize)> {
     let bad = |why: String| Err(Error::BadRequest { what: "tokens", why });

@@ -94,8 +94,8 @@ pub use plan::{Decision, Way};
 pub use repair::{Repaired, repair};
 pub use request::MAX_K;
 pub use rerank::{
-    Adaptive, Csd, Fuse, Fusion, Gaussian, Levels, Measure, Mmr, Mode, Problem, Rerank, Scored, Scorer,
-    ScorerError,
+    Adaptive, Csd, Fuse, Fusion, Gaussian, Levels, MaxSim, Measure, Mmr, Mode, Problem, Rerank, Scored,
+    Scorer, ScorerError,
 };
 pub use schema::{Column, Schema, Variance};
 pub use search::{Cost, Hit, Hits, Search};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use common::subject::Subject;
 use common::{ROOT, options};
-use foretaste::{Collection, Database, Element, Error, Metric, Schema};
+use foretaste::{Collection, Database, Element, Error, Key, Metric, Schema};
 use foretaste_storage::limits;
 use foretaste_storage::vfs::Vfs;
 use foretaste_storage::vfs::mem::MemVfs;
@@ -233,4 +233,33 @@ fn rows_whose_matrices_are_whole_are_saved_from_a_damaged_file() {
         assert_eq!(record.tokens, wide(record.id.to_string().parse().unwrap()));
     }
     sound(&disk);
+}
+
+#[test]
+fn a_search_reranked_by_late_interaction_is_ordered_as_the_rows_alone_are() {
+    let db = Database::options().disk(Arc::new(MemVfs::new())).background(false).open("d").unwrap();
+    let col = db.create_collection("c", Schema::new(4, Metric::L2).tokens(3, Element::F32)).unwrap();
+    let number = |i: u64| ((i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f32 / (1u64 << 23) as f32) - 1.0;
+    let mut batch = col.batch();
+    for id in 0..300u64 {
+        let vector: Vec<f32> = (0..4).map(|d| number(id * 31 + d)).collect();
+        let row = batch.upsert(id as i64, &vector);
+        if id % 7 != 0 {
+            let tokens: Vec<f32> = (0..3 * (1 + id % 5)).map(|n| number(id * 1009 + n)).collect();
+            row.tokens(&tokens);
+        }
+    }
+    batch.commit().unwrap();
+    let query = [0.3, -0.2, 0.1, 0.4];
+    let tokens: Vec<f32> = (0..12).map(|n| number(77 + n)).collect();
+    let nearest = col.search(&query).k(50).run().unwrap();
+    let expected = col.snapshot().maxsim(&tokens, nearest.iter().map(|hit| hit.id.clone()), 50).unwrap();
+    let hits = col.search(&query).k(50).rerank(foretaste::MaxSim::new(&tokens).among(50)).run().unwrap();
+    let found: Vec<(Key, f64)> = hits.iter().map(|hit| (hit.id.clone(), hit.score)).collect();
+    assert!(expected.len() < 50 && found[..expected.len()] == expected[..]);
+    // Those without tokens come last, in the order of the search.
+    let rest: Vec<&Key> = nearest.iter().map(|h| &h.id).filter(|id| !expected.iter().any(|e| e.0 == **id)).collect();
+    assert_eq!(found[expected.len()..].iter().map(|f| &f.0).collect::<Vec<_>>(), rest);
+    assert!(col.search(&query).rerank(foretaste::MaxSim::new(&[1.0])).run().is_err());
+    assert!(col.search(&query).rerank(foretaste::MaxSim::new(&[f32::NAN, 0.0, 0.0])).run().is_err());
 }

@@ -5,6 +5,7 @@
 //! | [`Levels`] | the distance at longer and longer levels | fewer and fewer vectors |
 //! | [`Gaussian`] | a distance between normal distributions | means and variances, as far as a bound says |
 //! | [`Scored`] | an expensive scorer of the caller's | ids, as many as the budget allows |
+//! | [`MaxSim`] | late interaction with token matrices | the matrices of the list's rows |
 //! | [`Fuse`] | several lists at once | as many searches as lists |
 //! | [`Mmr`] | nearness and difference from what stands before | vectors of the list |
 //!
@@ -14,6 +15,7 @@ mod fuse;
 mod gaussian;
 mod levels;
 mod live;
+mod maxsim;
 mod mmr;
 mod scored;
 
@@ -23,6 +25,7 @@ pub use fuse::{Fuse, Fusion};
 pub use gaussian::{Csd, Gaussian, Measure};
 pub use levels::Levels;
 pub(crate) use live::Live;
+pub use maxsim::MaxSim;
 pub use mmr::Mmr;
 pub use scored::{Adaptive, Mode, Scored, Scorer, ScorerError};
 
@@ -42,6 +45,8 @@ pub enum Rerank {
     Gaussian(Gaussian),
     /// See [`Scored`].
     Scored(Scored),
+    /// See [`MaxSim`].
+    MaxSim(MaxSim),
     /// See [`Mmr`].
     Mmr(Mmr),
     /// See [`Fuse`].
@@ -95,6 +100,7 @@ impl Rerank {
             Rerank::Csd(csd) => csd.check(schema),
             Rerank::Gaussian(gaussian) => gaussian.check(schema),
             Rerank::Fuse(fuse) => fuse.check(schema),
+            Rerank::MaxSim(maxsim) => maxsim.check(schema),
             Rerank::Scored(_) | Rerank::Mmr(_) => Ok(()),
         }
     }
@@ -106,6 +112,7 @@ impl Rerank {
             Rerank::Csd(_) | Rerank::Gaussian(_) => k,
             Rerank::Scored(scored) => scored.keep(k),
             Rerank::Mmr(mmr) => mmr.keep(k),
+            Rerank::MaxSim(maxsim) => maxsim.keep(k),
             Rerank::Fuse(fuse) => fuse.keep(k),
         }
     }
@@ -120,6 +127,7 @@ impl Rerank {
             Rerank::Gaussian(gaussian) => Some(Box::new(gaussian.work())),
             Rerank::Scored(scored) => Some(Box::new(scored.work())),
             Rerank::Mmr(mmr) => Some(Box::new(mmr.work())),
+            Rerank::MaxSim(maxsim) => Some(Box::new(maxsim.work())),
             Rerank::Fuse(fuse) => Some(Box::new(fuse.work())),
         }
     }
@@ -135,7 +143,7 @@ macro_rules! stages {
         }
     )*};
 }
-stages!(Levels, Csd, Gaussian, Scored, Mmr, Fuse);
+stages!(Levels, Csd, Gaussian, Scored, Mmr, Fuse, MaxSim);
 
 impl fmt::Debug for Rerank {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -145,6 +153,7 @@ impl fmt::Debug for Rerank {
             Rerank::Gaussian(gaussian) => gaussian.fmt(f),
             Rerank::Scored(scored) => scored.fmt(f),
             Rerank::Mmr(mmr) => mmr.fmt(f),
+            Rerank::MaxSim(maxsim) => maxsim.fmt(f),
             Rerank::Fuse(fuse) => fuse.fmt(f),
         }
     }

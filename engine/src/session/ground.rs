@@ -14,6 +14,7 @@ use crate::scan::{Unit, key_of};
 use crate::search::Cost;
 use crate::session::{Halt, Row, Session};
 use crate::snapshot::Snapshot;
+use crate::state::Place;
 
 /// What a search stands on.
 #[derive(Clone, Copy)]
@@ -90,6 +91,11 @@ impl<'a> Ground<'a> {
             unit.rows.variance(row.row, layout.planes_for(dims), kind, out)?;
         }
         Ok(())
+    }
+
+    /// Where a row is.
+    pub fn place(&self, row: RowRef) -> Option<Place> {
+        self.units.get(row.source as usize).map(|unit| unit.place(row.row))
     }
 
     /// The key of a row.
