@@ -14,3 +14,4 @@ pub mod kernel;
 pub mod lang;
 pub mod metric;
 pub mod rerank;
+pub mod text;
