@@ -53,6 +53,8 @@ pub enum Kind {
     Tombstones = 7,
     /// A search index over a segment's vectors.
     Ann = 8,
+    /// A full-text index over a segment's documents.
+    Text = 10,
 }
 
 /// The decoded header.

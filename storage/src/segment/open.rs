@@ -48,6 +48,7 @@ pub struct Segment {
     variances: Vec<OnceLock<Plane>>,
     payload: OnceLock<Payload>,
     columns: OnceLock<Vec<ColumnFile>>,
+    pub(super) text: OnceLock<SectionFile>,
 }
 
 impl Segment {
@@ -117,6 +118,7 @@ impl Segment {
             variances: cells(),
             payload: OnceLock::new(),
             columns: OnceLock::new(),
+            text: OnceLock::new(),
             vfs,
         })
     }
@@ -133,6 +135,8 @@ impl Segment {
         }
         self.payload_file()?;
         self.column_files()?;
+        // It is derived: rows are found without it.
+        let _ = self.text();
         Ok(())
     }
 
