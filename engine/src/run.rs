@@ -62,7 +62,8 @@ impl Plan {
     }
 }
 
-fn check(schema: &crate::Schema, filter: &Filter) -> Result<()> {
+/// Checks a filter against the columns that the schema declares.
+pub(crate) fn check(schema: &crate::Schema, filter: &Filter) -> Result<()> {
     let declared = schema
         .columns
         .iter()

@@ -11,7 +11,7 @@ use roaring::RoaringBitmap;
 
 use crate::error::Result;
 use crate::fields::{self, SegmentColumns};
-use crate::head::HeadHandle;
+use crate::head::{HeadBlock, HeadHandle};
 use crate::recover::to_storage;
 use crate::sieve::Planned;
 use crate::snapshot::Snapshot;
@@ -33,7 +33,7 @@ pub(crate) struct Unit<'a> {
 
 enum Whole<'a> {
     Segment(&'a Arc<Source>),
-    Head(&'a HeadHandle),
+    Head(&'a HeadHandle, &'a HeadBlock),
 }
 
 /// Everything that `snapshot` shows.
@@ -65,7 +65,7 @@ pub(crate) fn units<'a>(snapshot: &'a Snapshot, filter: Option<&Filter>) -> Resu
                 dead: Arc::clone(&dead),
                 first_row: block.first_row,
                 columns: None,
-                whole: Whole::Head(head),
+                whole: Whole::Head(head, block),
             }
         }));
     }
@@ -86,6 +86,29 @@ impl<'a> Unit<'a> {
         if let Whole::Segment(source) = &self.whole {
             let _ = source.health.damage.set(error.clone().into());
         }
+    }
+
+    /// The segment that it is.
+    pub fn sealed(&self) -> Option<&'a Arc<Source>> {
+        match &self.whole {
+            Whole::Segment(source) => Some(source),
+            Whole::Head(..) => None,
+        }
+    }
+
+    /// The fresh block that it is.
+    pub fn block(&self) -> Option<&'a HeadBlock> {
+        match &self.whole {
+            Whole::Segment(_) => None,
+            Whole::Head(_, block) => Some(block),
+        }
+    }
+
+    /// The first deleted row from `row` on.
+    pub fn next_dead(&self, row: u32) -> Option<u32> {
+        let end = self.first_row + foretaste_query::index::Source::rows(&self.rows);
+        let dead = self.dead.range(self.first_row.saturating_add(row)..end).next()?;
+        Some(dead - self.first_row)
     }
 
     /// What its indexes know of `filter`; `None` where rows can only be asked one by one.
@@ -124,7 +147,7 @@ impl<'a> Unit<'a> {
     pub fn place(&self, row: u32) -> Place {
         match &self.whole {
             Whole::Segment(source) => Place::Segment(Arc::clone(source), row),
-            Whole::Head(head) => Place::Head(Arc::clone(head), self.first_row + row),
+            Whole::Head(head, _) => Place::Head(Arc::clone(head), self.first_row + row),
         }
     }
 }

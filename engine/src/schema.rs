@@ -1,5 +1,5 @@
-//! What a collection holds: dimension and levels, metric, element type, variance, typed columns; and how its searches
-//! are made fast.
+//! What a collection holds: dimension and levels, metric, element type, variance, typed columns, full-text fields; and how
+//! its searches are made fast.
 //!
 //! Reads from: the caller, or the manifest's opaque record. Writes to: the same record.
 //! Never: a change of metric or element type after creation; levels may be cut or added at the end, the index changed.
@@ -9,6 +9,7 @@ use std::path::Path;
 use foretaste_query::index::{RotationKind, Spec};
 use foretaste_query::lang::ColumnType;
 use foretaste_query::metric::Metric;
+use foretaste_query::text::Analyser;
 use foretaste_storage::codec::meta;
 use foretaste_storage::layout::{Element, Layout, VarianceLayout};
 use foretaste_storage::limits;
@@ -38,6 +39,15 @@ pub struct Column {
     pub kind: ColumnType,
 }
 
+/// A full-text field: the words of the payload's texts at `path` are indexed, see [`crate::Snapshot::search_text`].
+#[derive(Debug, Clone, PartialEq, Eq, bincode::Encode, bincode::Decode)]
+pub struct TextField {
+    /// Dotted path into the payload, which is also the field's name. Values that are strings, or arrays of strings, count.
+    pub path: String,
+    /// How texts become words.
+    pub analyser: Analyser,
+}
+
 /// What a collection holds.
 ///
 /// ```
@@ -55,6 +65,7 @@ pub struct Schema {
     pub(crate) columns: Vec<Column>,
     pub(crate) index: Spec,
     pub(crate) rotation: RotationKind,
+    pub(crate) texts: Vec<TextField>,
 }
 
 impl Schema {
@@ -67,6 +78,7 @@ impl Schema {
             columns: Vec::new(),
             index: Spec::default(),
             rotation: RotationKind::default(),
+            texts: Vec::new(),
         }
     }
 
@@ -102,6 +114,20 @@ impl Schema {
     /// Declares a typed column over the payload path `path`.
     pub fn column(mut self, path: impl Into<String>, kind: ColumnType) -> Self {
         self.columns.push(Column { path: path.into(), kind });
+        self
+    }
+
+    /// Declares a full-text field over the payload path `path`, to be searched by [`crate::Snapshot::search_text`].
+    ///
+    /// Words are those of the Unicode standard (UAX #29), whatever their case and the accents of Latin and Greek letters;
+    /// they are not stemmed, and none is left out. [`Schema::text_by`] takes another analyser.
+    pub fn text(self, path: impl Into<String>) -> Self {
+        self.text_by(path, Analyser::default())
+    }
+
+    /// Declares a full-text field whose texts become words by `analyser`.
+    pub fn text_by(mut self, path: impl Into<String>, analyser: Analyser) -> Self {
+        self.texts.push(TextField { path: path.into(), analyser });
         self
     }
 
@@ -153,6 +179,11 @@ impl Schema {
         &self.columns
     }
 
+    /// The full-text fields.
+    pub fn text_fields(&self) -> &[TextField] {
+        &self.texts
+    }
+
     /// The index wanted.
     pub fn index_spec(&self) -> Spec {
         self.index
@@ -181,7 +212,23 @@ impl Schema {
             }
             crate::fields::column_path(&column.path)?;
         }
+        self.validate_texts()?;
         self.validate_index()
+    }
+
+    fn validate_texts(&self) -> Result<()> {
+        limits::check("full-text fields", self.texts.len() as u64, limits::TEXT_FIELDS)?;
+        for (i, field) in self.texts.iter().enumerate() {
+            limits::check("name of a full-text field in bytes", field.path.len() as u64, limits::NAME_BYTES)?;
+            let path = crate::text::path(field)?;
+            for other in self.texts.iter().take(i) {
+                if crate::text::path(other)? == path {
+                    let why = format!("full-text field `{}` is declared twice", field.path);
+                    return Err(Error::BadRequest { what: "schema", why });
+                }
+            }
+        }
+        Ok(())
     }
 
     fn validate_index(&self) -> Result<()> {
@@ -208,7 +255,8 @@ impl Schema {
 
     /// What the manifest keeps beside the layout.
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
-        let more = meta::encode(&IndexRecord { index: self.index, rotation: self.rotation })?;
+        let index = IndexRecord { index: self.index, rotation: self.rotation };
+        let more = meta::encode(&MoreRecord { index, texts: self.texts.clone() })?;
         let columns = self.columns.iter().map(|c| (c.path.clone(), column_tag(c.kind))).collect();
         let record = SchemaRecord { metric: self.metric.to_string(), columns, version: VERSION, more };
         Ok(meta::encode(&record)?)
@@ -218,26 +266,30 @@ impl Schema {
         let file = Path::new("manifest");
         let corrupt = |why: String| Error::Corrupt { file: file.to_path_buf(), offset: 0, why };
         // A first record ends where the version of a later one begins: no bytes are both.
-        let (SchemaRecord { metric, columns: tagged, version, more }, index) =
+        let (SchemaRecord { metric, columns: tagged, version, more }, MoreRecord { index, texts }) =
             match meta::decode::<FirstRecord>(record, file, 0) {
                 Ok(FirstRecord { metric, columns }) => {
                     let record = SchemaRecord { metric, columns, version: 1, more: Vec::new() };
-                    (record, IndexRecord::default())
+                    (record, MoreRecord::default())
                 }
                 Err(_) => {
                     let record: SchemaRecord = meta::decode(record, file, 0)?;
-                    let index = match record.version {
+                    let more = match record.version {
                         VERSION => meta::decode(&record.more, file, 0)?,
-                        _ => IndexRecord::default(),
+                        2 => MoreRecord {
+                            index: meta::decode(&record.more, file, 0)?,
+                            ..MoreRecord::default()
+                        },
+                        _ => MoreRecord::default(),
                     };
-                    (record, index)
+                    (record, more)
                 }
             };
         if version > VERSION {
             let (file, found) = (file.to_path_buf(), u32::from(version));
             return Err(Error::FormatTooNew { file, found, supported: VERSION.into() });
         }
-        if version < VERSION && !more.is_empty() {
+        if version < 2 && !more.is_empty() {
             return Err(corrupt(format!("a schema of version {version} holds more than it can")));
         }
         let metric = metric.parse().map_err(|_| corrupt(format!("unknown metric `{metric}`")))?;
@@ -247,14 +299,15 @@ impl Schema {
                 column_of(tag).ok_or_else(|| corrupt(format!("column `{path}` has unknown type {tag}")))?;
             columns.push(Column { path, kind });
         }
-        let schema = Schema { metric, layout, columns, index: index.index, rotation: index.rotation };
+        let IndexRecord { index, rotation } = index;
+        let schema = Schema { metric, layout, columns, index, rotation, texts };
         schema.validate()?;
         Ok(schema)
     }
 }
 
 /// The version of the schema's record that this build writes.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 
 /// As databases have it that were made before there were indexes: version 1, which does not say so.
 #[derive(bincode::Encode, bincode::Decode)]
@@ -268,8 +321,14 @@ struct SchemaRecord {
     metric: String,
     columns: Vec<(String, u8)>,
     version: u16,
-    /// What the version adds: an [`IndexRecord`].
+    /// What the version adds: of 2 an [`IndexRecord`], of 3 a [`MoreRecord`].
     more: Vec<u8>,
+}
+
+#[derive(Default, bincode::Encode, bincode::Decode)]
+struct MoreRecord {
+    index: IndexRecord,
+    texts: Vec<TextField>,
 }
 
 #[derive(Default, bincode::Encode, bincode::Decode)]
@@ -291,6 +350,7 @@ fn column_of(tag: u8) -> Option<ColumnType> {
 #[cfg(test)]
 mod tests {
     use foretaste_query::index::{HnswParams, IvfParams};
+    use foretaste_query::text::Language;
 
     use super::*;
 
@@ -301,7 +361,9 @@ mod tests {
             .element(Element::I8)
             .variance(Variance::Scalar)
             .column("year", ColumnType::Int)
-            .column("meta.lang", ColumnType::Str);
+            .column("meta.lang", ColumnType::Str)
+            .text("body")
+            .text_by("meta.title", Analyser::default().stemmed(Language::English).with_accents());
         assert_eq!(schema.level_dims(), [2, 4, 8]);
         let hnsw = HnswParams { m: 32, ef_construction: 7, edge_bits: Some(4) };
         for spec in [Spec::Auto, Spec::Flat, Spec::Ivf(IvfParams { nlist: Some(9) }), Spec::Hnsw(hnsw)] {
@@ -322,8 +384,11 @@ mod tests {
             let record = meta::encode(&SchemaRecord { metric, columns, version, more }).unwrap();
             Schema::decode(&record, schema.layout.clone())
         };
-        assert!(matches!(with(3, b"new"), Err(Error::FormatTooNew { found: 3, supported: 2, .. })));
-        for (version, more) in [(1, &b"x"[..]), (2, b""), (2, &[9; 8])] {
+        let index = IndexRecord { index: Spec::Flat, rotation: RotationKind::None };
+        let second = with(2, &meta::encode(&index).unwrap()).unwrap();
+        assert_eq!(second, schema.clone().index(Spec::Flat).rotation(RotationKind::None));
+        assert!(matches!(with(4, b"new"), Err(Error::FormatTooNew { found: 4, supported: 3, .. })));
+        for (version, more) in [(1, &b"x"[..]), (2, b""), (2, &[9; 8]), (3, b""), (3, &[9; 8])] {
             assert!(matches!(with(version, more), Err(Error::Corrupt { .. })), "{version} {more:?}");
         }
         let whole = schema.encode().unwrap();
@@ -368,6 +433,10 @@ mod tests {
             Schema::new(70_000, Metric::L2),
             Schema::new(8, Metric::L2).column("a", ColumnType::Int).column("a", ColumnType::Str),
             Schema::new(8, Metric::L2).column("", ColumnType::Int),
+            Schema::new(8, Metric::L2).text("a").text("\"a\""),
+            Schema::new(8, Metric::L2).text(""),
+            Schema::new(8, Metric::L2).text("a b"),
+            (0..=limits::TEXT_FIELDS).fold(Schema::new(8, Metric::L2), |s, i| s.text(format!("f{i}"))),
             Schema::new(8, Metric::L2).column("a b", ColumnType::Int),
         ] {
             assert!(bad.validate().is_err(), "{bad:?}");

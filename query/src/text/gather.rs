@@ -78,10 +78,6 @@ impl Gathered {
         self.lengths.get(row as usize).copied().unwrap_or(0)
     }
 
-    pub(crate) fn lengths(&self) -> &[u32] {
-        &self.lengths
-    }
-
     /// The rows of a word, if any has it.
     pub(crate) fn postings(&self, word: &str) -> Option<&Postings> {
         self.words.get(word).filter(|postings| postings.having > 0)

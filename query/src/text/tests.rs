@@ -25,8 +25,8 @@ fn gathered(rows: &[Vec<String>]) -> Gathered {
 }
 
 fn written(rows: &[Vec<String>]) -> Sections {
-    let written = Written::new("body", &Analyser::default(), gathered(rows), &|| false);
-    written.unwrap().unwrap().sections.into()
+    let written = Written::new("body", &Analyser::default(), gathered(rows));
+    written.unwrap().sections.into()
 }
 
 fn file(sections: &Sections, access: Access) -> SectionFile {

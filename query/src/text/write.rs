@@ -18,16 +18,11 @@ pub struct Written {
 }
 
 impl Written {
-    /// The index of the field `path` over the rows gathered, whose words are by `analyser`. `None` when `cancel` says so.
+    /// The index of the field `path` over the rows gathered, whose words are by `analyser`.
     ///
     /// # Errors
     /// `LimitExceeded` for more different words than can be numbered.
-    pub fn new(
-        path: &str,
-        analyser: &Analyser,
-        gathered: Gathered,
-        cancel: &dyn Fn() -> bool,
-    ) -> Result<Option<Written>> {
+    pub fn new(path: &str, analyser: &Analyser, gathered: Gathered) -> Result<Written> {
         let (statistics, rows) = (gathered.statistics(), gathered.rows());
         let (lengths, all) = gathered.into_sorted();
         limits::check("different words of a field", all.len() as u64, limits::WORDS)?;
@@ -45,9 +40,6 @@ impl Written {
         let length = |row: u32| lengths.get(row as usize).copied().unwrap_or(0);
         // Each word's memory is given back as soon as it is written.
         for (word, rows) in all {
-            if cancel() {
-                return Ok(None);
-            }
             words.extend(word.as_bytes());
             terms.extend((words.len() as u64).to_le_bytes());
             list.clear();
@@ -63,7 +55,7 @@ impl Written {
             terms.extend([0; 4]);
         }
         let lengths = lengths.iter().flat_map(|length| length.to_le_bytes()).collect();
-        Ok(Some(Written {
+        Ok(Written {
             sections: [
                 (SectionKind::TextHead, meta::encode(&head)?),
                 (SectionKind::TextLengths, lengths),
@@ -71,6 +63,6 @@ impl Written {
                 (SectionKind::TextWords, words),
                 (SectionKind::TextPostings, postings),
             ],
-        }))
+        })
     }
 }
