@@ -25,7 +25,7 @@ impl Written {
     pub fn new(path: &str, analyser: &Analyser, gathered: Gathered) -> Result<Written> {
         let (statistics, rows) = (gathered.statistics(), gathered.rows());
         let (lengths, all) = gathered.into_sorted();
-        limits::check("different words of a field", all.len() as u64, limits::WORDS)?;
+        check_words(all.len() as u64)?;
         let head = Head {
             version: VERSION,
             analysis: ANALYSIS,
@@ -64,5 +64,23 @@ impl Written {
                 (SectionKind::TextPostings, postings),
             ],
         })
+    }
+}
+
+fn check_words(words: u64) -> Result<()> {
+    limits::check("different words of a field", words, limits::WORDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use foretaste_storage::Error;
+
+    use super::*;
+
+    #[test]
+    fn more_words_than_can_be_numbered_are_refused() {
+        assert!(check_words(limits::WORDS).is_ok());
+        let refused = check_words(limits::WORDS + 1);
+        assert!(matches!(refused, Err(Error::LimitExceeded { found, .. }) if found == limits::WORDS + 1));
     }
 }

@@ -120,7 +120,7 @@ pub fn segments() -> Seeds {
                 Part::Payload => 1,
                 Part::Plane(level) => 2 + level as u8,
                 Part::Variance(level) => 18 + level as u8,
-                Part::Ann(_) => unreachable!("no index was built"),
+                Part::Ann(_) | Part::Text(_) => unreachable!("no index was built"),
             };
             if tag == 0 {
                 let owner = (Kind::Index, &UUID, 1);
