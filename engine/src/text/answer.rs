@@ -160,7 +160,7 @@ impl Run<'_> {
         let Some((columns, plan)) = planned else { return 0 };
         let (rows, (_, most)) = (u64::from(columns.rows()), plan.estimate().into_inner());
         let k = self.plan.k as u64 * ASKED;
-        k.saturating_mul(rows).checked_div(u64::from(most)).unwrap_or(rows).min(rows)
+        k.saturating_mul(rows).checked_div(most).unwrap_or(rows).min(rows)
     }
 
     /// Whether the error is a segment's full-text index's; it is noted, and done without from then on.
