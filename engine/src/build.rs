@@ -1,4 +1,4 @@
-//! A search index for a sealed segment: built beside the writing, written durably, then named by a new generation.
+//! A search index for a sealed segment, or its full-text index: built beside the writing, written durably, then named by a new generation.
 //!
 //! `take the turn → build and write ann.N (no lock but the turn) → upkeep lock: is the segment still shown? → publish →
 //! swap`. The segment's pin keeps its folder meanwhile. If it was merged, cut or dropped, the result is thrown away.
@@ -13,7 +13,7 @@ use foretaste_query::index::trust::{Trust, calibrate};
 use foretaste_query::index::{HeldOut, Stage, Task};
 use foretaste_storage::names::{self, Part};
 use foretaste_storage::sealed::FileRef;
-use foretaste_storage::segment::{AnnNote, write_ann};
+use foretaste_storage::segment::{AnnNote, SegmentRef, write_ann};
 use foretaste_storage::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering};
 
 use crate::core::{Core, Upkeep};
@@ -23,6 +23,7 @@ use crate::publish::{collect, publish};
 use crate::rewrite::{open_segment, retire_files};
 use crate::source::ScanRows;
 use crate::state::{CollectionCore, Source, State};
+use crate::text::{self, SealedTexts};
 use foretaste_query::index::{self as ann, Built};
 
 /// Whose turn it is to build: one index at a time uses all the cores there are.
@@ -118,8 +119,10 @@ pub(crate) fn settle(
     match due {
         Due::Nothing => Ok(Outcome::Done),
         Due::Build(wanted) => build(core, collection, source, &wanted, progress),
+        Due::Text => build_text(core, collection, source, progress),
         Due::Drop => {
-            let done = attach(core, &mut core.upkeep.lock(), collection, source, None)?;
+            let without = |old: &SegmentRef| old.with_ann(None);
+            let done = attach(core, &mut core.upkeep.lock(), collection, source, None, &without)?;
             Ok(if done { Outcome::Done } else { Outcome::Replaced })
         }
     }
@@ -175,16 +178,51 @@ fn build(
     };
     // Its memory is not needed beside the file's.
     drop(built);
-    let measured = measure(core, &state, source, &file, &held_out, &told);
-    let attached = measured.and_then(|trust| {
-        let mut upkeep = core.upkeep.lock();
+    let trust = measure(core, &state, source, &file, &held_out, &told);
+    let with = |old: &SegmentRef| old.with_ann(Some(file.clone()));
+    put_in_place(core, collection, source, (Part::Ann(number), trust), &with)
+}
+
+/// Writes and publishes the full-text index of the segment; the caller has the turn.
+fn build_text(
+    core: &Core,
+    collection: &CollectionCore,
+    source: &Arc<Source>,
+    progress: &(dyn Fn(Stage, f64) -> bool + Sync),
+) -> Result<Outcome> {
+    core.writer("build a full-text index")?.check_poison()?;
+    let (schema, number) = (Arc::clone(&collection.state().schema), core.take_id());
+    let (segment, id) = (&*source.segment, source.segment.id());
+    let target = text::Target { vfs: &*core.vfs, root: &core.root, uuid: &core.uuid, segment: id, number };
+    let replaced = || shown(&collection.state(), source).is_none();
+    let mut go_on = |part| !core.work.stopping() && !replaced() && progress(Stage::Encode, part);
+    let file = match text::build(&target, &schema, segment, &mut go_on) {
+        Err(Error::Cancelled) if replaced() => return Ok(Outcome::Replaced),
+        Err(Error::Cancelled) => return Ok(Outcome::Cancelled),
+        built => built?,
+    };
+    let with = |old: &SegmentRef| old.with_text(file.clone());
+    put_in_place(core, collection, source, (Part::Text(number), Ok(None)), &with)
+}
+
+/// Publishes the segment with a file that was written as `part`, or removes the file.
+fn put_in_place(
+    core: &Core,
+    collection: &CollectionCore,
+    source: &Arc<Source>,
+    (part, trust): (Part, Result<Option<Trust>>),
+    with: &dyn Fn(&SegmentRef) -> SegmentRef,
+) -> Result<Outcome> {
+    let writer = core.writer("build an index")?;
+    let mut upkeep = core.upkeep.lock();
+    let attached = trust.and_then(|trust| {
         writer.check_poison()?;
-        attach(core, &mut upkeep, collection, source, Some((file, trust)))
+        attach(core, &mut upkeep, collection, source, trust, with)
     });
     // A generation whose publication failed may name the file; then it stays.
     if !matches!(attached, Ok(true)) && writer.check_poison().is_ok() {
         let folder = core.root.join(names::segment_dir(source.segment.id()));
-        let _ = core.vfs.remove_file(&folder.join(Part::Ann(number).name()));
+        let _ = core.vfs.remove_file(&folder.join(part.name()));
     }
     Ok(if attached? { Outcome::Done } else { Outcome::Replaced })
 }
@@ -231,26 +269,34 @@ fn shown<'a>(state: &'a State, source: &Source) -> Option<&'a Arc<Source>> {
     state.segments.iter().find(|s| Arc::ptr_eq(&s.segment, &source.segment))
 }
 
-/// Publishes the segment with this index, or with none, and swaps the state. False when the segment is shown no more.
+/// Publishes the segment with the files that `with` says, and swaps the state. False when the segment is shown no more.
 fn attach(
     core: &Core,
     upkeep: &mut Upkeep,
     collection: &CollectionCore,
     source: &Source,
-    built: Option<(FileRef, Option<Trust>)>,
+    trust: Option<Trust>,
+    with: &dyn Fn(&SegmentRef) -> SegmentRef,
 ) -> Result<bool> {
     let state = collection.state();
     if collection.is_dropped() || shown(&state, source).is_none() {
         return Ok(false);
     }
-    let (file, trust) = built.unzip();
-    let reference = source.segment.reference().with_ann(file);
+    let reference = with(source.segment.reference());
     let segment = open_segment(core, &reference, state.layout())?;
     let (index, health) = index::open(&segment, state.schema.metric);
-    if let Some(e) = health.damage.get() {
+    // What was there before may be damaged, and stays so; what is new may not.
+    if let Some(e) = health.damage.get().filter(|_| reference.ann() != source.segment.reference().ann()) {
         return Err(e.clone());
     }
-    if let Some(trust) = trust.flatten() {
+    let texts = SealedTexts::default();
+    if reference.text() != source.segment.reference().text()
+        && texts.is_due(&state.schema, &segment)
+        && let Some(e) = texts.damage()
+    {
+        return Err(e.clone());
+    }
+    if let Some(trust) = trust {
         let _ = health.trust.set(trust);
     }
     publish(core, upkeep, false, |record| {
@@ -271,7 +317,8 @@ fn attach(
         let pin = retire_files(core, upkeep, old, &reference, generation);
         let (segment, index, health) = (Arc::clone(&segment), index.clone(), health.clone());
         let kept = old.at(floor, old.tombstones.clone());
-        *old = Arc::new(Source { segment, index, health, pin, ..kept });
+        let texts = texts.clone();
+        *old = Arc::new(Source { segment, index, health, texts, pin, ..kept });
     }
     let (schema, heads) = (Arc::clone(&state.schema), state.heads.clone());
     collection.install(State { floor, schema, segments, heads });

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::index;
 use crate::options::Options;
 use crate::schema::Schema;
+use crate::text;
 
 /// What a check found.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -144,6 +145,7 @@ fn check_segments(
                     // Every block is whole; the index may contradict itself all the same.
                     let (_, health) = index::open(&segment, schema.metric);
                     health.damage.get().into_iter().for_each(|e| report.add(root, e.clone()));
+                    text::verify(&segment, &mut |e| report.add(root, e));
                 }
                 report.notes.extend(unnamed.into_iter().map(|n| format!("{n} is named by nobody")));
                 report.segments += 1;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use foretaste_query::index::{RotationKind, Spec};
+use foretaste_query::text::Analyser;
 use foretaste_storage::block::Block;
 use foretaste_storage::key::Key;
 
@@ -14,11 +15,12 @@ use crate::db::Handle;
 use crate::error::Result;
 use crate::optimize::Progress;
 use crate::publish::collect;
-use crate::schema::Schema;
+use crate::schema::{Schema, TextField};
 use crate::seal::seal;
 use crate::search::Search;
 use crate::snapshot::{Record, Snapshot};
 use crate::state::CollectionCore;
+use crate::text::TextSearch;
 use crate::{compact, ingest, levels, optimize, work};
 
 /// A collection of an open database. Cloning is cheap, and clones may be used from any thread.
@@ -105,6 +107,11 @@ impl Collection {
         self.snapshot().search(query)
     }
 
+    /// A search for the rows whose full-text field `field` has words of `query`, on a snapshot taken now.
+    pub fn search_text(&self, field: &str, query: &str) -> TextSearch {
+        self.snapshot().search_text(field, query)
+    }
+
     /// The position that a committed batch left under `name`; see [`Batch::mark`].
     pub fn mark(&self, name: &str) -> Option<u64> {
         self.core.marks.lock().get(name).copied()
@@ -182,6 +189,21 @@ impl Collection {
         let core = &self.handle.core;
         optimize::set_index(core, &self.core, spec, rotation)?;
         core.work.request();
+        Ok(())
+    }
+
+    /// Declares one more full-text field, as [`Schema::text_by`] does for a new collection.
+    ///
+    /// It can be searched at once. The documents of segments that were written before are read for it until they have been
+    /// indexed: in the background, or by [`Collection::optimize`].
+    ///
+    /// # Errors
+    /// `BadRequest` when it is no path or declared already; `LimitExceeded`, `ReadOnly`, `Io`.
+    pub fn add_text(&self, path: impl Into<String>, analyser: Analyser) -> Result<()> {
+        let core = &self.handle.core;
+        optimize::add_text(core, &self.core, TextField { path: path.into(), analyser })?;
+        core.work.request();
+        core.work.request_build();
         Ok(())
     }
 

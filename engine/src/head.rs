@@ -13,6 +13,7 @@ use foretaste_storage::key::{Key, KeyRef};
 use foretaste_storage::layout::Layout;
 use foretaste_storage::sync::{AtomicU64, Mutex, Ordering};
 
+use crate::text::FreshTexts;
 use crate::tombs::Tombs;
 
 /// One committed batch within a head.
@@ -23,6 +24,8 @@ pub(crate) struct HeadBlock {
     pub first_seq: u64,
     /// Number of its first row within the head.
     pub first_row: u32,
+    /// Its words, once somebody searched them.
+    pub texts: FreshTexts,
 }
 
 impl HeadBlock {
@@ -57,7 +60,8 @@ impl Head {
                 keys.insert(block.key(row).to_key(), first_row + row);
             }
         }
-        let pushed = self.blocks.push(HeadBlock { block, first_seq, first_row });
+        let pushed =
+            self.blocks.push(HeadBlock { block, first_seq, first_row, texts: FreshTexts::default() });
         debug_assert!(
             pushed.is_ok(),
             "the ingest lock is held, and a head is sealed long before 4 billion blocks"

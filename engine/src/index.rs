@@ -39,13 +39,15 @@ pub(crate) struct Wanted {
     pub built_as: u64,
 }
 
-/// What is to be done about a segment's index.
+/// What is to be done about a segment's indexes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Due {
     Nothing,
     Build(Wanted),
     /// It has one and should have none.
     Drop,
+    /// Its full-text index is to be written.
+    Text,
 }
 
 /// Opens the index that the segment's reference names, if it names one and it is whole.
@@ -75,8 +77,14 @@ pub(crate) fn wanted(schema: &Schema, rows: u32) -> Result<Option<Wanted>> {
     Ok(Some(Wanted { spec, rotation, built_as }))
 }
 
-/// What is to be done about the index of `source`.
+/// What is to be done about the indexes of `source`.
 pub(crate) fn due(schema: &Schema, source: &Source) -> Result<Due> {
+    let due = due_of_vectors(schema, source)?;
+    let text = due == Due::Nothing && source.texts.is_due(schema, &source.segment);
+    Ok(if text { Due::Text } else { due })
+}
+
+fn due_of_vectors(schema: &Schema, source: &Source) -> Result<Due> {
     let named = source.segment.reference().ann().is_some();
     Ok(match wanted(schema, source.segment.rows())? {
         None if named => Due::Drop,

@@ -72,6 +72,7 @@ mod snapshot;
 mod source;
 mod state;
 mod stats;
+mod text;
 mod tombs;
 mod validate;
 mod work;
@@ -85,6 +86,7 @@ pub use error::{Error, Result};
 pub use foretaste_query::index::{HnswParams, IvfParams, RotationKind, Spec, Stage as BuildStage};
 pub use foretaste_query::lang::{self, ColumnType, Filter};
 pub use foretaste_query::metric::Metric;
+pub use foretaste_query::text::{Analyser, Language};
 pub use foretaste_storage::key::Key;
 pub use foretaste_storage::layout::Element;
 pub use foretaste_storage::sealed::Access;
@@ -97,7 +99,8 @@ pub use rerank::{
     Adaptive, Csd, Fuse, Fusion, Gaussian, Levels, MaxSim, Measure, Mmr, Mode, Problem, Rerank, Scored,
     Scorer, ScorerError,
 };
-pub use schema::{Column, Schema, Variance};
+pub use schema::{Column, Schema, TextField, Variance};
 pub use search::{Cost, Hit, Hits, Search};
 pub use snapshot::{Record, Snapshot};
 pub use stats::{CollectionStats, Stats};
+pub use text::{TextCost, TextHit, TextHits, TextSearch};

@@ -1,4 +1,4 @@
-//! Everything that makes searches fast, done now: sealed, merged, indexed.
+//! Everything that makes searches fast, done now: sealed, merged, indexed; and what indexes are wanted.
 //!
 //! Reads from: `state`. Writes to: `seal`, `compact`, `build`, and the schema's wish by `publish`.
 //! Never: the upkeep lock held while an index is built; a caller's callback on another thread than the caller's.
@@ -15,7 +15,7 @@ use crate::core::{Core, Upkeep};
 use crate::error::{Error, Result};
 use crate::index::{self, Due};
 use crate::publish::{collect, publish};
-use crate::schema::Schema;
+use crate::schema::{Schema, TextField};
 use crate::seal::seal;
 use crate::state::{CollectionCore, Source, State};
 
@@ -51,7 +51,16 @@ pub(crate) fn set_index(
     rotation: RotationKind,
 ) -> Result<()> {
     let mut upkeep = core.upkeep.lock();
-    wish(core, &mut upkeep, collection, spec, rotation)
+    wish(core, &mut upkeep, collection, |schema| Schema { index: spec, rotation, ..schema })
+}
+
+/// Declares one more full-text field. Documents are read for it until the segments have its index.
+pub(crate) fn add_text(core: &Core, collection: &CollectionCore, field: TextField) -> Result<()> {
+    let mut upkeep = core.upkeep.lock();
+    wish(core, &mut upkeep, collection, |mut schema| {
+        schema.texts.push(field);
+        schema
+    })
 }
 
 /// Seals, merges and indexes all rows that were there when it was called.
@@ -65,8 +74,7 @@ pub(crate) fn optimize(
     let _turn = core.builds.take_turn();
     let sealed = {
         let mut upkeep = core.upkeep.lock();
-        let rotation = collection.state().schema.rotation;
-        wish(core, &mut upkeep, collection, spec, rotation)?;
+        wish(core, &mut upkeep, collection, |schema| Schema { index: spec, ..schema })?;
         seal(core, &mut upkeep, collection)?;
         let sealed = writer.ingest.lock().next_seq;
         let step = Step::Compact;
@@ -137,20 +145,19 @@ fn settle_here(
     Ok(if stop.into_inner() { Outcome::Cancelled } else { outcome })
 }
 
-/// Publishes what indexes the collection wants, if that is new.
+/// Publishes the schema that `change` makes, if it is another.
 fn wish(
     core: &Core,
     upkeep: &mut Upkeep,
     collection: &CollectionCore,
-    index: Spec,
-    rotation: RotationKind,
+    change: impl FnOnce(Schema) -> Schema,
 ) -> Result<()> {
-    let writer = core.writer("change the index")?;
+    let writer = core.writer("change the schema")?;
     if collection.is_dropped() {
         return Err(Error::NotFound { what: format!("collection `{}` (it was dropped)", collection.name) });
     }
     let old = Arc::clone(&collection.state().schema);
-    let schema = Schema { index, rotation, ..(*old).clone() };
+    let schema = change((*old).clone());
     if schema == *old {
         return Ok(());
     }

@@ -152,7 +152,8 @@ fn log_ref(ingest: &Ingest, span: &LogSpan) -> LogRef {
     LogRef { id: span.id, first_seq: span.first_seq, synced_len: open.or(span.closed_len).unwrap_or(0) }
 }
 
-fn remove(vfs: &dyn Vfs, files: &Files) -> foretaste_storage::Result<()> {
+/// Removes files, which nobody needs; what is not there is removed.
+pub(crate) fn remove(vfs: &dyn Vfs, files: &Files) -> foretaste_storage::Result<()> {
     let gone = |result: foretaste_storage::Result<()>| match result {
         Err(e) if !e.is_not_found() => Err(e),
         _ => Ok(()),

@@ -31,6 +31,7 @@ use crate::options::Options;
 use crate::reader::Follower;
 use crate::schema::Schema;
 use crate::state::{CollectionCore, Source, State};
+use crate::text::SealedTexts;
 use crate::tombs::Tombs;
 use crate::work::Work;
 
@@ -176,7 +177,17 @@ fn build(
             let (index, health) = index::open(&segment, schema.metric);
             let segment = Arc::new(segment);
             opened.push(Arc::downgrade(&segment));
-            segments.push(Arc::new(Source { segment, dead, tombstones, index, health, pin, generation }));
+            let texts = SealedTexts::default();
+            segments.push(Arc::new(Source {
+                segment,
+                dead,
+                tombstones,
+                index,
+                health,
+                texts,
+                pin,
+                generation,
+            }));
         }
         let state =
             State { floor: entry.sealed_seq, schema, segments, heads: vec![Arc::new(Head::default())] };

@@ -16,7 +16,7 @@ use foretaste_storage::manifest::salvage::{restore, salvage};
 use foretaste_storage::manifest::{self, CollectionRecord, LogRef, Record, SegmentEntry};
 use foretaste_storage::names::{self, Part};
 use foretaste_storage::rows::Rows;
-use foretaste_storage::sealed::Access;
+use foretaste_storage::sealed::{Access, FileRef};
 use foretaste_storage::section::tombstones::read_tombstones;
 use foretaste_storage::segment::{self, Pick, Segment, SegmentRef};
 use foretaste_storage::vfs::lock::DatabaseLock;
@@ -29,6 +29,7 @@ use crate::fields;
 use crate::index;
 use crate::options::Options;
 use crate::schema::Schema;
+use crate::text;
 
 /// What a repair did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -132,7 +133,7 @@ impl Repair<'_> {
                 self.superseded(collection, schema, id)
             }
         };
-        self.index(collection, schema, &mut entry)?;
+        self.indexes(name, schema, &mut entry)?;
         let segment = match self.open(&entry.segment, schema) {
             Ok(segment) => segment,
             Err(e) => {
@@ -179,25 +180,28 @@ impl Repair<'_> {
         Ok(written.map(|segment| SegmentEntry { segment, tombstones: None }))
     }
 
-    /// Takes a search index that is damaged out of the segment's reference: it is built again from the rows.
-    fn index(
-        &mut self,
-        collection: &CollectionRecord,
-        schema: &Schema,
-        entry: &mut SegmentEntry,
-    ) -> Result<()> {
+    /// Takes search and full-text indexes that are damaged out of the segment's reference: they are built again from the
+    /// rows.
+    fn indexes(&mut self, name: &str, schema: &Schema, entry: &mut SegmentEntry) -> Result<()> {
         let Ok(segment) = self.open(&entry.segment, schema) else { return Ok(()) };
-        let mut damage: Vec<Error> = Vec::new();
-        segment.verify_ann(&mut |e| damage.push(e.into()));
-        damage.extend(index::open(&segment, schema.metric).1.damage.get().cloned());
-        let Some(first) = damage.first() else { return Ok(()) };
-        let (id, name) = (entry.segment.id, &collection.name);
-        let what = format!("{first}: collection {name}: dropped the search index of segment {id}");
-        for (number, _) in entry.segment.anns() {
-            self.keep_copy(&names::segment_dir(id).join(Part::Ann(number).name()))?;
+        let (mut vectors, mut words): (Vec<Error>, Vec<Error>) = (Vec::new(), Vec::new());
+        segment.verify_ann(&mut |e| vectors.push(e.into()));
+        vectors.extend(index::open(&segment, schema.metric).1.damage.get().cloned());
+        segment.verify_text(&mut |e| words.push(e.into()));
+        text::verify(&segment, &mut |e| words.push(e));
+        let id = entry.segment.id;
+        let is_ann: fn(Part) -> bool = |part| matches!(part, Part::Ann(_));
+        let is_text: fn(Part) -> bool = |part| matches!(part, Part::Text(_));
+        for (damage, what, is) in [(vectors, "search index", is_ann), (words, "full-text index", is_text)] {
+            let Some(first) = damage.first() else { continue };
+            let (out, kept) =
+                entry.segment.files.drain(..).partition(|file| Part::parse(&file.name).is_some_and(is));
+            entry.segment.files = kept;
+            for file in Vec::<FileRef>::as_slice(&out) {
+                self.keep_copy(&names::segment_dir(id).join(&file.name))?;
+            }
+            self.act(format!("{first}: collection {name}: dropped the {what} of segment {id}"));
         }
-        entry.segment = entry.segment.with_ann(None);
-        self.act(what);
         Ok(())
     }
 

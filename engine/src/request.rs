@@ -104,7 +104,8 @@ impl Request {
     }
 }
 
-fn check(schema: &Schema, filter: &Filter) -> Result<()> {
+/// Checks a filter against the columns that the schema declares.
+pub(crate) fn check(schema: &Schema, filter: &Filter) -> Result<()> {
     let declared = schema
         .columns
         .iter()

@@ -18,9 +18,10 @@ use crate::error::{Error, Result};
 use crate::fields;
 use crate::head::HeadHandle;
 use crate::index::Health;
-use crate::publish::{Files, Retired, publish};
+use crate::publish::{Files, Retired, publish, remove};
 use crate::schema::Schema;
 use crate::state::{CollectionCore, Source, State};
+use crate::text::{self, SealedTexts, Target};
 use crate::tombs::{Death, Tombs};
 
 /// Rows that are rewritten together.
@@ -112,7 +113,18 @@ pub(crate) fn rewrite(
             &documents,
             progress,
         )?;
-        Some(written.ok_or(Error::Cancelled)?)
+        let written = written.ok_or(Error::Cancelled)?;
+        let number = if schema.texts.is_empty() { 0 } else { core.take_id() };
+        let target = Target { vfs: &*core.vfs, root: &core.root, uuid: &core.uuid, segment: id, number };
+        let mut go_on = |_| progress(picks.len() as u64);
+        match text::write(&target, schema, &sources, &picks, &mut go_on) {
+            Ok(text) => Some(written.with_text(text)),
+            Err(e) => {
+                // Recovery sweeps what stays.
+                let _ = remove(&*core.vfs, &Files::Folder(core.root.join(names::segment_dir(id))));
+                return Err(e);
+            }
+        }
     };
     drop(sources);
     Ok(Rewritten { units, seq, taken, segment })
@@ -183,6 +195,7 @@ pub(crate) fn replace(
             tombstones: None,
             index,
             health,
+            texts: SealedTexts::default(),
             pin,
             generation: None,
         }));

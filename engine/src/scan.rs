@@ -12,7 +12,7 @@ use roaring::RoaringBitmap;
 
 use crate::error::Result;
 use crate::fields::{self, SegmentColumns};
-use crate::head::HeadHandle;
+use crate::head::{HeadBlock, HeadHandle};
 use crate::recover::to_storage;
 use crate::sieve::Planned;
 use crate::snapshot::Snapshot;
@@ -34,7 +34,7 @@ pub(crate) struct Unit<'a> {
 
 enum Whole<'a> {
     Segment(&'a Arc<Source>),
-    Head(&'a HeadHandle),
+    Head(&'a HeadHandle, &'a HeadBlock),
 }
 
 /// Everything that `snapshot` shows.
@@ -66,7 +66,7 @@ pub(crate) fn units<'a>(snapshot: &'a Snapshot, filter: Option<&Filter>) -> Resu
                 dead: Arc::clone(&dead),
                 first_row: block.first_row,
                 columns: None,
-                whole: Whole::Head(head),
+                whole: Whole::Head(head, block),
             }
         }));
     }
@@ -86,7 +86,7 @@ impl<'a> Unit<'a> {
     pub fn trust(&self) -> Option<&'a Trust> {
         match &self.whole {
             Whole::Segment(source) => source.health.trust.get(),
-            Whole::Head(_) => None,
+            Whole::Head(..) => None,
         }
     }
 
@@ -108,8 +108,31 @@ impl<'a> Unit<'a> {
     pub fn variance_range(&self) -> foretaste_storage::Result<(f32, f32)> {
         match &self.whole {
             Whole::Segment(source) => source.segment.variance_range(),
-            Whole::Head(_) => Ok((0.0, f32::MAX)),
+            Whole::Head(..) => Ok((0.0, f32::MAX)),
         }
+    }
+
+    /// The segment that it is.
+    pub fn sealed(&self) -> Option<&'a Arc<Source>> {
+        match &self.whole {
+            Whole::Segment(source) => Some(source),
+            Whole::Head(..) => None,
+        }
+    }
+
+    /// The fresh block that it is.
+    pub fn block(&self) -> Option<&'a HeadBlock> {
+        match &self.whole {
+            Whole::Segment(_) => None,
+            Whole::Head(_, block) => Some(block),
+        }
+    }
+
+    /// The first deleted row from `row` on.
+    pub fn next_dead(&self, row: u32) -> Option<u32> {
+        let end = self.first_row + foretaste_query::index::Source::rows(&self.rows);
+        let dead = self.dead.range(self.first_row.saturating_add(row)..end).next()?;
+        Some(dead - self.first_row)
     }
 
     /// What its indexes know of `filter`; `None` where rows can only be asked one by one.
@@ -148,7 +171,7 @@ impl<'a> Unit<'a> {
     pub fn place(&self, row: u32) -> Place {
         match &self.whole {
             Whole::Segment(source) => Place::Segment(Arc::clone(source), row),
-            Whole::Head(head) => Place::Head(Arc::clone(head), self.first_row + row),
+            Whole::Head(head, _) => Place::Head(Arc::clone(head), self.first_row + row),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What a collection holds: dimension and levels, metric, element type, variance, token matrices, typed columns; and
-//! how its searches are made fast.
+//! What a collection holds: dimension and levels, metric, element type, variance, token matrices, typed columns, full-text
+//! fields; and how its searches are made fast.
 //!
 //! Reads from: the caller, or the manifest's opaque record. Writes to: the same record.
 //! Never: a change of metric or element type after creation; levels may be cut or added at the end, the index changed.
@@ -9,6 +9,7 @@ use std::path::Path;
 use foretaste_query::index::{RotationKind, Spec};
 use foretaste_query::lang::ColumnType;
 use foretaste_query::metric::Metric;
+use foretaste_query::text::Analyser;
 use foretaste_storage::codec::meta;
 use foretaste_storage::layout::{Element, Layout, TokenLayout, VarianceLayout};
 use foretaste_storage::limits;
@@ -38,6 +39,15 @@ pub struct Column {
     pub kind: ColumnType,
 }
 
+/// A full-text field: the words of the payload's texts at `path` are indexed, see [`crate::Snapshot::search_text`].
+#[derive(Debug, Clone, PartialEq, Eq, bincode::Encode, bincode::Decode)]
+pub struct TextField {
+    /// Dotted path into the payload, which is also the field's name. Values that are strings, or arrays of strings, count.
+    pub path: String,
+    /// How texts become words.
+    pub analyser: Analyser,
+}
+
 /// What a collection holds.
 ///
 /// ```
@@ -56,6 +66,7 @@ pub struct Schema {
     pub(crate) index: Spec,
     pub(crate) rotation: RotationKind,
     pub(crate) tokens: Option<TokenLayout>,
+    pub(crate) texts: Vec<TextField>,
 }
 
 impl Schema {
@@ -69,6 +80,7 @@ impl Schema {
             index: Spec::default(),
             rotation: RotationKind::default(),
             tokens: None,
+            texts: Vec::new(),
         }
     }
 
@@ -104,6 +116,20 @@ impl Schema {
     /// Declares a typed column over the payload path `path`.
     pub fn column(mut self, path: impl Into<String>, kind: ColumnType) -> Self {
         self.columns.push(Column { path: path.into(), kind });
+        self
+    }
+
+    /// Declares a full-text field over the payload path `path`, to be searched by [`crate::Snapshot::search_text`].
+    ///
+    /// Words are those of the Unicode standard (UAX #29), whatever their case and the accents of Latin and Greek letters;
+    /// they are not stemmed, and none is left out. [`Schema::text_by`] takes another analyser.
+    pub fn text(self, path: impl Into<String>) -> Self {
+        self.text_by(path, Analyser::default())
+    }
+
+    /// Declares a full-text field whose texts become words by `analyser`.
+    pub fn text_by(mut self, path: impl Into<String>, analyser: Analyser) -> Self {
+        self.texts.push(TextField { path: path.into(), analyser });
         self
     }
 
@@ -167,6 +193,11 @@ impl Schema {
         &self.columns
     }
 
+    /// The full-text fields.
+    pub fn text_fields(&self) -> &[TextField] {
+        &self.texts
+    }
+
     /// The index wanted.
     pub fn index_spec(&self) -> Spec {
         self.index
@@ -202,7 +233,23 @@ impl Schema {
             }
             crate::fields::column_path(&column.path)?;
         }
+        self.validate_texts()?;
         self.validate_index()
+    }
+
+    fn validate_texts(&self) -> Result<()> {
+        limits::check("full-text fields", self.texts.len() as u64, limits::TEXT_FIELDS)?;
+        for (i, field) in self.texts.iter().enumerate() {
+            limits::check("name of a full-text field in bytes", field.path.len() as u64, limits::NAME_BYTES)?;
+            let path = crate::text::path(field)?;
+            for other in self.texts.iter().take(i) {
+                if crate::text::path(other)? == path {
+                    let why = format!("full-text field `{}` is declared twice", field.path);
+                    return Err(Error::BadRequest { what: "schema", why });
+                }
+            }
+        }
+        Ok(())
     }
 
     fn validate_index(&self) -> Result<()> {
@@ -229,8 +276,9 @@ impl Schema {
 
     /// What the manifest keeps beside the layout.
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
-        let of_index = IndexRecord { index: self.index, rotation: self.rotation };
-        let more = meta::encode(&MoreRecord { of_index, tokens: self.tokens })?;
+        let index = IndexRecord { index: self.index, rotation: self.rotation };
+        let more = MoreRecord { index, texts: self.texts.clone(), tokens: self.tokens };
+        let more = meta::encode(&more)?;
         let columns = self.columns.iter().map(|c| (c.path.clone(), column_tag(c.kind))).collect();
         let record = SchemaRecord { metric: self.metric.to_string(), columns, version: VERSION, more };
         Ok(meta::encode(&record)?)
@@ -240,7 +288,7 @@ impl Schema {
         let file = Path::new("manifest");
         let corrupt = |why: String| Error::Corrupt { file: file.to_path_buf(), offset: 0, why };
         // A first record ends where the version of a later one begins: no bytes are both.
-        let (SchemaRecord { metric, columns: tagged, version, more }, added) =
+        let (SchemaRecord { metric, columns: tagged, version, more }, MoreRecord { index, texts, tokens }) =
             match meta::decode::<FirstRecord>(record, file, 0) {
                 Ok(FirstRecord { metric, columns }) => {
                     let record = SchemaRecord { metric, columns, version: 1, more: Vec::new() };
@@ -248,15 +296,15 @@ impl Schema {
                 }
                 Err(_) => {
                     let record: SchemaRecord = meta::decode(record, file, 0)?;
-                    let added = match record.version {
+                    let more = match record.version {
                         VERSION => meta::decode(&record.more, file, 0)?,
-                        2 => {
-                            let of_index = meta::decode(&record.more, file, 0)?;
-                            MoreRecord { of_index, ..MoreRecord::default() }
-                        }
+                        2 => MoreRecord {
+                            index: meta::decode(&record.more, file, 0)?,
+                            ..MoreRecord::default()
+                        },
                         _ => MoreRecord::default(),
                     };
-                    (record, added)
+                    (record, more)
                 }
             };
         if version > VERSION {
@@ -273,8 +321,8 @@ impl Schema {
                 column_of(tag).ok_or_else(|| corrupt(format!("column `{path}` has unknown type {tag}")))?;
             columns.push(Column { path, kind });
         }
-        let MoreRecord { of_index: IndexRecord { index, rotation }, tokens } = added;
-        let schema = Schema { metric, layout, columns, index, rotation, tokens };
+        let IndexRecord { index, rotation } = index;
+        let schema = Schema { metric, layout, columns, index, rotation, texts, tokens };
         schema.validate()?;
         Ok(schema)
     }
@@ -301,7 +349,8 @@ struct SchemaRecord {
 
 #[derive(Default, bincode::Encode, bincode::Decode)]
 struct MoreRecord {
-    of_index: IndexRecord,
+    index: IndexRecord,
+    texts: Vec<TextField>,
     tokens: Option<TokenLayout>,
 }
 
@@ -324,6 +373,7 @@ fn column_of(tag: u8) -> Option<ColumnType> {
 #[cfg(test)]
 mod tests {
     use foretaste_query::index::{HnswParams, IvfParams};
+    use foretaste_query::text::Language;
 
     use super::*;
 
@@ -335,7 +385,9 @@ mod tests {
             .variance(Variance::Scalar)
             .tokens(128, Element::F16)
             .column("year", ColumnType::Int)
-            .column("meta.lang", ColumnType::Str);
+            .column("meta.lang", ColumnType::Str)
+            .text("body")
+            .text_by("meta.title", Analyser::default().stemmed(Language::English).with_accents());
         assert_eq!(schema.level_dims(), [2, 4, 8]);
         let hnsw = HnswParams { m: 32, ef_construction: 7, edge_bits: Some(4) };
         for spec in [Spec::Auto, Spec::Flat, Spec::Ivf(IvfParams { nlist: Some(9) }), Spec::Hnsw(hnsw)] {
@@ -361,6 +413,9 @@ mod tests {
             let record = meta::encode(&SchemaRecord { metric, columns, version, more }).unwrap();
             Schema::decode(&record, schema.layout.clone())
         };
+        let index = IndexRecord { index: Spec::Flat, rotation: RotationKind::None };
+        let second = with(2, &meta::encode(&index).unwrap()).unwrap();
+        assert_eq!(second, schema.clone().index(Spec::Flat).rotation(RotationKind::None));
         assert!(matches!(with(4, b"new"), Err(Error::FormatTooNew { found: 4, supported: 3, .. })));
         for (version, more) in [(1, &b"x"[..]), (2, b""), (2, &[9; 8]), (3, b""), (3, &[9; 12])] {
             assert!(matches!(with(version, more), Err(Error::Corrupt { .. })), "{version} {more:?}");
@@ -407,6 +462,10 @@ mod tests {
             Schema::new(70_000, Metric::L2),
             Schema::new(8, Metric::L2).column("a", ColumnType::Int).column("a", ColumnType::Str),
             Schema::new(8, Metric::L2).column("", ColumnType::Int),
+            Schema::new(8, Metric::L2).text("a").text("\"a\""),
+            Schema::new(8, Metric::L2).text(""),
+            Schema::new(8, Metric::L2).text("a b"),
+            (0..=limits::TEXT_FIELDS).fold(Schema::new(8, Metric::L2), |s, i| s.text(format!("f{i}"))),
             Schema::new(8, Metric::L2).column("a b", ColumnType::Int),
             Schema::new(8, Metric::L2).tokens(0, Element::F32),
             Schema::new(8, Metric::L2).tokens(limits::TOKEN_DIMENSION as usize + 1, Element::F32),

@@ -18,6 +18,7 @@ use crate::fields;
 use crate::schema::Schema;
 use crate::search::Search;
 use crate::state::{Place, State};
+use crate::text::TextSearch;
 
 /// A consistent view of a collection. Cloning is cheap; its files stay until the last clone is dropped.
 #[derive(Debug, Clone)]
@@ -83,6 +84,11 @@ impl Snapshot {
     /// A search for the rows nearest to `query`.
     pub fn search(&self, query: &[f32]) -> Search {
         Search::new(self.clone(), query)
+    }
+
+    /// A search for the rows whose full-text field `field` has words of `query`, ranked by BM25.
+    pub fn search_text(&self, field: &str, query: &str) -> TextSearch {
+        TextSearch::new(self.clone(), field, query)
     }
 
     /// All rows, in the order of storage.

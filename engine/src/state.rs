@@ -20,6 +20,7 @@ use crate::error::Result;
 use crate::head::{Head, HeadHandle};
 use crate::index::Health;
 use crate::schema::Schema;
+use crate::text::SealedTexts;
 use crate::tombs::Tombs;
 
 /// A segment as one state of its collection shows it.
@@ -33,6 +34,8 @@ pub(crate) struct Source {
     pub index: Option<Arc<Index>>,
     /// What is known of that index, or what is wrong with it; shared by all sources of one file.
     pub health: Health,
+    /// Its full-text indexes.
+    pub texts: SealedTexts,
     /// Keeps the segment's files while any snapshot of this process shows it.
     pub pin: Pin,
     /// Keeps the segment's files from a writer in another process, in a read-only database.
@@ -79,6 +82,7 @@ impl Source {
             tombstones,
             index: self.index.clone(),
             health: self.health.clone(),
+            texts: self.texts.clone(),
             pin: self.pin.clone(),
             generation: None,
         }

@@ -1,7 +1,7 @@
 //! What a database holds and what it takes on disk.
 //!
 //! Reads from: `state`, the file sizes the manifest knows. Writes to: nothing.
-//! Never: a file opened; the figures come from what is in memory.
+//! Never: a file opened but for the heads of full-text indexes, once; the figures come from what is in memory.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -78,6 +78,16 @@ pub struct CollectionStats {
     pub bytes_index: u64,
     /// Live rows that no index covers, the fresh ones among them: they are searched one by one.
     pub rows_unindexed: u64,
+    /// Its full-text fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub text_fields: Vec<String>,
+    /// Bytes of the files of their indexes; part of the segments' bytes.
+    pub bytes_text: u64,
+    /// Live rows of segments that lack the index of a full-text field: their documents are read by every such search.
+    pub rows_without_text: u64,
+    /// Full-text indexes that could not be opened or read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub text_damage: Vec<String>,
     /// Indexes that could not be opened or read; their segments are searched row by row.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub index_damage: Vec<String>,
@@ -120,6 +130,11 @@ fn collection_stats(collection: &CollectionCore) -> CollectionStats {
     let kinds: BTreeSet<&str> = indexed().map(|(_, index)| spec_name(index.spec())).collect();
     let named = state.segments.iter().filter_map(|s| s.segment.reference().ann());
     let damage = state.segments.iter().filter_map(|s| s.health.damage.get());
+    let live = |s: &&Arc<Source>| u64::from(s.segment.rows()) - s.dead.at(seq).len();
+    let without_text = state.segments.iter().filter(|s| s.texts.is_due(schema, &s.segment));
+    let rows_without_text = without_text.map(|s| live(&s)).sum();
+    let named_texts = state.segments.iter().filter_map(|s| s.segment.reference().text());
+    let text_damage = state.segments.iter().filter_map(|s| s.texts.damage());
     CollectionStats {
         name: collection.name.clone(),
         rows,
@@ -147,6 +162,10 @@ fn collection_stats(collection: &CollectionCore) -> CollectionStats {
         },
         bytes_index: named.map(|(_, file)| file.len).sum(),
         rows_unindexed: rows - covered,
+        text_fields: schema.texts.iter().map(|field| field.path.clone()).collect(),
+        bytes_text: named_texts.map(|(_, file)| file.len).sum(),
+        rows_without_text,
+        text_damage: text_damage.map(|e| e.to_string()).collect(),
         index_damage: damage.map(|e| e.to_string()).collect(),
     }
 }

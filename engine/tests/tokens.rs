@@ -258,7 +258,8 @@ fn a_search_reranked_by_late_interaction_is_ordered_as_the_rows_alone_are() {
     let found: Vec<(Key, f64)> = hits.iter().map(|hit| (hit.id.clone(), hit.score)).collect();
     assert!(expected.len() < 50 && found[..expected.len()] == expected[..]);
     // Those without tokens come last, in the order of the search.
-    let rest: Vec<&Key> = nearest.iter().map(|h| &h.id).filter(|id| !expected.iter().any(|e| e.0 == **id)).collect();
+    let rest: Vec<&Key> =
+        nearest.iter().map(|h| &h.id).filter(|id| !expected.iter().any(|e| e.0 == **id)).collect();
     assert_eq!(found[expected.len()..].iter().map(|f| &f.0).collect::<Vec<_>>(), rest);
     assert!(col.search(&query).rerank(foretaste::MaxSim::new(&[1.0])).run().is_err());
     assert!(col.search(&query).rerank(foretaste::MaxSim::new(&[f32::NAN, 0.0, 0.0])).run().is_err());

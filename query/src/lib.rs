@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! kernel ──> index ──> answer        lang: text ──> tokens ──> tree ──> checked filter ──> filter: rows of a segment
+//! text: words ──> postings ──> ranked rows
 //! ```
 //!
 //! Never: a file, a collection, a decision about durability.
@@ -14,3 +15,4 @@ pub mod kernel;
 pub mod lang;
 pub mod metric;
 pub mod rerank;
+pub mod text;

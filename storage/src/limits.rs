@@ -47,6 +47,14 @@ pub const PATHS: u64 = 256;
 pub const PATHS_BYTES: u64 = 64 << 10;
 /// Most values of a column whose rows are also kept as bits.
 pub const DENSE_VALUES: u64 = 32;
+/// Most full-text fields of a collection.
+pub const TEXT_FIELDS: u64 = 64;
+/// Longest word of a full-text field, in bytes of UTF-8; longer ones are not indexed.
+pub const WORD_BYTES: u64 = 255;
+/// Most different words of a full-text field of a segment, whose numbers are 32-bit.
+pub const WORDS: u64 = u32::MAX as u64;
+/// Most different words of a full-text query.
+pub const QUERY_WORDS: u64 = 1024;
 /// Largest metadata record (bincode), in bytes.
 pub const RECORD_BYTES: u64 = 256 << 20;
 /// Longest section that is written, in bytes: as many as a file may have are less than [`DATABASE_BYTES`].

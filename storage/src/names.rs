@@ -26,6 +26,7 @@ pub const TOKENS: &str = "tokens";
 const PLANE: &str = "plane.";
 const VARIANCE: &str = "variance.";
 const ANN: &str = "ann.";
+const TEXT: &str = "text.";
 
 /// What a file in a segment's folder is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub enum Part {
     Tokens,
     /// `ann.N`: search index number N.
     Ann(u64),
+    /// `text.N`: full-text index number N.
+    Text(u64),
 }
 
 impl Part {
@@ -54,6 +57,7 @@ impl Part {
             Part::Payload => PAYLOAD.to_string(),
             Part::Tokens => TOKENS.to_string(),
             Part::Ann(number) => format!("{ANN}{number}"),
+            Part::Text(number) => format!("{TEXT}{number}"),
         }
     }
 
@@ -67,6 +71,7 @@ impl Part {
                 (PLANE, level) => Part::Plane(level.parse().ok()?),
                 (VARIANCE, level) => Part::Variance(level.parse().ok()?),
                 (ANN, number) => Part::Ann(number.parse().ok().filter(|n| *n <= limits::NUMBER)?),
+                (TEXT, number) => Part::Text(number.parse().ok().filter(|n| *n <= limits::NUMBER)?),
                 _ => return None,
             },
         };
@@ -148,10 +153,14 @@ mod tests {
             assert_eq!(Part::parse(&part.name()), Some(part));
         }
         for number in [0, 7, 1_000_000, limits::NUMBER] {
-            assert_eq!(Part::parse(&Part::Ann(number).name()), Some(Part::Ann(number)));
+            for part in [Part::Ann(number), Part::Text(number)] {
+                assert_eq!(Part::parse(&part.name()), Some(part));
+            }
         }
         assert_eq!(Part::Ann(17).name(), "ann.17");
+        assert_eq!(Part::Text(18).name(), "text.18");
         assert_eq!(Part::parse(&Part::Ann(limits::NUMBER + 1).name()), None);
+        assert_eq!(Part::parse(&Part::Text(limits::NUMBER + 1).name()), None);
         assert_eq!(segment_dir(42), Path::new("seg/000042"));
         assert_eq!(log_file(17), Path::new("log/000017.log"));
         assert_eq!(tombstone_file(42, 7), Path::new("tomb/000042-000007"));
@@ -180,6 +189,9 @@ mod tests {
         }
         for bad in ["plane.", "plane.01", "plane.+1", "plane.-1", "variance", "Index", "index/", "plane.1.2"]
         {
+            assert_eq!(Part::parse(bad), None, "{bad}");
+        }
+        for bad in ["text", "text.", "text.01", "Text.1", "text.1.2"] {
             assert_eq!(Part::parse(bad), None, "{bad}");
         }
         for bad in ["ann", "ann.", "ann.01", "ann.000017", "ann.+1", "ann.x", "Ann.1", "ann.1.2", ".1", "é.1"]

@@ -23,6 +23,7 @@ use foretaste_query::index::{Neighbor, RowRef, ScanStats, Source, flat, settle};
 use crate::answer::{Stage, StoppedBecause};
 use crate::error::Result;
 use crate::plan::Decision;
+use crate::request::Request;
 use crate::scan::key_of;
 use crate::search::Cost;
 use crate::session::part::Part;
@@ -113,7 +114,8 @@ impl<'a> Session<'a> {
     /// Those of reading.
     pub fn run(&mut self, halt: &Halt<'_>) -> Result<Vec<Row>> {
         // A search that may end early goes the way of one that is looked at, so that it ends with the same.
-        let limited = self.work.request.budget.is_some() || self.work.request.deadline.is_some();
+        let Request { budget, deadline, target_recall, .. } = *self.work.request;
+        let limited = budget.is_some() || deadline.is_some() || target_recall.is_some();
         if limited {
             self.first(halt)?;
         }

@@ -54,6 +54,7 @@ pub fn schema() -> Schema {
         .variance(Variance::Diagonal)
         .tokens(TOKEN_DIMS, Element::F16)
         .column("n", foretaste::ColumnType::Int)
+        .text("text")
 }
 
 pub fn vector(key: i64, seed: u32, dims: usize) -> Vec<f32> {
@@ -164,7 +165,7 @@ pub fn contents(vfs: Arc<dyn Vfs>) -> foretaste::Result<Model> {
     read(&db)
 }
 
-/// Reads all of an open database three ways, which must agree: a scan, a search, and gets.
+/// Reads all of an open database four ways, which must agree: a scan, a search, a search for words, and gets.
 pub fn read(db: &Database) -> foretaste::Result<Model> {
     let Ok(col) = db.collection("c") else { return Ok(Model::default()) };
     let mut rows = BTreeMap::new();
@@ -182,7 +183,11 @@ pub fn read(db: &Database) -> foretaste::Result<Model> {
     let dims = col.schema().level_dims()[0];
     let hits = col.search(&vector(0, 0, dims)).dims(dims).k(1000).filter("n >= 0").run()?;
     assert_eq!(hits.len(), rows.len(), "the search finds what the scan finds");
+    let hits = col.search_text("text", "row").k(1000).filter("n >= 0").run()?;
+    assert_eq!(hits.len(), rows.len(), "the search for a word of every row finds what the scan finds");
     for key in rows.keys() {
+        let hits = col.search_text("text", &key.to_string()).run()?;
+        assert_eq!(hits.iter().map(|hit| &hit.id).collect::<Vec<_>>(), [&Key::Int(*key)], "its own word");
         let record = col.get(*key)?.expect("a row the scan found");
         assert_eq!(record.vector, rows[key].0);
     }

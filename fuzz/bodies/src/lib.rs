@@ -22,6 +22,7 @@ mod log;
 mod manifest;
 mod records;
 mod segment;
+mod text;
 
 pub use ann::{SECTIONS as ANN_SECTIONS, ann};
 pub use database::database;
@@ -33,6 +34,7 @@ pub use log::log;
 pub use manifest::manifest;
 pub use records::{block, meta, tombstones};
 pub use segment::segment;
+pub use text::{SECTIONS as TEXT_SECTIONS, text};
 
 pub use input::join;
 
@@ -40,9 +42,10 @@ pub use input::join;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 18] = [
     ("segment", segment),
     ("ann", ann),
+    ("text", text),
     ("manifest", manifest),
     ("log", log),
     ("block", block),

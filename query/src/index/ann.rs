@@ -276,8 +276,12 @@ impl Index {
     }
 }
 
+/// Scratches at rest.
+#[expect(clippy::vec_box, reason = "a search keeps one in its box, which is not moved for it")]
+type Spare = Vec<Box<Scratch>>;
+
 thread_local! {
-    static SPARE: Cell<Vec<Box<Scratch>>> = const { Cell::new(Vec::new()) };
+    static SPARE: Cell<Spare> = const { Cell::new(Vec::new()) };
 }
 
 /// Most scratches that a thread keeps for later searches.

@@ -76,7 +76,7 @@ pub struct Task<'a> {
 pub enum Stage {
     /// Learning the rotation and the scales of the codes from a sample.
     Train,
-    /// Coding the rows.
+    /// Coding the rows, or gathering the words of their documents.
     Encode,
     /// Finding centroids and the cells of the rows.
     Cells,

@@ -55,6 +55,8 @@ pub enum Kind {
     Ann = 8,
     /// A segment's token matrices.
     Tokens = 9,
+    /// A full-text index over a segment's documents.
+    Text = 10,
 }
 
 /// The decoded header.

@@ -30,8 +30,9 @@
 //! | 13 | token offsets | one u64 a row and one more; absent when no row has a token matrix |
 //! | 14 | paths | see [`paths`]; absent when not every path is known |
 //! | 32 to 38 | search index | in an `ann.N` file; their meaning is the query crate's |
+//! | 48 to 52 | full text | in a `text.N` file, of field i with ordinal i; their meaning is the query crate's |
 //!
-//! Reads from: a sealed `index` or `ann.N` file. Writes to: the same, once.
+//! Reads from: a sealed `index`, `ann.N` or `text.N` file. Writes to: the same, once.
 //! Never: a section of a kind that needs to grow or change; those are files of their own.
 
 pub mod columns;
@@ -95,6 +96,16 @@ pub enum SectionKind {
     AnnLayers = 37,
     /// The codes of single rows.
     AnnRows = 38,
+    /// What a full-text index is, and its sizes.
+    TextHead = 48,
+    /// How many words each row has.
+    TextLengths = 49,
+    /// Its words: where each is, and its rows.
+    TextTerms = 50,
+    /// The words themselves.
+    TextWords = 51,
+    /// The rows of words that several have.
+    TextPostings = 52,
 }
 
 /// Most sections of an index file: every column with its order and bits, and ample room for kinds to come.

@@ -12,9 +12,10 @@ use std::path::Path;
 use crate::codec::check::Uuid;
 use crate::codec::header::Kind;
 use crate::error::Result;
-use crate::names::{Part, segment_dir};
+use crate::names::Part;
 use crate::sealed::FileRef;
-use crate::section::{SectionFile, SectionKind, SectionStream};
+use crate::section::{SectionFile, SectionKind};
+use crate::segment::derived::{self, Sink};
 use crate::segment::{Folder, Segment, SegmentRef};
 use crate::vfs::Vfs;
 use crate::{Error, limits};
@@ -40,9 +41,6 @@ pub struct AnnFile {
     /// Its sections.
     pub sections: SectionFile,
 }
-
-/// Where a section's bytes are handed on, piece by piece.
-pub type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
 
 /// Writes a search index into the folder of segment `id`, of the database `uuid` in the folder `root`.
 ///
@@ -84,32 +82,11 @@ pub fn write_ann(
 ) -> Result<FileRef> {
     limits::check("number of a search index", note.number, limits::NUMBER)?;
     let folder = Folder { vfs, root, uuid, id };
-    let name = Part::Ann(note.number).name();
-    let written = write_file(folder, &name, note, sections, write);
-    if written.is_err() {
-        // Recovery sweeps what stays.
-        let _ = vfs.remove_file(&folder.path().join(&name));
-    }
-    written
-}
-
-fn write_file(
-    folder: Folder<'_>,
-    name: &str,
-    note: AnnNote,
-    sections: &[(SectionKind, u64)],
-    write: &mut dyn FnMut(SectionKind, &mut Sink<'_>) -> Result<()>,
-) -> Result<FileRef> {
     let announced = sections.iter().map(|(kind, len)| (*kind, 0, *len)).collect();
-    let file = folder.create(name, Kind::Ann)?;
-    let mut stream = SectionStream::begin(file, &segment_dir(folder.id).join(name), announced)?;
-    for (kind, _) in sections {
-        stream.section(*kind, 0)?;
-        write(*kind, &mut |bytes| stream.write(bytes))?;
-    }
-    let file = stream.finish([note.number, note.rows.into(), note.built_as, note.dim])?;
-    folder.vfs.sync_dir(&folder.path())?;
-    Ok(file)
+    let aux = [note.number, note.rows.into(), note.built_as, note.dim];
+    derived::write(folder, (Part::Ann(note.number), Kind::Ann), aux, announced, &mut |kind, _, out| {
+        write(kind, out)
+    })
 }
 
 impl SegmentRef {
@@ -120,18 +97,15 @@ impl SegmentRef {
 
     /// Every search index it names, with its number.
     pub fn anns(&self) -> impl Iterator<Item = (u64, &FileRef)> {
-        self.files.iter().filter_map(|file| match Part::parse(&file.name) {
-            Some(Part::Ann(number)) => Some((number, file)),
+        self.numbered(|part| match part {
+            Part::Ann(number) => Some(number),
             _ => None,
         })
     }
 
     /// The same segment with this search index and no other.
     pub fn with_ann(&self, file: Option<FileRef>) -> SegmentRef {
-        let mut files = self.files.clone();
-        files.retain(|f| !matches!(Part::parse(&f.name), Some(Part::Ann(_))));
-        files.extend(file);
-        SegmentRef { files, ..self.clone() }
+        self.with(|part| matches!(part, Part::Ann(_)), file)
     }
 
     /// Length in bytes of its files that are such parts; names of no part count as the rows' own.

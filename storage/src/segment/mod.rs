@@ -9,6 +9,8 @@
 //! derived from the vectors: a segment whose `ann.N` is missing or damaged opens and reads as one without, see
 //! [`Segment::ann`].
 //!
+//! **A full-text index** is another, `text.N`, derived from the documents, see [`Segment::text`].
+//!
 //! **Levels.** A segment keeps the layout it was written with. The collection may have dropped its tail since
 //! (truncated) or grown a new one (extended): a row has the levels that both layouts share, as far as the segment's
 //! reference still names their planes.
@@ -17,15 +19,19 @@
 //! Never: a change of a file that a generation may name.
 
 mod ann;
+mod derived;
 mod folder;
 mod open;
 mod read;
+mod text;
 mod verify;
 mod write;
 
 pub use ann::{AnnFile, AnnNote, write_ann};
+pub use derived::Sink;
 pub(crate) use folder::Folder;
 pub use open::Segment;
+pub use text::{TextNote, TextSection, write_text};
 pub use write::write;
 
 use crate::layout::Layout;

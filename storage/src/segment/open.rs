@@ -57,6 +57,7 @@ pub struct Segment {
     tokens: OnceLock<TokensFile>,
     columns: OnceLock<Vec<ColumnFile>>,
     paths: OnceLock<Option<Paths>>,
+    pub(super) text: OnceLock<SectionFile>,
 }
 
 impl Segment {
@@ -136,6 +137,7 @@ impl Segment {
             tokens: OnceLock::new(),
             columns: OnceLock::new(),
             paths: OnceLock::new(),
+            text: OnceLock::new(),
             vfs,
         })
     }
@@ -153,6 +155,8 @@ impl Segment {
         self.payload_file()?;
         self.tokens_file()?;
         self.column_files()?;
+        // It is derived: rows are found without it.
+        let _ = self.text();
         Ok(())
     }
 

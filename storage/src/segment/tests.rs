@@ -1,5 +1,6 @@
 mod ann;
 mod disk;
+mod text;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -663,6 +664,7 @@ fn forge(
         names::Part::Payload => Kind::Payload,
         names::Part::Tokens => Kind::Tokens,
         names::Part::Ann(_) => Kind::Ann,
+        names::Part::Text(_) => Kind::Text,
     };
     let folder = Path::new(ROOT).join(names::segment_dir(reference.id));
     let owner = (kind, &UUID, reference.id);

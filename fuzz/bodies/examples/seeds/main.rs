@@ -9,6 +9,7 @@
 mod foreign;
 mod indexes;
 mod stored;
+mod texts;
 
 use std::path::Path;
 
@@ -16,8 +17,9 @@ use std::path::Path;
 type Seeds = Vec<(String, Vec<u8>)>;
 
 fn main() {
-    let targets: [(&str, Seeds); 17] = [
+    let targets: [(&str, Seeds); 18] = [
         ("ann", indexes::indexes()),
+        ("text", texts::texts()),
         ("segment", stored::segments()),
         ("manifest", stored::manifests()),
         ("log", stored::logs()),
