@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use foretaste::lang::Filter;
-use foretaste::{RowVariance, Search};
+use foretaste::{Rerank, RowVariance, Search};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -22,6 +22,7 @@ pub struct Asked {
     pub deadline: Option<Duration>,
     pub budget: Option<u64>,
     pub query_variance: Option<RowVariance>,
+    pub stages: Vec<Rerank>,
 }
 
 impl Asked {
@@ -52,7 +53,7 @@ impl Asked {
         if let Some(variance) = self.query_variance {
             search = search.query_variance(variance);
         }
-        search
+        self.stages.into_iter().fold(search, Search::rerank)
     }
 }
 

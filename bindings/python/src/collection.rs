@@ -15,6 +15,7 @@ use crate::db::{Open, Slot};
 use crate::progress::Progress;
 use crate::record::Record;
 use crate::revisions::Revisions;
+use crate::stages::Stages;
 use crate::{errors, input, json, optimize};
 
 /// A collection of an open database: `db["name"]` gives one. May be used from several threads.
@@ -110,7 +111,7 @@ impl Collection {
     /// `Corrupt`.
     #[pyo3(signature = (
         q, k = 10, r#where = None, dims = None, ef = None, nprobe = None, target_recall = None, deadline_ms = None,
-        *, progressive = false, query_variance = None, budget = None
+        rerank = None, *, progressive = false, query_variance = None, budget = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     fn search<'py>(
@@ -124,11 +125,13 @@ impl Collection {
         nprobe: Option<usize>,
         target_recall: Option<f64>,
         deadline_ms: Option<f64>,
+        rerank: Option<&Bound<'py, PyAny>>,
         progressive: bool,
         query_variance: Option<&Bound<'py, PyAny>>,
         budget: Option<u64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let query = input::query(q)?;
+        let stages = Stages::new(rerank)?;
         let asked = Asked {
             k,
             filter: r#where.map(input::filter).transpose()?,
@@ -139,14 +142,18 @@ impl Collection {
             deadline: asked::deadline(deadline_ms)?,
             budget,
             query_variance: query_variance.map(asked::variance).transpose()?,
+            stages: stages.list,
         };
         let search = self.slot.with(py, |c| asked.of(c.search(query.as_slice().unwrap_or_default())))?;
         if progressive {
             let answer = py.detach(|| search.start());
-            let revisions = Revisions::new(errors::result(py, answer)?);
+            let revisions = Revisions::new(errors::result(py, answer)?, stages.raised);
             return Ok(Bound::new(py, revisions)?.into_any());
         }
         let hits = py.detach(|| search.run());
+        if let Some(raised) = stages.raised.as_ref().and_then(|raised| raised.get()) {
+            return Err(raised.clone_ref(py));
+        }
         Ok(Bound::new(py, Answer::new(errors::result(py, hits)?))?.into_any())
     }
 
@@ -154,10 +161,10 @@ impl Collection {
     ///
     /// Where there are fewer than `k` hits, the rest is -1 and inf. All ids found must be integers. `threads` are as many
     /// as the machine has when None. The other arguments are those of `search`, for each row; `deadline_ms` counts from when a
-    /// row's own search begins.
+    /// row's own search begins. A `Scorer` cannot be asked: it knows one query.
     #[pyo3(signature = (
         Q, k = 10, threads = None, r#where = None, dims = None, ef = None, nprobe = None, target_recall = None,
-        deadline_ms = None, *, query_variance = None, budget = None
+        deadline_ms = None, rerank = None, *, query_variance = None, budget = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     #[expect(non_snake_case, reason = "the argument's name in Python")]
@@ -173,10 +180,12 @@ impl Collection {
         nprobe: Option<usize>,
         target_recall: Option<f64>,
         deadline_ms: Option<f64>,
+        rerank: Option<&Bound<'py, PyAny>>,
         query_variance: Option<&Bound<'py, PyAny>>,
         budget: Option<u64>,
     ) -> PyResult<Arrays<'py>> {
         let queries = input::matrix(Q, "queries")?;
+        let stages = Stages::of_many(rerank)?;
         let asked = Asked {
             k,
             filter: r#where.map(input::filter).transpose()?,
@@ -187,6 +196,7 @@ impl Collection {
             deadline: asked::deadline(deadline_ms)?,
             budget,
             query_variance: query_variance.map(asked::variance).transpose()?,
+            stages: stages.list,
         };
         batch::search(py, &self.handle(py)?, &queries, k, threads, |search| asked.of(search))
     }

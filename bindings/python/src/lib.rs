@@ -18,6 +18,8 @@ mod optimize;
 mod progress;
 mod record;
 mod revisions;
+mod scorer;
+mod stages;
 
 use pyo3::prelude::*;
 
@@ -35,6 +37,10 @@ mod _native {
     use super::record::Record;
     #[pymodule_export]
     use super::revisions::{Revision, Revisions};
+    #[pymodule_export]
+    use super::scorer::Scorer;
+    #[pymodule_export]
+    use super::stages::{Csd, Gaussian, Levels, Mmr};
 
     use pyo3::prelude::*;
 

@@ -7,7 +7,7 @@
     reason = "the lock only tells whether a revision is being computed; nobody ever waits for it"
 )]
 
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
 
 use foretaste::Canceller;
 use numpy::PyArray1;
@@ -26,6 +26,8 @@ use crate::hits::{self, Hit};
 pub struct Revisions {
     answer: Mutex<foretaste::Answer>,
     canceller: Canceller,
+    /// What a scorer has raised that must come out.
+    raised: Option<Arc<OnceLock<PyErr>>>,
 }
 
 /// One state of an answer: the best ranked list so far.
@@ -33,9 +35,13 @@ pub struct Revisions {
 pub struct Revision(foretaste::Revision);
 
 impl Revisions {
-    /// Of an answer that was begun.
-    pub fn new(answer: foretaste::Answer) -> Revisions {
-        Revisions { canceller: answer.canceller(), answer: Mutex::new(answer) }
+    /// Of an answer that was begun; `raised` is that of its stages.
+    pub fn new(answer: foretaste::Answer, raised: Option<Arc<OnceLock<PyErr>>>) -> Revisions {
+        Revisions { canceller: answer.canceller(), answer: Mutex::new(answer), raised }
+    }
+
+    fn raised(&self) -> Option<&PyErr> {
+        self.raised.as_ref()?.get()
     }
 
     fn lock(&self) -> PyResult<MutexGuard<'_, foretaste::Answer>> {
@@ -57,7 +63,14 @@ impl Revisions {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Revision>> {
+        if self.raised().is_some() {
+            // It came out before: this is the end.
+            return Ok(None);
+        }
         let next = py.detach(|| self.lock().map(|mut answer| answer.next()))?;
+        if let Some(raised) = self.raised() {
+            return Err(raised.clone_ref(py));
+        }
         Ok(errors::result(py, next)?.map(Revision))
     }
 

@@ -15,6 +15,7 @@ Vectors: TypeAlias = npt.ArrayLike
 Where: TypeAlias = str | dict[str, Any]
 Payload: TypeAlias = dict[str, Any]
 Stage: TypeAlias = Literal["sketch", "beam", "refine", "exact", "rerank"]
+Measure: TypeAlias = Literal["wasserstein", "bhattacharyya", "expected_likelihood", "log_likelihood"]
 Stopped: TypeAlias = Literal["complete", "exhausted", "deadline", "budget", "cancelled", "scorer_failed"]
 
 class Bar(Protocol):
@@ -98,6 +99,7 @@ class Collection:
         nprobe: int | None = None,
         target_recall: float | None = None,
         deadline_ms: float | None = None,
+        rerank: Rerank | Sequence[Rerank] | None = None,
         *,
         progressive: Literal[False] = False,
         query_variance: npt.ArrayLike | None = None,
@@ -114,6 +116,7 @@ class Collection:
         nprobe: int | None = None,
         target_recall: float | None = None,
         deadline_ms: float | None = None,
+        rerank: Rerank | Sequence[Rerank] | None = None,
         *,
         progressive: Literal[True],
         query_variance: npt.ArrayLike | None = None,
@@ -130,6 +133,7 @@ class Collection:
         nprobe: int | None = None,
         target_recall: float | None = None,
         deadline_ms: float | None = None,
+        rerank: Rerank | Sequence[Rerank] | None = None,
         *,
         progressive: bool,
         query_variance: npt.ArrayLike | None = None,
@@ -146,6 +150,7 @@ class Collection:
         nprobe: int | None = None,
         target_recall: float | None = None,
         deadline_ms: float | None = None,
+        rerank: RerankMany | Sequence[RerankMany] | None = None,
         *,
         query_variance: npt.ArrayLike | None = None,
         budget: int | None = None,
@@ -263,3 +268,49 @@ class Revision:
     @property
     def problem(self) -> str | None: ...
     def __len__(self) -> int: ...
+
+class Levels:
+    def __init__(self, steps: Sequence[tuple[int, int]]) -> None: ...
+    @property
+    def steps(self) -> list[tuple[int, int]]: ...
+
+class Csd:
+    def __init__(self, weight: float = 1.0) -> None: ...
+    @property
+    def weight(self) -> float: ...
+
+class Gaussian:
+    def __init__(self, measure: Measure) -> None: ...
+    @property
+    def measure(self) -> Measure: ...
+
+class Mmr:
+    def __init__(self, lambda_: float, among: int | None = None) -> None: ...
+    @property
+    def lambda_(self) -> float: ...
+    @property
+    def among(self) -> int | None: ...
+
+class Scorer:
+    def __init__(
+        self,
+        fn: Callable[[list[Any]], npt.ArrayLike],
+        budget: int = 200,
+        mode: Literal["adaptive", "retrieve"] = "adaptive",
+        batch: int = 32,
+        version: None = None,
+    ) -> None: ...
+    @property
+    def fn(self) -> Callable[[list[Any]], npt.ArrayLike]: ...
+    @property
+    def budget(self) -> int: ...
+    @property
+    def mode(self) -> Literal["adaptive", "retrieve"]: ...
+    @property
+    def batch(self) -> int: ...
+    @property
+    def version(self) -> None: ...
+
+# The stages that search_batch takes, and all of them.
+RerankMany: TypeAlias = Levels | Csd | Gaussian | Mmr
+Rerank: TypeAlias = RerankMany | Scorer

@@ -1,0 +1,185 @@
+//! Stages behind a search as small Python classes, and the argument `rerank`.
+//!
+//! Reads from: Python's arguments. Writes to: `foretaste::Rerank`. Never: a ranking of its own.
+
+use std::sync::{Arc, OnceLock};
+
+use foretaste::{Measure, Rerank};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
+
+use crate::json;
+use crate::scorer::Scorer;
+
+/// A schedule of levels: the search compares the first numbers and keeps so many rows, each further step compares these by more
+/// numbers and keeps fewer.
+///
+/// `steps` are pairs of (dimensions, rows kept), dimensions ascending; each is the length of a level of the collection. The first
+/// is the search itself, whatever `dims` says. Kusupati et al., "Matryoshka Representation Learning" (NeurIPS 2022).
+///
+///     docs.search(q, rerank=ft.Levels([(64, 200), (384, 50)]))
+#[pyclass(frozen, module = "foretaste")]
+pub struct Levels {
+    #[pyo3(get)]
+    steps: Vec<(usize, usize)>,
+}
+
+/// Ranks by the squared distance and `weight` times the row's total variance: the closed-form sampled distance of PCME++ (Chun,
+/// ICLR 2024, arXiv 2305.18171), without what the query's variance adds to all rows alike.
+///
+/// As the first stage it is part of the search itself. For collections with variances, by cosine or l2. 1 is the published weight;
+/// 0 ranks by the means alone.
+#[pyclass(frozen, module = "foretaste")]
+pub struct Csd {
+    #[pyo3(get)]
+    weight: f64,
+}
+
+/// Ranks by another distance between normal distributions: "wasserstein", "bhattacharyya", "expected_likelihood" or
+/// "log_likelihood". Rows are read in the order of their means until a bound says that no later one can be among the nearest.
+///
+/// For collections with variances, by cosine or l2. The variances of the query are `query_variance` of the search.
+#[pyclass(frozen, module = "foretaste")]
+pub struct Gaussian {
+    #[pyo3(get)]
+    measure: String,
+    kind: Measure,
+}
+
+/// Orders by nearness and by difference from what stands before (maximal marginal relevance; Carbonell and Goldstein, 1998).
+///
+/// With `lambda_` 1 the order stays, with 0 only difference counts. It chooses from the `among` best rows: four times as many as are
+/// wanted when None.
+#[pyclass(frozen, module = "foretaste")]
+pub struct Mmr {
+    #[pyo3(get)]
+    lambda_: f64,
+    #[pyo3(get)]
+    among: Option<usize>,
+}
+
+/// The stages of one search.
+#[derive(Default)]
+pub struct Stages {
+    pub list: Vec<Rerank>,
+    /// What a scorer has raised that ends the program rather than the reranking; `None` when no stage is a scorer.
+    pub raised: Option<Arc<OnceLock<PyErr>>>,
+}
+
+impl Stages {
+    /// From the argument `rerank`: a stage, or a list of them.
+    pub fn new(rerank: Option<&Bound<'_, PyAny>>) -> PyResult<Stages> {
+        let mut stages = Stages::default();
+        let Some(rerank) = rerank else { return Ok(stages) };
+        if rerank.is_instance_of::<PyList>() || rerank.is_instance_of::<PyTuple>() {
+            for stage in rerank.try_iter()? {
+                stages.add(&stage?)?;
+            }
+        } else {
+            stages.add(rerank)?;
+        }
+        Ok(stages)
+    }
+
+    /// The same for `search_batch`, where nothing tells a scorer which query it is asked about.
+    pub fn of_many(rerank: Option<&Bound<'_, PyAny>>) -> PyResult<Stages> {
+        let stages = Stages::new(rerank)?;
+        if stages.raised.is_some() {
+            let why =
+                "a Scorer scores the rows of one query; search_batch takes the other stages, search takes it";
+            return Err(PyValueError::new_err(why));
+        }
+        Ok(stages)
+    }
+
+    fn add(&mut self, stage: &Bound<'_, PyAny>) -> PyResult<()> {
+        let stage = if let Ok(levels) = stage.cast::<Levels>() {
+            foretaste::Levels::new(levels.get().steps.iter().copied()).into()
+        } else if let Ok(csd) = stage.cast::<Csd>() {
+            foretaste::Csd::new(csd.get().weight).into()
+        } else if let Ok(gaussian) = stage.cast::<Gaussian>() {
+            foretaste::Gaussian::new(gaussian.get().kind).into()
+        } else if let Ok(mmr) = stage.cast::<Mmr>() {
+            let (lambda, among) = (mmr.get().lambda_, mmr.get().among);
+            let mmr = foretaste::Mmr::new(lambda);
+            among.map_or(mmr, |rows| mmr.among(rows)).into()
+        } else if let Ok(scorer) = stage.cast::<Scorer>() {
+            let raised = self.raised.get_or_insert_default();
+            scorer.get().stage(stage.py(), Arc::clone(raised)).into()
+        } else {
+            return Err(PyTypeError::new_err(format!(
+                "rerank is a stage, or a list of stages: Levels, Csd, Gaussian, Mmr, Scorer; not a {}",
+                json::type_name(stage)
+            )));
+        };
+        self.list.push(stage);
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl Levels {
+    #[new]
+    fn new(steps: Vec<(usize, usize)>) -> Levels {
+        Levels { steps }
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Levels({:?})", self.steps)
+    }
+}
+
+#[pymethods]
+impl Csd {
+    #[new]
+    #[pyo3(signature = (weight = 1.0))]
+    fn new(weight: f64) -> Csd {
+        Csd { weight }
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Csd(weight={:?})", self.weight)
+    }
+}
+
+#[pymethods]
+impl Gaussian {
+    #[new]
+    fn new(measure: String) -> PyResult<Gaussian> {
+        let kind = match measure.as_str() {
+            "wasserstein" => Measure::Wasserstein,
+            "bhattacharyya" => Measure::Bhattacharyya,
+            "expected_likelihood" => Measure::ExpectedLikelihood,
+            "log_likelihood" => Measure::LogLikelihood,
+            _ => {
+                return Err(PyValueError::new_err(format!(
+                    "measure is one of \"wasserstein\", \"bhattacharyya\", \"expected_likelihood\" and \"log_likelihood\", not \
+                     {measure:?}"
+                )));
+            }
+        };
+        Ok(Gaussian { measure, kind })
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Gaussian({:?})", self.measure)
+    }
+}
+
+#[pymethods]
+impl Mmr {
+    #[new]
+    #[pyo3(signature = (lambda_, among = None))]
+    fn new(lambda_: f64, among: Option<usize>) -> PyResult<Mmr> {
+        if !(0.0..=1.0).contains(&lambda_) {
+            return Err(PyValueError::new_err(format!("lambda_ is a number from 0 to 1, not {lambda_}")));
+        }
+        Ok(Mmr { lambda_, among })
+    }
+
+    fn __repr__(&self) -> String {
+        let among = self.among.map_or(String::new(), |rows| format!(", among={rows}"));
+        format!("Mmr({:?}{among})", self.lambda_)
+    }
+}
