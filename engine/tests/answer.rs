@@ -2,20 +2,20 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "common/random.rs"]
-mod random;
+mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use common::random::Random;
 use foretaste::{
     Answer, Collection, Csd, Database, Element, Fuse, Fusion, Gaussian, Hit, Hits, HnswParams, IvfParams,
     Key, Levels, Measure, Metric, Mmr, Revision, RowVariance, Schema, Scored, Search, Spec, Stage,
     StoppedBecause, Variance,
 };
 use foretaste_storage::vfs::mem::MemVfs;
-use random::Random;
+
 use serde_json::json;
 
 const DIMS: usize = 32;

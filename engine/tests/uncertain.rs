@@ -2,18 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "common/random.rs"]
-mod random;
+mod common;
 
 use std::sync::Arc;
 
+use common::random::Random;
 use foretaste::{
     Collection, Csd, Database, Element, Gaussian, Hits, HnswParams, IvfParams, Key, Levels, Measure, Metric,
     Mmr, RowVariance, Schema, Spec, Variance,
 };
 use foretaste_query::rerank::gaussian::{self, csd};
 use foretaste_storage::vfs::mem::MemVfs;
-use random::Random;
 
 const DIMS: usize = 24;
 
