@@ -9,11 +9,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use foretaste_query::index::trust::{Trust, calibrate};
+use foretaste_query::index::trust::calibrate;
 use foretaste_query::index::{HeldOut, Stage, Task};
 use foretaste_storage::names::{self, Part};
 use foretaste_storage::sealed::FileRef;
-use foretaste_storage::segment::{AnnNote, SegmentRef, write_ann};
+use foretaste_storage::segment::{AnnNote, SegmentRef, write_ann, write_trust};
 use foretaste_storage::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering};
 
 use crate::core::{Core, Upkeep};
@@ -122,7 +122,7 @@ pub(crate) fn settle(
         Due::Text => build_text(core, collection, source, progress),
         Due::Drop => {
             let without = |old: &SegmentRef| old.with_ann(None);
-            let done = attach(core, &mut core.upkeep.lock(), collection, source, None, &without)?;
+            let done = attach(core, &mut core.upkeep.lock(), collection, source, &without)?;
             Ok(if done { Outcome::Done } else { Outcome::Replaced })
         }
     }
@@ -178,9 +178,11 @@ fn build(
     };
     // Its memory is not needed beside the file's.
     drop(built);
-    let trust = measure(core, &state, source, &file, &held_out, &told);
-    let with = |old: &SegmentRef| old.with_ann(Some(file.clone()));
-    put_in_place(core, collection, source, (Part::Ann(number), trust), &with)
+    let trust = measure(core, &state, source, (number, &file), &held_out, &told);
+    // Where it could not be measured or written, the index is put in place without.
+    let trust = trust.unwrap_or_default();
+    let with = |old: &SegmentRef| old.with_ann(Some(file.clone())).with_trust(trust.clone());
+    put_in_place(core, collection, source, &[Part::Ann(number), Part::Trust(number)], &with)
 }
 
 /// Writes and publishes the full-text index of the segment; the caller has the turn.
@@ -202,27 +204,26 @@ fn build_text(
         built => built?,
     };
     let with = |old: &SegmentRef| old.with_text(file.clone());
-    put_in_place(core, collection, source, (Part::Text(number), Ok(None)), &with)
+    put_in_place(core, collection, source, &[Part::Text(number)], &with)
 }
 
-/// Publishes the segment with a file that was written as `part`, or removes the file.
+/// Publishes the segment with files that were written as `parts`, or removes them.
 fn put_in_place(
     core: &Core,
     collection: &CollectionCore,
     source: &Arc<Source>,
-    (part, trust): (Part, Result<Option<Trust>>),
+    parts: &[Part],
     with: &dyn Fn(&SegmentRef) -> SegmentRef,
 ) -> Result<Outcome> {
     let writer = core.writer("build an index")?;
     let mut upkeep = core.upkeep.lock();
-    let attached = trust.and_then(|trust| {
-        writer.check_poison()?;
-        attach(core, &mut upkeep, collection, source, trust, with)
-    });
+    let attached = writer.check_poison().and_then(|()| attach(core, &mut upkeep, collection, source, with));
     // A generation whose publication failed may name the file; then it stays.
     if !matches!(attached, Ok(true)) && writer.check_poison().is_ok() {
         let folder = core.root.join(names::segment_dir(source.segment.id()));
-        let _ = core.vfs.remove_file(&folder.join(part.name()));
+        for part in parts {
+            let _ = core.vfs.remove_file(&folder.join(part.name()));
+        }
     }
     Ok(if attached? { Outcome::Done } else { Outcome::Replaced })
 }
@@ -243,15 +244,16 @@ fn write(
     })
 }
 
-/// How far answers of the index in `file`, which no generation names yet, can be trusted. `None` when it is not known.
+/// Measures how far answers of an index can be trusted, whose file no generation names yet, and writes that beside it. `None` when it
+/// is not known.
 fn measure(
     core: &Core,
     state: &State,
     source: &Source,
-    file: &FileRef,
+    (number, file): (u64, &FileRef),
     held_out: &HeldOut,
     progress: &(dyn Fn(Stage, f64) -> bool + Sync),
-) -> Result<Option<Trust>> {
+) -> Result<Option<FileRef>> {
     let reference = source.segment.reference().with_ann(Some(file.clone()));
     let segment = open_segment(core, &reference, state.layout())?;
     let (index, health) = index::open(&segment, state.schema.metric);
@@ -261,7 +263,12 @@ fn measure(
     let Some(index) = index else { return Ok(None) };
     let rows = ScanRows::Segment(&segment, state.layout());
     let told = |part| progress(Stage::Measure, part);
-    Ok(calibrate(&index, &rows, state.schema.metric, held_out, core.options.threads(), &told)?)
+    let threads = core.options.threads();
+    let Some(trust) = calibrate(&index, &rows, state.schema.metric, held_out, threads, &told)? else {
+        return Ok(None);
+    };
+    let (vfs, id, of) = (&*core.vfs, segment.id(), (number, segment.rows()));
+    Ok(Some(write_trust(vfs, &core.root, &core.uuid, id, of, &trust.encode()?)?))
 }
 
 /// The state's own account of a source's segment, if it shows it still: not merged, not cut, not dropped.
@@ -275,7 +282,6 @@ fn attach(
     upkeep: &mut Upkeep,
     collection: &CollectionCore,
     source: &Source,
-    trust: Option<Trust>,
     with: &dyn Fn(&SegmentRef) -> SegmentRef,
 ) -> Result<bool> {
     let state = collection.state();
@@ -295,9 +301,6 @@ fn attach(
         && let Some(e) = texts.damage()
     {
         return Err(e.clone());
-    }
-    if let Some(trust) = trust {
-        let _ = health.trust.set(trust);
     }
     publish(core, upkeep, false, |record| {
         let entries = record.collections.iter_mut().filter(|c| c.id == collection.id);

@@ -4,12 +4,14 @@
 //! Reads from: `schema`, a segment's `ann.N`. Writes to: nothing.
 //! Never: an error that keeps the segment's rows from being read; an index is derived from them.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use foretaste_query::index::trust::Trust;
 use foretaste_query::index::{HnswParams, Index, RotationKind, Spec};
 use foretaste_query::metric::Metric;
 use foretaste_storage::codec::{check, meta};
+use foretaste_storage::names::Part;
 use foretaste_storage::segment::Segment;
 
 use crate::error::{Error, Result};
@@ -54,11 +56,21 @@ pub(crate) enum Due {
 pub(crate) fn open(segment: &Segment, metric: Metric) -> (Option<Arc<Index>>, Health) {
     let opened = segment.ann().and_then(|ann| match ann {
         None => Ok(None),
-        Some(ann) => Index::open(&ann.sections, segment.rows(), metric).map(|i| Some((i, ann.note.built_as))),
+        Some(ann) => Index::open(&ann.sections, segment.rows(), metric)
+            .map(|index| Some((index, ann.note.number, ann.note.built_as))),
     });
     match opened {
         Ok(None) => (None, Health::default()),
-        Ok(Some((index, built_as))) => (Some(Arc::new(index)), Health { built_as, ..Health::default() }),
+        Ok(Some((index, number, built_as))) => {
+            let health = Health { built_as, ..Health::default() };
+            // Without a table, or with a damaged one, nothing is known of the index, which is as good; `check` names the damage.
+            let name = Part::Trust(number).name();
+            let table = segment.trust(number).ok().flatten();
+            if let Some(trust) = table.and_then(|table| Trust::decode(&table, Path::new(&name)).ok()) {
+                let _ = health.trust.set(trust);
+            }
+            (Some(Arc::new(index)), health)
+        }
         Err(e) => (None, Health { damage: Arc::new(OnceLock::from(Error::from(e))), ..Health::default() }),
     }
 }

@@ -186,11 +186,12 @@ impl Repair<'_> {
         let Ok(segment) = self.open(&entry.segment, schema) else { return Ok(()) };
         let (mut vectors, mut words): (Vec<Error>, Vec<Error>) = (Vec::new(), Vec::new());
         segment.verify_ann(&mut |e| vectors.push(e.into()));
+        segment.verify_trust(&mut |e| vectors.push(e.into()));
         vectors.extend(index::open(&segment, schema.metric).1.damage.get().cloned());
         segment.verify_text(&mut |e| words.push(e.into()));
         text::verify(&segment, &mut |e| words.push(e));
         let id = entry.segment.id;
-        let is_ann: fn(Part) -> bool = |part| matches!(part, Part::Ann(_));
+        let is_ann: fn(Part) -> bool = |part| matches!(part, Part::Ann(_) | Part::Trust(_));
         let is_text: fn(Part) -> bool = |part| matches!(part, Part::Text(_));
         for (damage, what, is) in [(vectors, "search index", is_ann), (words, "full-text index", is_text)] {
             let Some(first) = damage.first() else { continue };

@@ -20,7 +20,7 @@ use crate::request::{self, MAX_K};
 use crate::snapshot::Snapshot;
 use crate::state::Place;
 
-pub(crate) use answer::{Ranked, ranked};
+pub(crate) use answer::{Ranked, declared, ranked};
 pub(crate) use build::{Target, build, write};
 pub(crate) use gather::{FreshTexts, path};
 pub(crate) use sealed::{SealedTexts, verify};
@@ -161,7 +161,7 @@ impl TextSearch {
         let plan = TextPlan::new(&self.snapshot, self.k, self.bm25, self.filter)?;
         let (ranked, work) = ranked(&self.snapshot, &self.field, &self.query, &plan, cancel)?;
         let snapshot = &self.snapshot;
-        let hit = |Ranked { id, place, score }| TextHit { id, score, snapshot: snapshot.clone(), place };
+        let hit = |Ranked { id, place, score, .. }| TextHit { id, score, snapshot: snapshot.clone(), place };
         let cost =
             TextCost { rows_scored: work.scored, rows_refused: work.refused, elapsed: started.elapsed() };
         Ok(TextHits { hits: ranked.into_iter().map(hit).collect(), cost })

@@ -522,3 +522,60 @@ fn fused_lists_are_what_the_functions_make_of_single_searches() {
     );
     assert!(refused(Fuse::new(Fusion::Borda).vector(&[1.0], 1.0)));
 }
+
+#[test]
+fn what_was_measured_of_an_index_is_there_after_opening_again_and_damage_of_it_costs_only_itself() {
+    use foretaste_storage::vfs::Vfs;
+
+    let disk = Arc::new(MemVfs::new());
+    let open =
+        || Database::options().disk(Arc::clone(&disk) as Arc<dyn Vfs>).background(false).open("d").unwrap();
+    let mut random = Random::new(4);
+    let centres = centres(&mut random);
+    let (said, query);
+    {
+        let db = open();
+        let col = db.create_collection("c", Schema::new(DIMS, Metric::L2)).unwrap();
+        let mut batch = col.batch();
+        (0..2600).for_each(|id| {
+            batch.upsert(id, &row(&mut random, &centres));
+        });
+        batch.commit().unwrap();
+        col.optimize(HNSW, |_| true).unwrap();
+        query = row(&mut random, &centres);
+        said = col.search(&query).ef(60).run().unwrap().estimated_recall;
+        assert!(said.is_some());
+    }
+    let file = {
+        let db = open();
+        let hits = db.collection("c").unwrap().search(&query).ef(60).run().unwrap();
+        assert_eq!(hits.estimated_recall, said);
+        let folders = disk.read_dir("d/seg".as_ref()).unwrap();
+        let folder = std::path::Path::new("d/seg").join(&folders[0]);
+        let name = disk.read_dir(&folder).unwrap().into_iter().find(|name| name.starts_with("trust."));
+        folder.join(name.unwrap())
+    };
+    let mut bytes = disk.read_file(&file).unwrap();
+    let half = bytes.len() / 2;
+    bytes[half..half + 8].fill(0xff);
+    disk.write_file(&file, &bytes).unwrap();
+    let db = open();
+    let col = db.collection("c").unwrap();
+    let hits = col.search(&query).ef(60).run().unwrap();
+    assert_eq!((hits.len(), hits.estimated_recall), (10, None), "nothing is known, and the index is as good");
+    assert!(hits.plan.iter().any(|d| matches!(d.way, foretaste::Way::Index { .. })));
+    drop((col, db));
+    let options = Database::options().disk(Arc::clone(&disk) as Arc<dyn Vfs>).background(false);
+    let root = std::path::Path::new("d");
+    let named = |path: &std::path::Path| {
+        let report = foretaste::check(root, &options, &mut |_, _| true).unwrap();
+        report.damage.iter().any(|damage| damage.file.to_string_lossy().contains(&*path.to_string_lossy()))
+    };
+    assert!(named(file.file_name().unwrap().as_ref()), "check names it");
+    foretaste::repair(root, &options, &mut |_| ()).unwrap();
+    assert!(!named("trust.".as_ref()));
+    let db = open();
+    let col = db.collection("c").unwrap();
+    col.optimize(HNSW, |_| true).unwrap();
+    assert_eq!(col.search(&query).ef(60).run().unwrap().estimated_recall, said, "measured again");
+}

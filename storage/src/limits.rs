@@ -57,6 +57,8 @@ pub const WORDS: u64 = u32::MAX as u64;
 pub const QUERY_WORDS: u64 = 1024;
 /// Largest metadata record (bincode), in bytes.
 pub const RECORD_BYTES: u64 = 256 << 20;
+/// Bytes of a table of how far a search index can be trusted.
+pub const TRUST_BYTES: u64 = 1 << 20;
 /// Longest section that is written, in bytes: as many as a file may have are less than [`DATABASE_BYTES`].
 pub const SECTION_BYTES: u64 = 1 << 50;
 /// Largest number of a generation, segment, log, search index or operation that is read from a file. Counting to it takes longer than

@@ -26,6 +26,7 @@ pub const TOKENS: &str = "tokens";
 const PLANE: &str = "plane.";
 const VARIANCE: &str = "variance.";
 const ANN: &str = "ann.";
+const TRUST: &str = "trust.";
 const TEXT: &str = "text.";
 
 /// What a file in a segment's folder is.
@@ -45,6 +46,8 @@ pub enum Part {
     Ann(u64),
     /// `text.N`: full-text index number N.
     Text(u64),
+    /// `trust.N`: how far search index number N can be trusted.
+    Trust(u64),
 }
 
 impl Part {
@@ -58,6 +61,7 @@ impl Part {
             Part::Tokens => TOKENS.to_string(),
             Part::Ann(number) => format!("{ANN}{number}"),
             Part::Text(number) => format!("{TEXT}{number}"),
+            Part::Trust(number) => format!("{TRUST}{number}"),
         }
     }
 
@@ -72,6 +76,7 @@ impl Part {
                 (VARIANCE, level) => Part::Variance(level.parse().ok()?),
                 (ANN, number) => Part::Ann(number.parse().ok().filter(|n| *n <= limits::NUMBER)?),
                 (TEXT, number) => Part::Text(number.parse().ok().filter(|n| *n <= limits::NUMBER)?),
+                (TRUST, number) => Part::Trust(number.parse().ok().filter(|n| *n <= limits::NUMBER)?),
                 _ => return None,
             },
         };
@@ -153,7 +158,7 @@ mod tests {
             assert_eq!(Part::parse(&part.name()), Some(part));
         }
         for number in [0, 7, 1_000_000, limits::NUMBER] {
-            for part in [Part::Ann(number), Part::Text(number)] {
+            for part in [Part::Ann(number), Part::Text(number), Part::Trust(number)] {
                 assert_eq!(Part::parse(&part.name()), Some(part));
             }
         }

@@ -72,7 +72,7 @@ fn sizes(state: &State, seq: u64) -> Vec<Size> {
         rows: u64::from(s.segment.rows()),
         dead: s.dead.at(seq).len(),
         // A search index is not merged but built anew.
-        bytes: s.segment.reference().bytes(|part| !matches!(part, Part::Ann(_))),
+        bytes: s.segment.reference().bytes(|part| !matches!(part, Part::Ann(_) | Part::Trust(_))),
     };
     state.segments.iter().map(size).collect()
 }

@@ -1,4 +1,4 @@
-//! Several ranked lists made one: the search's own, those of other query vectors.
+//! Several ranked lists made one: the search's own, those of other query vectors, those of full-text searches.
 //!
 //! Each list is found by an ordinary search with the same filter; after each the fused list is shown as it is then.
 //!
@@ -9,13 +9,15 @@ use std::collections::HashMap;
 use foretaste_query::index::RowRef;
 use foretaste_query::metric::Metric;
 use foretaste_query::rerank::fuse::{self, List as Ranking, Scale};
+use foretaste_query::text::Bm25;
 
 use crate::answer::Stage;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::request::MAX_K;
 use crate::rerank::{List, Refine, Step, bad};
 use crate::schema::Schema;
 use crate::session::{Ground, Halt, Row};
+use crate::text::{self, Ranked, TextPlan};
 use crate::validate;
 
 /// How ranked lists become one.
@@ -44,7 +46,7 @@ pub enum Fusion {
     },
 }
 
-/// Fuses the search's list with those of other query vectors.
+/// Fuses the search's list with those of other query vectors and of full-text searches.
 ///
 /// ```
 /// # use foretaste::{Database, Metric, Schema};
@@ -80,6 +82,7 @@ struct Other {
 #[derive(Debug, Clone, PartialEq)]
 enum From {
     Vector(Vec<f32>),
+    Text { field: String, words: String },
 }
 
 impl Fuse {
@@ -97,6 +100,13 @@ impl Fuse {
     /// One more list: the rows nearest to another query vector.
     pub fn vector(mut self, vector: &[f32], weight: f64) -> Fuse {
         self.others.push(Other { from: From::Vector(vector.to_vec()), weight });
+        self
+    }
+
+    /// One more list: the best rows by BM25 of the words in a full-text field; see [`Schema::text`].
+    pub fn text(mut self, field: &str, words: &str, weight: f64) -> Fuse {
+        let (field, words) = (field.to_string(), words.to_string());
+        self.others.push(Other { from: From::Text { field, words }, weight });
         self
     }
 
@@ -124,10 +134,10 @@ impl Fuse {
         if self.fusion == Fusion::MinMax && schema.metric() != Metric::Cosine {
             return Err(bad("only a cosine has a least score; use `ZScore`, or ranks".into()));
         }
-        for Other { from: From::Vector(vector), .. } in &self.others {
-            validate::query(schema, vector, schema.dim())?;
-        }
-        Ok(())
+        self.others.iter().try_for_each(|other| match &other.from {
+            From::Vector(vector) => validate::query(schema, vector, schema.dim()),
+            From::Text { field, .. } => text::declared(schema, field).map(|_| ()),
+        })
     }
 
     pub(super) fn keep(&self, k: usize) -> usize {
@@ -173,9 +183,7 @@ impl Refine for Work {
         if self.lists.is_empty() {
             self.add(list.rows.clone(), self.fuse.weight, ground)?;
         }
-        let Some(Other { from: From::Vector(vector), weight }) =
-            self.fuse.others.get(self.lists.len() - 1).cloned()
-        else {
+        let Some(Other { from, weight }) = self.fuse.others.get(self.lists.len() - 1).cloned() else {
             self.place(list);
             return Ok(Step::Done);
         };
@@ -183,10 +191,35 @@ impl Refine for Work {
         request.k = self.fuse.keep(request.k);
         request.keep = request.k;
         request.stages.clear();
-        let query = request.query(&vector, &ground.snapshot.state.schema);
-        let (rows, cost) = ground.nearest(&query, &request, halt)?;
-        list.spent.add(&cost);
-        self.add(rows, weight, ground)?;
+        match from {
+            From::Vector(vector) => {
+                let query = request.query(&vector, &ground.snapshot.state.schema);
+                let (rows, cost) = ground.nearest(&query, &request, halt)?;
+                list.spent.add(&cost);
+                self.add(rows, weight, ground)?;
+            }
+            From::Text { field, words } => {
+                let plan = TextPlan { k: request.k, bm25: Bm25::default(), filter: request.filter };
+                let ranked = text::ranked(ground.snapshot, &field, &words, &plan, &|| halt.asked());
+                let ranked = match ranked {
+                    // The lists so far are whole.
+                    Err(Error::Cancelled) => return Ok(Step::Done),
+                    ranked => ranked?.0,
+                };
+                let row = |found: &Ranked| Row {
+                    row: found.row,
+                    distance: f64::NAN,
+                    score: found.score,
+                    error: 0.0,
+                    stage: Stage::Rerank,
+                };
+                self.add(ranked.iter().map(row).collect(), weight, ground)?;
+                // BM25 of a row without any of the words.
+                if let Some(list) = self.lists.last_mut() {
+                    list.2 = 0.0;
+                }
+            }
+        }
         self.place(list);
         Ok(if self.lists.len() > self.fuse.others.len() { Step::Done } else { Step::More })
     }

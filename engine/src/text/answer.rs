@@ -32,6 +32,8 @@ const ASKED: u64 = 4;
 #[derive(Debug, Clone)]
 pub(crate) struct Ranked {
     pub id: Key,
+    /// Among the units of its snapshot.
+    pub row: RowRef,
     pub place: Place,
     pub score: f64,
 }
@@ -80,7 +82,8 @@ pub(crate) fn ranked(
     }
 }
 
-fn declared<'s>(schema: &'s Schema, name: &str) -> Result<&'s TextField> {
+/// The full-text field of this name.
+pub(crate) fn declared<'s>(schema: &'s Schema, name: &str) -> Result<&'s TextField> {
     let same = |field: &&TextField| {
         field.path == name
             || gather::path(field).is_ok_and(|path| Some(path) == fields::column_path(name).ok())
@@ -129,7 +132,7 @@ impl Run<'_> {
         }
         let ranked = top.into_sorted().into_iter().filter_map(|kept| {
             let unit = self.units.get(kept.item.source as usize)?;
-            Some(Ranked { id: kept.key, place: unit.place(kept.item.row), score: kept.score })
+            Some(Ranked { id: kept.key, row: kept.item, place: unit.place(kept.item.row), score: kept.score })
         });
         Ok((ranked.collect(), work))
     }

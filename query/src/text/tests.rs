@@ -64,7 +64,7 @@ impl Corpus {
     }
 
     fn is_refused(&self, part: usize, row: u32) -> bool {
-        self.refused > 0 && self.key(part, row) % u64::from(self.refused) == 0
+        self.refused > 0 && self.key(part, row).is_multiple_of(u64::from(self.refused))
     }
 
     /// Every live row that has a word, scored by the formula.

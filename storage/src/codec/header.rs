@@ -57,6 +57,8 @@ pub enum Kind {
     Tokens = 9,
     /// A full-text index over a segment's documents.
     Text = 10,
+    /// How far a search index can be trusted.
+    Trust = 11,
 }
 
 /// The decoded header.

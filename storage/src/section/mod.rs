@@ -96,6 +96,8 @@ pub enum SectionKind {
     AnnLayers = 37,
     /// The codes of single rows.
     AnnRows = 38,
+    /// How far a search index can be trusted.
+    Trust = 39,
     /// What a full-text index is, and its sizes.
     TextHead = 48,
     /// How many words each row has.

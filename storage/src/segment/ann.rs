@@ -103,9 +103,9 @@ impl SegmentRef {
         })
     }
 
-    /// The same segment with this search index and no other.
+    /// The same segment with this search index and no other, and no table of confidence.
     pub fn with_ann(&self, file: Option<FileRef>) -> SegmentRef {
-        self.with(|part| matches!(part, Part::Ann(_)), file)
+        self.with(|part| matches!(part, Part::Ann(_) | Part::Trust(_)), file)
     }
 
     /// Length in bytes of its files that are such parts; names of no part count as the rows' own.

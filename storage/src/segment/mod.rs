@@ -24,6 +24,7 @@ mod folder;
 mod open;
 mod read;
 mod text;
+mod trust;
 mod verify;
 mod write;
 
@@ -32,6 +33,7 @@ pub use derived::Sink;
 pub(crate) use folder::Folder;
 pub use open::Segment;
 pub use text::{TextNote, TextSection, write_text};
+pub use trust::write_trust;
 pub use write::write;
 
 use crate::layout::Layout;

@@ -665,6 +665,7 @@ fn forge(
         names::Part::Tokens => Kind::Tokens,
         names::Part::Ann(_) => Kind::Ann,
         names::Part::Text(_) => Kind::Text,
+        names::Part::Trust(_) => Kind::Trust,
     };
     let folder = Path::new(ROOT).join(names::segment_dir(reference.id));
     let owner = (kind, &UUID, reference.id);

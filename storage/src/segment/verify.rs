@@ -37,6 +37,7 @@ impl Segment {
         }
         let mut variances_whole = true;
         self.verify_ann(damaged);
+        self.verify_trust(damaged);
         self.verify_text(damaged);
         for file in &self.reference().files {
             let part = Part::parse(&file.name);
@@ -72,7 +73,7 @@ impl Segment {
         damaged: &mut dyn FnMut(Error),
     ) -> Result<()> {
         let kind = match part {
-            Some(Part::Index | Part::Ann(_) | Part::Text(_)) => return Ok(()),
+            Some(Part::Index | Part::Ann(_) | Part::Text(_) | Part::Trust(_)) => return Ok(()),
             Some(Part::Plane(level)) => {
                 if let Some(plane) = self.plane(level)? {
                     plane.verify(damaged);

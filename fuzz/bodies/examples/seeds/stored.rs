@@ -133,7 +133,7 @@ pub fn segments() -> Seeds {
                 Part::Plane(level) => 2 + level as u8,
                 Part::Variance(level) => 18 + level as u8,
                 Part::Tokens => 35,
-                Part::Ann(_) | Part::Text(_) => unreachable!("no index was built"),
+                Part::Ann(_) | Part::Text(_) | Part::Trust(_) => unreachable!("no index was built"),
             };
             if tag == 0 {
                 let owner = (Kind::Index, &UUID, 1);
