@@ -6,7 +6,10 @@
 mod data;
 mod measure;
 mod plot;
+pub mod progressive;
 mod report;
+mod system;
+mod truth;
 
 use std::path::Path;
 use std::time::Instant;
@@ -19,8 +22,11 @@ use crate::interrupt;
 use crate::output::{Failure, Outcome, Output, count, say};
 use crate::progress::Progress;
 use data::DataSet;
-use measure::{Asked, Truth};
+use measure::Asked;
+use plot::Speeds;
+use progressive::draw::Courses;
 use report::{Curve, Indexed, Report};
+use truth::Truth;
 
 const COLLECTION: &str = "bench";
 /// Efforts of a sweep when none are given.
@@ -48,6 +54,10 @@ pub fn run(args: &Bench, out: &mut Output) -> Outcome {
         for dims in levels(args, data.dim) {
             for k in &args.k {
                 let asked = Asked { k: *k as usize, dims, filter: args.filter.as_deref(), index: *index };
+                if args.progressive {
+                    report.progressive.push(progressive::sweep(args, &data, &truth, asked, &place)?);
+                    continue;
+                }
                 let (curve, resident) = sweep(args, &data, &truth, asked, &place)?;
                 report.curves.push(curve);
                 if let Some(built) = report.indexes.last_mut() {
@@ -57,7 +67,11 @@ pub fn run(args: &Bench, out: &mut Output) -> Outcome {
         }
     }
     if let Some(plot) = &args.plot {
-        plot::draw(plot, &report)?;
+        if args.progressive {
+            plot::draw(plot, &Courses(&report))?;
+        } else {
+            plot::draw(plot, &Speeds(&report))?;
+        }
         say(format!("drew {}", plot.display()));
     }
     if let Some(file) = &args.out {
@@ -116,7 +130,7 @@ fn filtered(args: &Bench, data: &DataSet, place: &Path) -> Outcome<Truth> {
     let mut truth = Truth::default();
     for query in 0..data.queries() {
         let hits = asked.search(&collection, data.query(query), 0)?;
-        truth.add(hits.iter().map(|hit| (measure::row(&hit.id), hit.distance)));
+        truth.add(hits.iter().map(|hit| (truth::row(&hit.id), hit.distance)));
         progress.show(query as u64 + 1, Some(data.queries() as u64), None);
     }
     Ok(truth)
@@ -135,9 +149,9 @@ fn build(args: &Bench, index: IndexKind, place: &Path) -> Outcome<Indexed> {
     let bytes_disk = own.map_or(0, |c| c.bytes_live + c.bytes_dead);
     drop(collection);
     database.close()?;
-    let before = measure::resident();
+    let before = system::resident();
     let started = Instant::now();
-    let collection = read(args, place)?;
+    let collection = open(args.unmapped, place)?;
     let open_ms = started.elapsed().as_secs_f64() * 1e3;
     let query = vec![1.0; collection.schema().dim()];
     collection.search(&query).k(10).run()?;
@@ -153,8 +167,9 @@ fn build(args: &Bench, index: IndexKind, place: &Path) -> Outcome<Indexed> {
     })
 }
 
-fn read(args: &Bench, place: &Path) -> Outcome<Collection> {
-    let access = if args.unmapped { Access::Read } else { Access::Map };
+/// Opens the collection as it is measured: to read, mapped or not.
+fn open(unmapped: bool, place: &Path) -> Outcome<Collection> {
+    let access = if unmapped { Access::Read } else { Access::Map };
     Ok(Database::options().read_only(true).access(access).open(place)?.collection(COLLECTION)?)
 }
 
@@ -169,6 +184,16 @@ fn optimize(args: &Bench, collection: &Collection, index: IndexKind, progress: &
     Ok(())
 }
 
+fn efforts(args: &Bench, index: IndexKind) -> Vec<usize> {
+    match index {
+        IndexKind::Flat => vec![0],
+        IndexKind::Auto | IndexKind::Hnsw if args.ef.is_empty() => EFS.to_vec(),
+        IndexKind::Auto | IndexKind::Hnsw => args.ef.clone(),
+        IndexKind::Ivf if args.nprobe.is_empty() => NPROBES.to_vec(),
+        IndexKind::Ivf => args.nprobe.clone(),
+    }
+}
+
 /// Measures one index at all efforts; and the memory of the process at the end, while the database is open.
 fn sweep(
     args: &Bench,
@@ -177,14 +202,8 @@ fn sweep(
     asked: Asked<'_>,
     place: &Path,
 ) -> Outcome<(Curve, Option<f64>)> {
-    let collection = read(args, place)?;
-    let efforts = match asked.index {
-        IndexKind::Flat => vec![0],
-        IndexKind::Auto | IndexKind::Hnsw if args.ef.is_empty() => EFS.to_vec(),
-        IndexKind::Auto | IndexKind::Hnsw => args.ef.clone(),
-        IndexKind::Ivf if args.nprobe.is_empty() => NPROBES.to_vec(),
-        IndexKind::Ivf => args.nprobe.clone(),
-    };
+    let collection = open(args.unmapped, place)?;
+    let efforts = efforts(args, asked.index);
     let title = format!("{} k={} dims={}", asked.index.name(), asked.k, asked.dims);
     let progress = Progress::start(&title, "points");
     let mut curve = Curve::new(&asked);
@@ -194,5 +213,5 @@ fn sweep(
         curve.points.push(point);
     }
     curve.interpolate();
-    Ok((curve, measure::resident()))
+    Ok((curve, system::resident()))
 }
