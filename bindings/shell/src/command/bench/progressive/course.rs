@@ -30,9 +30,11 @@ impl Course {
         let mut steps: Steps = Vec::with_capacity(changes.len());
         for (us, change) in changes {
             sum += change;
+            // Sums of shares are not exact.
+            let recall = (sum / all).clamp(0.0, 1.0);
             match steps.last_mut() {
-                Some(last) if last.0 == us => last.1 = sum / all,
-                _ => steps.push((us, sum / all)),
+                Some(last) if last.0 == us => last.1 = recall,
+                _ => steps.push((us, recall)),
             }
         }
         Course { steps }
@@ -40,7 +42,6 @@ impl Course {
 
     /// The earliest time, in µs, at which it is at least `recall`.
     pub fn time_to(&self, recall: f64) -> Option<f64> {
-        // Sums of shares are not exact.
         self.steps.iter().find(|(_, mean)| *mean >= recall - 1e-9).map(|(us, _)| *us)
     }
 
