@@ -50,19 +50,18 @@ pub fn run(args: &Bench, out: &mut Output) -> Outcome {
         Some(_) => filtered(args, &data, &place)?,
     };
     for index in &args.index {
-        report.indexes.push(build(args, *index, &place)?);
-        for dims in levels(args, data.dim) {
-            for k in &args.k {
-                let asked = Asked { k: *k as usize, dims, filter: args.filter.as_deref(), index: *index };
-                if args.progressive {
-                    report.progressive.push(progressive::sweep(args, &data, &truth, asked, &place)?);
-                    continue;
-                }
-                let (curve, resident) = sweep(args, &data, &truth, asked, &place)?;
-                report.curves.push(curve);
-                if let Some(built) = report.indexes.last_mut() {
-                    built.resident_mb = resident;
-                }
+        let (indexed, database) = build(args, *index, &place)?;
+        report.indexes.push(indexed);
+        let asked = asked(args, data.dim, *index);
+        if let Some(database) = database {
+            report.progressive.extend(progressive::measure(args, &data, &truth, &asked, database, &place)?);
+            continue;
+        }
+        for asked in asked {
+            let (curve, resident) = sweep(args, &data, &truth, asked, &place)?;
+            report.curves.push(curve);
+            if let Some(built) = report.indexes.last_mut() {
+                built.resident_mb = resident;
             }
         }
     }
@@ -83,6 +82,15 @@ pub fn run(args: &Bench, out: &mut Output) -> Outcome {
 
 fn levels(args: &Bench, dim: usize) -> Vec<usize> {
     if args.dims.is_empty() { vec![dim] } else { args.dims.clone() }
+}
+
+/// All that is asked of one index, but efforts.
+fn asked(args: &Bench, dim: usize, index: IndexKind) -> Vec<Asked<'_>> {
+    let each = |dims| {
+        let asked = move |k: &u32| Asked { k: *k as usize, dims, filter: args.filter.as_deref(), index };
+        args.k.iter().map(asked)
+    };
+    levels(args, dim).into_iter().flat_map(each).collect()
 }
 
 /// Imports the file's rows, unless they are there; gives the seconds it took.
@@ -136,9 +144,10 @@ fn filtered(args: &Bench, data: &DataSet, place: &Path) -> Outcome<Truth> {
     Ok(truth)
 }
 
-/// Builds an index and says what it took.
-fn build(args: &Bench, index: IndexKind, place: &Path) -> Outcome<Indexed> {
-    let database = Database::options().create(false).open(place)?;
+/// Builds an index and says what it took. The database stays open for answers as they settle: how far they can be trusted is
+/// known where the index was built.
+fn build(args: &Bench, index: IndexKind, place: &Path) -> Outcome<(Indexed, Option<Database>)> {
+    let database = Database::options().create(false).access(access(args.unmapped)).open(place)?;
     let collection = database.collection(COLLECTION)?;
     let progress = Progress::start("building", "rows");
     optimize(args, &collection, index, &progress)?;
@@ -148,14 +157,17 @@ fn build(args: &Bench, index: IndexKind, place: &Path) -> Outcome<Indexed> {
     let bytes_index = own.map_or(0, |c| c.bytes_index);
     let bytes_disk = own.map_or(0, |c| c.bytes_live + c.bytes_dead);
     drop(collection);
-    database.close()?;
+    let mut kept = Some(database);
+    if !args.progressive {
+        kept.take().map_or(Ok(()), Database::close)?;
+    }
     let before = system::resident();
     let started = Instant::now();
     let collection = open(args.unmapped, place)?;
     let open_ms = started.elapsed().as_secs_f64() * 1e3;
     let query = vec![1.0; collection.schema().dim()];
     collection.search(&query).k(10).run()?;
-    Ok(Indexed {
+    let indexed = Indexed {
         index,
         build_seconds,
         bytes_disk,
@@ -164,13 +176,17 @@ fn build(args: &Bench, index: IndexKind, place: &Path) -> Outcome<Indexed> {
         open_and_first_query_ms: started.elapsed().as_secs_f64() * 1e3,
         resident_before_mb: before,
         resident_mb: None,
-    })
+    };
+    Ok((indexed, kept))
 }
 
 /// Opens the collection as it is measured: to read, mapped or not.
 fn open(unmapped: bool, place: &Path) -> Outcome<Collection> {
-    let access = if unmapped { Access::Read } else { Access::Map };
-    Ok(Database::options().read_only(true).access(access).open(place)?.collection(COLLECTION)?)
+    Ok(Database::options().read_only(true).access(access(unmapped)).open(place)?.collection(COLLECTION)?)
+}
+
+fn access(unmapped: bool) -> Access {
+    if unmapped { Access::Read } else { Access::Map }
 }
 
 fn optimize(args: &Bench, collection: &Collection, index: IndexKind, progress: &Progress) -> Outcome {

@@ -92,7 +92,7 @@ fn times(of: &Progressive) -> (f64, f64) {
     });
     let (least, most) = all.fold((f64::INFINITY, 1.0f64), |(least, most), us| (least.min(us), most.max(us)));
     let least = least.clamp(1e-2, most);
-    (10f64.powf(least.log10().floor()), 10f64.powf(most.log10().floor() + 1.0))
+    (10f64.powi(least.log10().floor() as i32), 10f64.powi(most.log10().floor() as i32 + 1))
 }
 
 fn title(report: &Report, of: &Progressive) -> String {

@@ -125,6 +125,17 @@ fn trust(all: &[Progressive], out: &mut Output) -> Outcome {
             ]
         })?;
     }
+    let points = all.iter().flat_map(|of| of.points.iter().map(move |point| (of, point)));
+    let silent = |point: &Settling| point.calibration_last.unknown_bounds == point.calibration_last.answers;
+    let mut silent: Vec<&str> =
+        points.filter(|(_, point)| silent(point)).map(|(of, _)| of.index.name()).collect();
+    silent.dedup();
+    for index in silent {
+        out.line(format!(
+            "{index}: answers say nothing of themselves. That is measured when an index is built; an index that was there \
+             before, and a filter, have nothing to go by."
+        ))?;
+    }
     Ok(())
 }
 
