@@ -44,6 +44,8 @@ pub struct Settling {
     /// How much longer those by revisions take, as a share; from the fastest run of each.
     pub overhead: f64,
     pub overhead_runs: Vec<f64>,
+    /// The same of the middle times, which a few slow queries do not move.
+    pub overhead_p50: f64,
     pub revisions_mean: f64,
     pub revisions: Vec<Numbered>,
     pub ttfr: Vec<Reached>,
@@ -160,6 +162,7 @@ impl Settling {
             effort,
             queries: best.trails.len(),
             overhead: overhead(progressive.us.mean, one_shot.us.mean),
+            overhead_p50: overhead(progressive.us.p50, one_shot.us.p50),
             overhead_runs: runs.iter().map(|run| overhead(trail_us(run), shot_us(run))).collect(),
             one_shot,
             progressive,
@@ -247,7 +250,7 @@ mod tests {
         };
         let found = Settling::of(64, &[run(10.0, 12.0), run(8.0, 16.0), run(20.0, 10.0)]).unwrap();
         assert_eq!((found.one_shot.us.mean, found.progressive.us.mean), (8.0, 10.0));
-        assert_eq!(found.overhead, 0.25);
+        assert_eq!((found.overhead, found.overhead_p50), (0.25, 0.25));
         assert_eq!(found.overhead_runs[1..], [1.0, -0.5]);
         assert_eq!(found.one_shot.mean_us_runs, [10.0, 8.0, 20.0]);
         let at = &found.time_to_recall[0];
