@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use foretaste::import::Format;
 use foretaste::lang::ColumnType;
 use foretaste::{Element, MAX_K, Metric};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// foretaste: an embedded vector database.
 #[derive(Debug, Parser)]
@@ -71,6 +71,9 @@ pub enum Command {
     Export(Export),
     /// Measure recall and speed on a file of the ANN-benchmarks.
     Bench(Bench),
+    /// One search of `bench --cold`, as standard input says it.
+    #[command(name = crate::command::bench::progressive::child::COMMAND, hide = true)]
+    BenchCold,
 }
 
 /// A collection of a database.
@@ -242,16 +245,25 @@ pub struct Bench {
     /// Only rows that pass; the truth is then found by comparing each of them.
     #[arg(long = "where", value_name = "FILTER")]
     pub filter: Option<String>,
+    /// Measure answers as they settle instead: each revision's time and recall, and what answers say of themselves.
+    #[arg(long)]
+    pub progressive: bool,
+    /// With --progressive: searches that end at these expected recalls, such as 0.9,0.95,0.99.
+    #[arg(long, value_delimiter = ',', value_name = "RECALLS", requires = "progressive", value_parser = wanted_recall)]
+    pub target_recall: Vec<f64>,
+    /// With --progressive: also the first N queries [20], each in a new process, the files not in the page cache.
+    #[arg(long, value_name = "N", requires = "progressive", num_args = 0..=1, require_equals = true, default_missing_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
+    pub cold: Option<u32>,
     /// Write the results to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Draw speed over recall into this file, .png or .svg.
+    /// Draw speed over recall into this file, .png or .svg; with --progressive recall over time.
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
 }
 
 /// A kind of index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IndexKind {
     /// None for few rows, else hnsw.
@@ -306,6 +318,15 @@ impl From<Dtype> for Element {
             Dtype::Bf16 => Element::BF16,
             Dtype::I8 => Element::I8,
         }
+    }
+}
+
+fn wanted_recall(text: &str) -> Result<f64, String> {
+    let recall: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    if recall > 0.0 && recall <= 1.0 {
+        Ok(recall)
+    } else {
+        Err("it must be above 0 and at most 1".to_string())
     }
 }
 

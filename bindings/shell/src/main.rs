@@ -48,6 +48,7 @@ fn dispatch(command: Command, out: &mut Output) -> Outcome<ExitCode> {
         Command::Stats { db } => command::stats::run(&db, out)?,
         Command::Export(args) => command::export::run(&args, out)?,
         Command::Bench(args) => command::bench::run(&args, out)?,
+        Command::BenchCold => command::bench::progressive::child::run(out)?,
     }
     Ok(ExitCode::SUCCESS)
 }

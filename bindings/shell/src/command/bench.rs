@@ -6,7 +6,10 @@
 mod data;
 mod measure;
 mod plot;
+pub mod progressive;
 mod report;
+mod system;
+mod truth;
 
 use std::path::Path;
 use std::time::Instant;
@@ -19,8 +22,11 @@ use crate::interrupt;
 use crate::output::{Failure, Outcome, Output, count, say};
 use crate::progress::Progress;
 use data::DataSet;
-use measure::{Asked, Truth};
+use measure::Asked;
+use plot::Speeds;
+use progressive::draw::Courses;
 use report::{Curve, Indexed, Report};
+use truth::Truth;
 
 const COLLECTION: &str = "bench";
 /// Efforts of a sweep when none are given.
@@ -44,20 +50,27 @@ pub fn run(args: &Bench, out: &mut Output) -> Outcome {
         Some(_) => filtered(args, &data, &place)?,
     };
     for index in &args.index {
-        report.indexes.push(build(args, *index, &place)?);
-        for dims in levels(args, data.dim) {
-            for k in &args.k {
-                let asked = Asked { k: *k as usize, dims, filter: args.filter.as_deref(), index: *index };
-                let (curve, resident) = sweep(args, &data, &truth, asked, &place)?;
-                report.curves.push(curve);
-                if let Some(built) = report.indexes.last_mut() {
-                    built.resident_mb = resident;
-                }
+        let (indexed, database) = build(args, *index, &place)?;
+        report.indexes.push(indexed);
+        let asked = asked(args, data.dim, *index);
+        if let Some(database) = database {
+            report.progressive.extend(progressive::measure(args, &data, &truth, &asked, database, &place)?);
+            continue;
+        }
+        for asked in asked {
+            let (curve, resident) = sweep(args, &data, &truth, asked, &place)?;
+            report.curves.push(curve);
+            if let Some(built) = report.indexes.last_mut() {
+                built.resident_mb = resident;
             }
         }
     }
     if let Some(plot) = &args.plot {
-        plot::draw(plot, &report)?;
+        if args.progressive {
+            plot::draw(plot, &Courses(&report))?;
+        } else {
+            plot::draw(plot, &Speeds(&report))?;
+        }
         say(format!("drew {}", plot.display()));
     }
     if let Some(file) = &args.out {
@@ -69,6 +82,15 @@ pub fn run(args: &Bench, out: &mut Output) -> Outcome {
 
 fn levels(args: &Bench, dim: usize) -> Vec<usize> {
     if args.dims.is_empty() { vec![dim] } else { args.dims.clone() }
+}
+
+/// All that is asked of one index, but efforts.
+fn asked(args: &Bench, dim: usize, index: IndexKind) -> Vec<Asked<'_>> {
+    let each = |dims| {
+        let asked = move |k: &u32| Asked { k: *k as usize, dims, filter: args.filter.as_deref(), index };
+        args.k.iter().map(asked)
+    };
+    levels(args, dim).into_iter().flat_map(each).collect()
 }
 
 /// Imports the file's rows, unless they are there; gives the seconds it took.
@@ -116,15 +138,16 @@ fn filtered(args: &Bench, data: &DataSet, place: &Path) -> Outcome<Truth> {
     let mut truth = Truth::default();
     for query in 0..data.queries() {
         let hits = asked.search(&collection, data.query(query), 0)?;
-        truth.add(hits.iter().map(|hit| (measure::row(&hit.id), hit.distance)));
+        truth.add(hits.iter().map(|hit| (truth::row(&hit.id), hit.distance)));
         progress.show(query as u64 + 1, Some(data.queries() as u64), None);
     }
     Ok(truth)
 }
 
-/// Builds an index and says what it took.
-fn build(args: &Bench, index: IndexKind, place: &Path) -> Outcome<Indexed> {
-    let database = Database::options().create(false).open(place)?;
+/// Builds an index and says what it took. The database stays open for answers as they settle: how far they can be trusted is
+/// known where the index was built.
+fn build(args: &Bench, index: IndexKind, place: &Path) -> Outcome<(Indexed, Option<Database>)> {
+    let database = Database::options().create(false).access(access(args.unmapped)).open(place)?;
     let collection = database.collection(COLLECTION)?;
     let progress = Progress::start("building", "rows");
     optimize(args, &collection, index, &progress)?;
@@ -134,14 +157,17 @@ fn build(args: &Bench, index: IndexKind, place: &Path) -> Outcome<Indexed> {
     let bytes_index = own.map_or(0, |c| c.bytes_index);
     let bytes_disk = own.map_or(0, |c| c.bytes_live + c.bytes_dead);
     drop(collection);
-    database.close()?;
-    let before = measure::resident();
+    let mut kept = Some(database);
+    if !args.progressive {
+        kept.take().map_or(Ok(()), Database::close)?;
+    }
+    let before = system::resident();
     let started = Instant::now();
-    let collection = read(args, place)?;
+    let collection = open(args.unmapped, place)?;
     let open_ms = started.elapsed().as_secs_f64() * 1e3;
     let query = vec![1.0; collection.schema().dim()];
     collection.search(&query).k(10).run()?;
-    Ok(Indexed {
+    let indexed = Indexed {
         index,
         build_seconds,
         bytes_disk,
@@ -150,12 +176,17 @@ fn build(args: &Bench, index: IndexKind, place: &Path) -> Outcome<Indexed> {
         open_and_first_query_ms: started.elapsed().as_secs_f64() * 1e3,
         resident_before_mb: before,
         resident_mb: None,
-    })
+    };
+    Ok((indexed, kept))
 }
 
-fn read(args: &Bench, place: &Path) -> Outcome<Collection> {
-    let access = if args.unmapped { Access::Read } else { Access::Map };
-    Ok(Database::options().read_only(true).access(access).open(place)?.collection(COLLECTION)?)
+/// Opens the collection as it is measured: to read, mapped or not.
+fn open(unmapped: bool, place: &Path) -> Outcome<Collection> {
+    Ok(Database::options().read_only(true).access(access(unmapped)).open(place)?.collection(COLLECTION)?)
+}
+
+fn access(unmapped: bool) -> Access {
+    if unmapped { Access::Read } else { Access::Map }
 }
 
 fn optimize(args: &Bench, collection: &Collection, index: IndexKind, progress: &Progress) -> Outcome {
@@ -169,6 +200,16 @@ fn optimize(args: &Bench, collection: &Collection, index: IndexKind, progress: &
     Ok(())
 }
 
+fn efforts(args: &Bench, index: IndexKind) -> Vec<usize> {
+    match index {
+        IndexKind::Flat => vec![0],
+        IndexKind::Auto | IndexKind::Hnsw if args.ef.is_empty() => EFS.to_vec(),
+        IndexKind::Auto | IndexKind::Hnsw => args.ef.clone(),
+        IndexKind::Ivf if args.nprobe.is_empty() => NPROBES.to_vec(),
+        IndexKind::Ivf => args.nprobe.clone(),
+    }
+}
+
 /// Measures one index at all efforts; and the memory of the process at the end, while the database is open.
 fn sweep(
     args: &Bench,
@@ -177,14 +218,8 @@ fn sweep(
     asked: Asked<'_>,
     place: &Path,
 ) -> Outcome<(Curve, Option<f64>)> {
-    let collection = read(args, place)?;
-    let efforts = match asked.index {
-        IndexKind::Flat => vec![0],
-        IndexKind::Auto | IndexKind::Hnsw if args.ef.is_empty() => EFS.to_vec(),
-        IndexKind::Auto | IndexKind::Hnsw => args.ef.clone(),
-        IndexKind::Ivf if args.nprobe.is_empty() => NPROBES.to_vec(),
-        IndexKind::Ivf => args.nprobe.clone(),
-    };
+    let collection = open(args.unmapped, place)?;
+    let efforts = efforts(args, asked.index);
     let title = format!("{} k={} dims={}", asked.index.name(), asked.k, asked.dims);
     let progress = Progress::start(&title, "points");
     let mut curve = Curve::new(&asked);
@@ -194,5 +229,5 @@ fn sweep(
         curve.points.push(point);
     }
     curve.interpolate();
-    Ok((curve, measure::resident()))
+    Ok((curve, system::resident()))
 }

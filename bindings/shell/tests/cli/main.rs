@@ -8,6 +8,7 @@ mod demo;
 mod formats;
 mod import;
 mod optimize;
+mod progressive;
 mod search;
 
 use std::path::{Path, PathBuf};

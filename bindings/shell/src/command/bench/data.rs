@@ -5,7 +5,7 @@ use std::path::Path;
 use foretaste::Metric;
 use foretaste::import::{self, Options, Rows};
 
-use super::measure::Truth;
+use super::truth::Truth;
 use crate::output::{Failure, Outcome};
 
 /// Queries with their true answers; the rows stay in the file.

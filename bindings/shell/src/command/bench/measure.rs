@@ -3,18 +3,19 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use foretaste::{Collection, Hits, Key};
+use foretaste::{Collection, Hits, Search};
 use serde::Serialize;
 
 use super::data::DataSet;
+use super::truth::{Truth, row};
 use crate::args::IndexKind;
 use crate::interrupt;
 use crate::output::{Failure, Outcome};
 
 /// Searches before the clock counts.
-const WARM: usize = 20;
+pub const WARM: usize = 20;
 /// Fewest queries of a run, whatever the seconds.
-const FEWEST: usize = 20;
+pub const FEWEST: usize = 20;
 
 /// What every search of a sweep asks.
 #[derive(Clone, Copy)]
@@ -23,12 +24,6 @@ pub struct Asked<'a> {
     pub dims: usize,
     pub filter: Option<&'a str>,
     pub index: IndexKind,
-}
-
-/// The true answers: for each query, rows with their distances, nearest first.
-#[derive(Default)]
-pub struct Truth {
-    answers: Vec<Vec<(i64, f64)>>,
 }
 
 /// What was measured at one effort.
@@ -46,41 +41,29 @@ pub struct Point {
 }
 
 impl Asked<'_> {
-    /// Answers one query.
-    pub fn search(&self, collection: &Collection, query: &[f32], effort: usize) -> Outcome<Hits> {
+    /// One query, with all that is asked but the effort.
+    pub fn query(&self, collection: &Collection, query: &[f32]) -> Search {
         let query = query.get(..self.dims).unwrap_or(query);
         let mut search = collection.search(query).k(self.k).dims(self.dims);
         if let Some(filter) = self.filter {
             search = search.filter(filter);
         }
-        search = match self.index {
+        search
+    }
+
+    /// The same, with an effort.
+    pub fn with_effort(&self, collection: &Collection, query: &[f32], effort: usize) -> Search {
+        let search = self.query(collection, query);
+        match self.index {
             IndexKind::Auto | IndexKind::Hnsw => search.ef(effort),
             IndexKind::Ivf => search.nprobe(effort),
             IndexKind::Flat => search.exact(),
-        };
-        Ok(search.run_with(&interrupt::wanted)?)
-    }
-}
-
-impl Truth {
-    /// Adds the answer to the next query.
-    pub fn add(&mut self, answer: impl Iterator<Item = (i64, f64)>) {
-        self.answers.push(answer.collect());
+        }
     }
 
-    /// The share of the true `k` nearest that is in an answer. Rows as near as the k-th count, whichever they are; where
-    /// distances are not comparable, rows have to be the very ones.
-    fn recall(&self, query: usize, hits: &[(i64, f64)], k: usize, by_distance: bool) -> Option<f64> {
-        let truth = self.answers.get(query)?;
-        let truth = truth.get(..k.min(truth.len()))?;
-        let (_, farthest) = *truth.last()?;
-        let found = if by_distance && farthest.is_finite() {
-            let most = farthest * (1.0 + 1e-5 * farthest.signum()) + 1e-6;
-            hits.iter().filter(|(_, distance)| *distance <= most).count()
-        } else {
-            hits.iter().filter(|(row, _)| truth.iter().any(|(true_row, _)| true_row == row)).count()
-        };
-        Some(found.min(truth.len()) as f64 / truth.len() as f64)
+    /// Answers one query.
+    pub fn search(&self, collection: &Collection, query: &[f32], effort: usize) -> Outcome<Hits> {
+        Ok(self.with_effort(collection, query, effort).run_with(&interrupt::wanted)?)
     }
 }
 
@@ -135,53 +118,15 @@ pub fn point(
     Ok(Point { recall, qps_runs, ..best })
 }
 
-/// The row of the file that an id stands for.
-pub fn row(id: &Key) -> i64 {
-    match id {
-        Key::Int(row) => *row,
-        Key::Str(_) => -1,
-    }
-}
-
 /// The value below which a share of sorted values lies.
-fn percentile(sorted: &[f64], share: f64) -> f64 {
+pub fn percentile(sorted: &[f64], share: f64) -> f64 {
     let place = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;
     sorted.get(place).copied().unwrap_or(0.0)
-}
-
-/// Memory of this process in MB, where the system tells it.
-#[expect(clippy::disallowed_methods, reason = "a file of the kernel, not of a database")]
-pub fn resident() -> Option<f64> {
-    let status = std::fs::read("/proc/self/status").ok()?;
-    let status = String::from_utf8(status).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.split_whitespace().next()?.parse::<f64>().ok().map(|kib| kib * 1024.0 / 1e6)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn recall_counts_ties_by_distance_and_rows_by_id() {
-        let mut truth = Truth::default();
-        truth.add([(4, 0.1), (7, 0.2), (2, 0.2), (9, 0.5)].into_iter());
-        // Row 2 is as near as row 7, which is the second.
-        assert_eq!(truth.recall(0, &[(4, 0.1), (2, 0.2)], 2, true), Some(1.0));
-        assert_eq!(truth.recall(0, &[(4, 0.1), (2, 0.2)], 2, false), Some(0.5));
-        assert_eq!(truth.recall(0, &[(4, 0.1), (9, 0.5)], 2, true), Some(0.5));
-        // Never more than there is to find.
-        assert_eq!(truth.recall(0, &[(4, 0.1), (7, 0.2), (2, 0.2)], 2, true), Some(1.0));
-        assert_eq!(truth.recall(0, &[], 2, true), Some(0.0));
-        assert_eq!(truth.recall(1, &[], 2, true), None);
-    }
-
-    #[test]
-    fn without_distances_rows_have_to_be_the_very_ones() {
-        let mut truth = Truth::default();
-        truth.add([(4, f64::NAN), (7, f64::NAN)].into_iter());
-        assert_eq!(truth.recall(0, &[(7, 0.0), (5, 0.0)], 2, true), Some(0.5));
-    }
 
     #[test]
     fn a_percentile_is_one_of_the_values() {

@@ -1,9 +1,10 @@
-//! The plot of a benchmark: speed over recall, a line a curve.
+//! Plots of a benchmark as files; and one of them: speed over recall, a line a curve.
 
 use std::io::Write;
 use std::path::Path;
 use std::sync::Once;
 
+use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
 
@@ -12,9 +13,9 @@ use crate::output::{Failure, Outcome};
 use crate::sink::{self, Sink};
 
 const SIZE: (u32, u32) = (1000, 640);
-const FONT: &str = "sans-serif";
+pub const FONT: &str = "sans-serif";
 /// Colours that stay apart for most eyes, after Okabe and Ito.
-const COLOURS: [RGBColor; 7] = [
+pub const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -39,22 +40,35 @@ pub fn format(file: &Path) -> Outcome<Format> {
     }
 }
 
-/// Draws the report's curves into `file`.
-pub fn draw(file: &Path, report: &Report) -> Outcome {
+/// What is drawn, by any backend.
+pub trait Picture {
+    /// Its size, in pixels.
+    fn size(&self) -> (u32, u32);
+    fn draw<DB: DrawingBackend>(&self, root: &DrawingArea<DB, Shift>) -> Drawing<DB>;
+}
+
+/// Speed over recall.
+pub struct Speeds<'a>(pub &'a Report);
+
+/// Draws a picture into `file`.
+pub fn draw(file: &Path, picture: &impl Picture) -> Outcome {
     static REGISTER: Once = Once::new();
     REGISTER.call_once(|| {
         // The font is part of the program: no system fonts are looked for. It fails on damaged fonts only.
         let _ = register_font(FONT, FontStyle::Normal, dejavu::sans::regular());
     });
+    let size = picture.size();
     match format(file)? {
         Format::Png => {
-            let root = BitMapBackend::new(file, SIZE).into_drawing_area();
-            curves(&root, report).map_err(|e| failed(file, &e))
+            let root = BitMapBackend::new(file, size).into_drawing_area();
+            picture.draw(&root).map_err(|e| failed(file, &e))
         }
         Format::Svg => {
             let mut text = String::new();
-            curves(&SVGBackend::with_string(&mut text, SIZE).into_drawing_area(), report)
-                .map_err(|e| failed(file, &e))?;
+            let root = SVGBackend::with_string(&mut text, size).into_drawing_area();
+            picture.draw(&root).map_err(|e| failed(file, &e))?;
+            // What it draws is in the text when it is gone.
+            drop(root);
             let mut sink = Sink::create(file, false)?;
             sink.write_all(text.as_bytes()).map_err(|e| sink::failed(file, &e))?;
             sink.finish()
@@ -66,12 +80,20 @@ fn failed(file: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::new(format!("cannot draw {}: {error}", file.display()))
 }
 
-type Drawing<'a, DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
+/// What drawing gives.
+pub type Drawing<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
-fn curves<DB: DrawingBackend>(
-    root: &DrawingArea<DB, plotters::coord::Shift>,
-    report: &Report,
-) -> Drawing<'static, DB> {
+impl Picture for Speeds<'_> {
+    fn size(&self) -> (u32, u32) {
+        SIZE
+    }
+
+    fn draw<DB: DrawingBackend>(&self, root: &DrawingArea<DB, Shift>) -> Drawing<DB> {
+        curves(root, self.0)
+    }
+}
+
+fn curves<DB: DrawingBackend>(root: &DrawingArea<DB, Shift>, report: &Report) -> Drawing<DB> {
     let points: Vec<(f64, f64)> =
         report.curves.iter().flat_map(|c| c.points.iter().map(|p| (p.recall, p.qps))).collect();
     let least = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).fold(f64::INFINITY, f64::min);

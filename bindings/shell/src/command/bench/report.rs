@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::data::DataSet;
 use super::measure::{Asked, Point};
+use super::progressive::{self, figures::Progressive};
 use crate::args::IndexKind;
 use crate::output::{Outcome, Output, bytes, count};
 use crate::sink::{self, Sink};
@@ -25,6 +26,9 @@ pub struct Report {
     pub import_seconds: Option<f64>,
     pub indexes: Vec<Indexed>,
     pub curves: Vec<Curve>,
+    /// Answers as they settle, when those were measured; there are no curves then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub progressive: Vec<Progressive>,
 }
 
 /// What an index took.
@@ -69,8 +73,8 @@ pub struct AtRecall {
 impl Report {
     pub fn new(data: &DataSet, import_seconds: Option<f64>) -> Report {
         let (file, metric) = (data.name.clone(), data.metric.to_string());
-        let (indexes, curves) = (Vec::new(), Vec::new());
-        Report { file, metric, rows: data.rows, dim: data.dim, import_seconds, indexes, curves }
+        let (indexes, curves, progressive) = (Vec::new(), Vec::new(), Vec::new());
+        Report { file, metric, rows: data.rows, dim: data.dim, import_seconds, indexes, curves, progressive }
     }
 
     /// Writes it to a file, as JSON.
@@ -104,6 +108,9 @@ impl Report {
             ]
         };
         out.table(&header, self.indexes.iter().map(row).collect())?;
+        if !self.progressive.is_empty() {
+            return progressive::show::show(&self.progressive, out);
+        }
         let header = ["index", "k", "dims", "effort", "recall", "QPS", "p50 µs", "p99 µs"];
         let rows = self.curves.iter().flat_map(|c| c.points.iter().map(move |p| c.row(p)));
         out.table(&header, rows.collect())?;
