@@ -7,7 +7,7 @@
 #![expect(clippy::disallowed_types, reason = "this is the disk seam's own mapping")]
 
 use std::fs::File;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 /// A read-only mapping of a whole file.
 #[derive(Debug)]
@@ -22,6 +22,20 @@ impl Map {
         // processes from writing. A foreign program that truncates the file can still raise SIGBUS; for media where
         // that is to be expected there is `Access::Read`, which does not map.
         unsafe { memmap2::Mmap::map(file) }.map(Map)
+    }
+
+    /// Tells the system that single places will be read, so that it need not read what lies around them.
+    pub fn expect_random(&self) {
+        #[cfg(unix)]
+        let _ = self.0.advise(memmap2::Advice::Random);
+    }
+
+    /// Has the system read a part from the disk, if it is not in memory, without waiting for it.
+    pub fn will_need(&self, range: Range<usize>) {
+        #[cfg(unix)]
+        let _ = self.0.advise_range(memmap2::Advice::WillNeed, range.start, range.len());
+        #[cfg(not(unix))]
+        let _ = range;
     }
 }
 

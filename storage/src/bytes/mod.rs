@@ -32,6 +32,22 @@ impl Bytes {
         Bytes { owner: Owner::Mapped(Arc::new(map)), range: 0..len }
     }
 
+    /// Tells the system, where it is mapped, that single places will be read.
+    pub fn expect_random(&self) {
+        if let Owner::Mapped(map) = &self.owner {
+            map.expect_random();
+        }
+    }
+
+    /// Has the system read a part from the disk, where it is mapped and not in memory, without waiting for it.
+    pub fn will_need(&self, range: Range<usize>) {
+        let (start, end) = (self.range.start + range.start, self.range.start + range.end.min(self.len()));
+        match &self.owner {
+            Owner::Mapped(map) if start < end => map.will_need(start..end),
+            _ => {}
+        }
+    }
+
     /// A part of it; `None` when it reaches beyond the end.
     pub fn slice(&self, range: impl RangeBounds<usize>) -> Option<Bytes> {
         let start = match range.start_bound() {

@@ -88,7 +88,14 @@ impl SealedFile {
             return Err(Error::corrupt(&name, len, format!("{len} bytes are too few for a header")));
         }
         let data = match access {
-            Access::Map => Data::Mapped(file.map()?),
+            Access::Map => {
+                let bytes = file.map()?;
+                if kind == Kind::Ann {
+                    bytes.expect_random();
+                }
+                bytes.will_need(0..HEADER_BYTES as usize);
+                Data::Mapped(bytes)
+            }
             Access::Read => Data::File(file),
         };
         let mut head = [0; HEADER_BYTES as usize];
@@ -174,6 +181,11 @@ impl SealedFile {
                     let word = &self.verified[(block / 64) as usize];
                     // Relaxed is enough: the bit guards no other memory, the file's bytes never change.
                     if word.load(Ordering::Relaxed) & bit == 0 {
+                        // Asked for by a page fault, the system would read much more around it; when much is read that is as wanted.
+                        if len <= BLOCK_BYTES {
+                            let start = (HEADER_BYTES + block * BLOCK_BYTES) as usize;
+                            bytes.will_need(start..start + BLOCK_BYTES as usize);
+                        }
                         self.verify_block(block, self.block_bytes(bytes, block))?;
                         word.fetch_or(bit, Ordering::Relaxed);
                     }
@@ -243,6 +255,7 @@ impl SealedFile {
             (Sums::Mapped { verified }, Data::Mapped(bytes)) => {
                 let sums = bytes.get(self.header.sums_offset as usize..).unwrap_or_default();
                 if !verified.load(Ordering::Relaxed) {
+                    bytes.will_need(self.header.sums_offset as usize..bytes.len());
                     check_sums(sums, self.seed, &self.header, &self.name)?;
                     verified.store(true, Ordering::Relaxed);
                 }
