@@ -13,6 +13,7 @@
 )]
 
 mod ann;
+mod answer;
 mod database;
 mod disk;
 mod filter;
@@ -25,6 +26,7 @@ mod segment;
 mod text;
 
 pub use ann::{SECTIONS as ANN_SECTIONS, ann};
+pub use answer::answer;
 pub use database::database;
 pub use filter::{filter, filter_json};
 pub use import::{
@@ -42,9 +44,10 @@ pub use input::join;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     ("segment", segment),
     ("ann", ann),
+    ("answer", answer),
     ("text", text),
     ("manifest", manifest),
     ("log", log),
