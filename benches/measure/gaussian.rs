@@ -22,6 +22,9 @@ pub struct Args {
 /// An answer's ids with what they are ranked by.
 type Ranked = Vec<(i64, f64)>;
 
+/// An order of the rows for a query's mean and variances.
+type Order<'a> = dyn Fn(&Collection, &[f32], &[f32]) -> foretaste::Result<Ranked> + 'a;
+
 pub fn run(dir: &Path, args: &Args) -> anyhow::Result<()> {
     let (dim, _, means) = array(&args.file, "train_mean")?;
     let (_, _, spreads) = array(&args.file, "train_var")?;
@@ -67,7 +70,7 @@ pub fn run(dir: &Path, args: &Args) -> anyhow::Result<()> {
     for label in labels.chunks_exact(3) {
         gains.entry(label[0] as usize).or_default().push((label[1] as i64, f64::from(label[2])));
     }
-    let orders: [(&str, &dyn Fn(&Collection, &[f32], &[f32]) -> foretaste::Result<Ranked>); 9] = [
+    let orders: [(&str, &Order<'_>); 9] = [
         ("mean only", &|c, q, _| Ok(ids(&c.search(q).k(10).run()?))),
         ("csd, weight 1", &|c, q, _| Ok(ids(&c.search(q).k(10).rerank(Csd::new(1.0)).run()?))),
         ("csd, weight 0.3", &|c, q, _| Ok(ids(&c.search(q).k(10).rerank(Csd::new(0.3)).run()?))),

@@ -26,6 +26,9 @@ pub struct Args {
 
 const LEVELS: [usize; 6] = [16, 32, 64, 128, 256, 384];
 
+/// A query, and what its rows are worth.
+type Asked<'a> = (Vec<f32>, &'a Vec<(i64, f64)>);
+
 pub fn run(dir: &Path, args: &Args) -> anyhow::Result<()> {
     let (dim, _, rotation) = array(&args.file, "pca_rotation")?;
     let (_, _, train) = array(&args.file, "train")?;
@@ -57,7 +60,7 @@ pub fn run(dir: &Path, args: &Args) -> anyhow::Result<()> {
     let mut chosen: Vec<usize> = gains.keys().copied().collect();
     chosen.sort_unstable();
     chosen.truncate(args.queries);
-    let queries: Vec<(Vec<f32>, &Vec<(i64, f64)>)> =
+    let queries: Vec<Asked<'_>> =
         chosen.iter().map(|q| (turn(&test[q * dim..(q + 1) * dim]), &gains[q])).collect();
     let schedules: [(&str, &[(usize, usize)]); 5] = [
         ("16: 800, 64: 200, 384: 50", &[(16, 800), (64, 200), (384, 50)]),
@@ -84,7 +87,7 @@ pub fn run(dir: &Path, args: &Args) -> anyhow::Result<()> {
 fn measure(
     name: &str,
     col: &Collection,
-    queries: &[(Vec<f32>, &Vec<(i64, f64)>)],
+    queries: &[Asked<'_>],
     full: &[Vec<i64>],
     ask: &dyn Fn(&Collection, &[f32]) -> foretaste::Result<Hits>,
 ) -> anyhow::Result<()> {

@@ -149,12 +149,12 @@ impl Fuse {
     }
 
     /// The lists as one, best first.
-    fn fuse(&self, lists: &[(Vec<(RowRef, f64)>, f64, f64)]) -> Vec<(RowRef, f64)> {
+    fn fuse(&self, lists: &[Listed]) -> Vec<(RowRef, f64)> {
         let minmax = self.fusion == Fusion::MinMax;
         let rankings: Vec<Ranking<'_, RowRef>> = lists
             .iter()
-            .map(|(hits, weight, min)| {
-                let scale = if minmax { Scale::TheoreticalMinMax { min: *min } } else { Scale::ZScore };
+            .map(|Listed { hits, weight, least }| {
+                let scale = if minmax { Scale::TheoreticalMinMax { min: *least } } else { Scale::ZScore };
                 Ranking::new(hits).weighted(*weight).scaled(scale)
             })
             .collect();
@@ -170,10 +170,18 @@ impl Fuse {
     }
 }
 
+/// One of the lists so far.
+struct Listed {
+    /// Rows with their scores, best first.
+    hits: Vec<(RowRef, f64)>,
+    weight: f64,
+    /// The least score that could be.
+    least: f64,
+}
+
 pub(super) struct Work {
     fuse: Fuse,
-    /// Lists so far: rows with scores, the weight, the least score that could be.
-    lists: Vec<(Vec<(RowRef, f64)>, f64, f64)>,
+    lists: Vec<Listed>,
     /// All rows of them, with their distance from the search's own query.
     rows: HashMap<RowRef, Row>,
 }
@@ -216,7 +224,7 @@ impl Refine for Work {
                 self.add(ranked.iter().map(row).collect(), weight, ground)?;
                 // BM25 of a row without any of the words.
                 if let Some(list) = self.lists.last_mut() {
-                    list.2 = 0.0;
+                    list.least = 0.0;
                 }
             }
         }
@@ -243,7 +251,7 @@ impl Work {
             }
         }
         let least = ground.query.metric().least_score();
-        self.lists.push((hits, weight, least));
+        self.lists.push(Listed { hits, weight, least });
         Ok(())
     }
 

@@ -39,7 +39,7 @@ pub(super) struct Part<'a> {
 
 enum State<'a> {
     Waiting,
-    Walking(Walking<'a>),
+    Walking(Box<Walking<'a>>),
     /// From this row on.
     Scanning(u32, Sieve),
     Done,
@@ -116,7 +116,7 @@ impl<'a> Part<'a> {
                 let (filter, asked) = (work.request.filter.as_ref(), self.at.decision.asked());
                 let sieve = Sieve::new(self.at.planned.as_ref(), filter, asked)?;
                 match Walking::start(index, &self.at, sieve, work, halt) {
-                    Ok(walking) => self.state = State::Walking(walking),
+                    Ok(walking) => self.state = State::Walking(Box::new(walking)),
                     Err(e @ StorageError::Corrupt { .. }) => self.without_index(&e, work, halt)?,
                     Err(e) => return Err(e.into()),
                 }

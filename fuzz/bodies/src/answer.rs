@@ -61,7 +61,7 @@ pub fn answer(data: &[u8]) {
                 let fuse = Fuse::new(fusion[input.below(4)]).vector(&query(&mut input), 1.0).depth(20);
                 answer.rerank(fuse).expect("a stage that can be");
             }
-            4 if input.byte() % 4 == 0 => {
+            4 if input.byte().is_multiple_of(4) => {
                 answer.canceller().cancel();
                 course.cancelled = true;
             }

@@ -277,7 +277,6 @@ impl Index {
 }
 
 /// Scratches at rest.
-#[expect(clippy::vec_box, reason = "a search keeps one in its box, which is not moved for it")]
 type Spare = Vec<Box<Scratch>>;
 
 thread_local! {

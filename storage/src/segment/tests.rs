@@ -1,6 +1,7 @@
 mod ann;
 mod disk;
 mod text;
+mod trust;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
