@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use foretaste::{Collection, Database, Hits, Key, Levels, Metric, Schema};
+use foretaste::{Collection, Database, Hits, Key, Levels, Metric, Schema, Spec};
 use foretaste_benches::{array, fresh, report};
 use foretaste_query::rerank::fuse::ndcg;
 use serde_json::json;
@@ -43,7 +43,7 @@ pub fn run(dir: &Path, args: &Args) -> anyhow::Result<()> {
         out
     };
     let db = Database::open(fresh(dir, "levels")?)?;
-    let col = db.create_collection("bench", Schema::new(dim, Metric::Cosine).levels(LEVELS))?;
+    let col = db.create_collection("bench", Schema::new(dim, Metric::Cosine).levels(LEVELS).index(Spec::Flat))?;
     for (start, rows) in (0i64..).step_by(4000).zip(train.chunks(4000 * dim)) {
         let mut batch = col.batch();
         for (id, row) in (start..).zip(rows.chunks_exact(dim)) {
