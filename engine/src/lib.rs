@@ -25,7 +25,8 @@
 //! * [`Database`] opens a folder; [`Collection`] writes and reads; [`Batch`] is the unit of writing.
 //! * [`Schema`] says what a collection holds: dimension, [`Metric`], nested levels, [`Element`] type, [`Variance`],
 //!   token matrices.
-//! * [`Search`] compares exactly, at any level, with a filter (the language is in [`lang`]).
+//! * [`Search`] finds the nearest rows, at any level, with a filter (the language is in [`lang`]): at once, or as an [`Answer`]
+//!   that settles while it is read; [`Rerank`] lists the stages that refine it.
 //! * [`Snapshot`] is a consistent view for many reads.
 //! * [`check`](fn@check) and [`repair`](fn@repair) verify and mend a database; [`import`] reads other people's files.
 //!
