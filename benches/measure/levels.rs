@@ -43,7 +43,8 @@ pub fn run(dir: &Path, args: &Args) -> anyhow::Result<()> {
         out
     };
     let db = Database::open(fresh(dir, "levels")?)?;
-    let col = db.create_collection("bench", Schema::new(dim, Metric::Cosine).levels(LEVELS).index(Spec::Flat))?;
+    let col =
+        db.create_collection("bench", Schema::new(dim, Metric::Cosine).levels(LEVELS).index(Spec::Flat))?;
     for (start, rows) in (0i64..).step_by(4000).zip(train.chunks(4000 * dim)) {
         let mut batch = col.batch();
         for (id, row) in (start..).zip(rows.chunks_exact(dim)) {
