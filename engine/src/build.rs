@@ -179,6 +179,10 @@ fn build(
     // Its memory is not needed beside the file's.
     drop(built);
     let trust = measure(core, &state, source, (number, &file), &held_out, &told);
+    if cancelled.load(Ordering::Relaxed) {
+        remove(core, source, &[Part::Ann(number), Part::Trust(number)]);
+        return Ok(given_up());
+    }
     // Where it could not be measured or written, the index is put in place without.
     let trust = trust.unwrap_or_default();
     let with = |old: &SegmentRef| old.with_ann(Some(file.clone())).with_trust(trust.clone());
@@ -220,12 +224,17 @@ fn put_in_place(
     let attached = writer.check_poison().and_then(|()| attach(core, &mut upkeep, collection, source, with));
     // A generation whose publication failed may name the file; then it stays.
     if !matches!(attached, Ok(true)) && writer.check_poison().is_ok() {
-        let folder = core.root.join(names::segment_dir(source.segment.id()));
-        for part in parts {
-            let _ = core.vfs.remove_file(&folder.join(part.name()));
-        }
+        remove(core, source, parts);
     }
     Ok(if attached? { Outcome::Done } else { Outcome::Replaced })
+}
+
+/// Removes files of a segment that no generation names, as far as possible; recovery sweeps what stays.
+fn remove(core: &Core, source: &Source, parts: &[Part]) {
+    let folder = core.root.join(names::segment_dir(source.segment.id()));
+    for part in parts {
+        let _ = core.vfs.remove_file(&folder.join(part.name()));
+    }
 }
 
 fn write(

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use common::random::Random;
 use foretaste::{
-    Collection, CollectionStats, Database, Error, HnswParams, IvfParams, Metric, Options, RotationKind,
-    Schema, Spec, Step, check, repair,
+    BuildStage, Collection, CollectionStats, Database, Error, HnswParams, IvfParams, Metric, Options,
+    RotationKind, Schema, Spec, Step, check, repair,
 };
 use foretaste_storage::vfs::Vfs;
 use foretaste_storage::vfs::fault::{Fault, FaultVfs};
@@ -286,6 +286,10 @@ fn a_cancelled_optimize_leaves_the_rows_as_they_were() {
         assert!(matches!(done, Err(Error::Cancelled)), "{done:?} after {allowed}");
         assert_eq!((rows(&col).len(), ann_files(&vfs).len()), (600, 0));
     }
+    // Even when the index is written, and it is only being measured.
+    let done = col.optimize(HNSW, |step| !matches!(step.step, Step::Index(BuildStage::Measure)));
+    assert!(matches!(done, Err(Error::Cancelled)), "{done:?}");
+    assert_eq!((rows(&col).len(), ann_files(&vfs).len()), (600, 0));
     assert_eq!(col.schema().index_spec(), HNSW, "the wish stays");
     let bad = Spec::Hnsw(HnswParams { m: 1, ..HnswParams::default() });
     assert!(matches!(col.optimize(bad, |_| true), Err(Error::BadRequest { .. })));

@@ -106,7 +106,8 @@ fn held_out(codes: &RowCodes, task: &Task<'_>) -> Option<HeldOut> {
         (0..HELD_OUT.min(rows)).map(|i| (mix(task.seed ^ mix(i) ^ 1) % rows) as u32).collect();
     queries.sort_unstable();
     queries.dedup();
-    let progress = |part: f64| (task.progress)(Stage::Encode, part);
+    // What it tells stands still: all rows are coded, and the next stage has not begun.
+    let progress = |_| (task.progress)(Stage::Encode, 1.0);
     let truth = hnsw::truth(codes, &queries, NEIGHBORS, task.threads, &progress)?;
     let near = truth.into_iter().map(|links| links.into_iter().map(|link| link.row).collect());
     Some(queries.into_iter().zip(near).collect())
