@@ -142,16 +142,8 @@ impl Segment {
     }
 
     fn open_ann(&self, number: u64, file: &FileRef) -> Result<AnnFile> {
-        let folder = self.folder();
-        let sealed = folder.open(file, Kind::Ann, self.access()).map_err(|e| match e.is_not_found() {
-            true => folder.corrupt(&file.name, "the search index is missing"),
-            false => e,
-        })?;
-        let [found, rows, built_as, dim] = sealed.aux();
-        if (found, rows) != (number, u64::from(self.rows())) {
-            let why = format!("it is search index {found} over {rows} rows, the segment has {}", self.rows());
-            return Err(sealed.corrupt(0, why));
-        }
+        let sealed = self.open_derived((number, file), Kind::Ann, "search index")?;
+        let [.., built_as, dim] = sealed.aux();
         let note = AnnNote { number, rows: self.rows(), built_as, dim };
         Ok(AnnFile { note, sections: SectionFile::new(sealed, self.access())? })
     }

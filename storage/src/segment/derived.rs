@@ -5,9 +5,9 @@
 use crate::codec::header::Kind;
 use crate::error::Result;
 use crate::names::{Part, segment_dir};
-use crate::sealed::FileRef;
+use crate::sealed::{FileRef, SealedFile};
 use crate::section::{Announced, SectionKind, SectionStream};
-use crate::segment::{Folder, SegmentRef};
+use crate::segment::{Folder, Segment, SegmentRef};
 
 /// Where a section's bytes are handed on, piece by piece.
 pub type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
@@ -68,5 +68,30 @@ impl SegmentRef {
         number: impl Fn(Part) -> Option<u64>,
     ) -> impl Iterator<Item = (u64, &FileRef)> {
         self.files.iter().filter_map(move |file| Some((number(Part::parse(&file.name)?)?, file)))
+    }
+}
+
+impl Segment {
+    /// Opens one of its derived files, which `what` names: the first two numbers of its header are its own and the rows it is of.
+    ///
+    /// # Errors
+    /// `Corrupt` when the file is missing or not what the reference names; `FormatTooNew`; `Io`.
+    pub(super) fn open_derived(
+        &self,
+        (number, file): (u64, &FileRef),
+        kind: Kind,
+        what: &str,
+    ) -> Result<SealedFile> {
+        let folder = self.folder();
+        let sealed = folder.open(file, kind, self.access()).map_err(|e| match e.is_not_found() {
+            true => folder.corrupt(&file.name, format!("the {what} is missing")),
+            false => e,
+        })?;
+        let [found, rows, ..] = sealed.aux();
+        if (found, rows) != (number, u64::from(self.rows())) {
+            let why = format!("it is {what} {found} of {rows} rows, the segment has {}", self.rows());
+            return Err(sealed.corrupt(0, why));
+        }
+        Ok(sealed)
     }
 }

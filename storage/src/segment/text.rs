@@ -105,17 +105,6 @@ impl Segment {
     }
 
     fn open_text(&self, number: u64, file: &FileRef) -> Result<SectionFile> {
-        let folder = self.folder();
-        let sealed = folder.open(file, Kind::Text, self.access()).map_err(|e| match e.is_not_found() {
-            true => folder.corrupt(&file.name, "the full-text index is missing"),
-            false => e,
-        })?;
-        let [found, rows, ..] = sealed.aux();
-        if (found, rows) != (number, u64::from(self.rows())) {
-            let why =
-                format!("it is full-text index {found} of {rows} rows, the segment has {}", self.rows());
-            return Err(sealed.corrupt(0, why));
-        }
-        SectionFile::new(sealed, self.access())
+        SectionFile::new(self.open_derived((number, file), Kind::Text, "full-text index")?, self.access())
     }
 }

@@ -81,17 +81,9 @@ impl Segment {
     }
 
     fn open_trust(&self, number: u64, file: &FileRef) -> Result<SectionFile> {
-        let folder = self.folder();
-        let sealed = folder.open(file, Kind::Trust, self.access()).map_err(|e| match e.is_not_found() {
-            true => folder.corrupt(&file.name, "the table of confidence is missing"),
-            false => e,
-        })?;
-        let [found, rows, ..] = sealed.aux();
-        if (found, rows) != (number, u64::from(self.rows())) {
-            let why =
-                format!("it is of search index {found} of {rows} rows, the segment has {}", self.rows());
-            return Err(sealed.corrupt(0, why));
-        }
-        SectionFile::new(sealed, self.access())
+        SectionFile::new(
+            self.open_derived((number, file), Kind::Trust, "table of confidence")?,
+            self.access(),
+        )
     }
 }

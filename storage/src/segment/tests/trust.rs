@@ -32,7 +32,7 @@ fn damage_of_a_table_is_named_and_leaves_the_rows_as_they_are() {
     let (vfs, reference, layout, _) = small(Element::F32, None);
     let of_others = write_on(&*vfs, reference.rows + 1, &TABLE).unwrap();
     let segment = open(&vfs, &reference.with_trust(Some(of_others)), &layout, Access::Read).unwrap();
-    assert!(segment.trust(NUMBER).unwrap_err().to_string().contains("of search index 19"));
+    assert!(segment.trust(NUMBER).unwrap_err().to_string().contains("table of confidence 19"));
 
     let file = write_on(&*vfs, reference.rows, &TABLE).unwrap();
     let reference = reference.with_trust(Some(file));
