@@ -25,7 +25,7 @@ const REACHES: [f32; 20] =
 /// Numbers of rows wanted that it has been measured for.
 const COUNTS: [u32; 3] = [1, 10, 100];
 /// Parts of the list that are told apart: its first fifth, and so on.
-const PARTS: usize = 5;
+pub const PARTS: usize = 5;
 /// In one of so many searches a lower bound may not hold.
 const MISSED: f64 = 0.05;
 /// Fewer queries than this say nothing about one in twenty.
@@ -64,8 +64,10 @@ pub struct Estimate {
     pub low: f64,
     /// So many of the first rows are what they will be, in 19 of 20 searches.
     pub settled: usize,
-    right: [f32; PARTS],
-    count: usize,
+    /// For each fifth of the list, how likely one of its rows is among the true nearest; see [`Estimate::right`].
+    pub right: [f32; PARTS],
+    /// How many rows are wanted.
+    pub count: usize,
 }
 
 impl Trust {
