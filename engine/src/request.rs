@@ -49,12 +49,16 @@ impl Request {
         let schema = &snapshot.state.schema;
         limits::check("k", asked.k as u64, MAX_K as u64)?;
         // The last candidates of a beam are its least sure ones: as many more as are wanted, unless the caller knows better.
-        asked.stages.iter().try_for_each(|stage| stage.check(schema))?;
+        (0..).zip(&asked.stages).try_for_each(|(i, stage)| stage.check(schema, i == 0))?;
         let keep = asked.stages.iter().map(|stage| stage.keep(asked.k)).max().unwrap_or(asked.k);
         let keep = keep.min(MAX_K);
         let ef = asked.ef.unwrap_or(EF.max(keep.saturating_mul(2))).max(keep).max(1);
         limits::check("ef", asked.ef.unwrap_or(0) as u64, limits::GRAPH_CANDIDATES)?;
         let (scheduled, uncertainty) = match asked.stages.first() {
+            Some(Rerank::Levels(_)) if asked.dims.is_some() => {
+                let why = "a schedule of levels says by which dimensions; leave `dims` out".to_string();
+                return Err(Error::BadRequest { what: "dims", why });
+            }
             Some(Rerank::Levels(levels)) => (levels.first_dims(), 0.0),
             Some(Rerank::Csd(csd)) => (None, csd.weight()),
             _ => (None, 0.0),

@@ -205,7 +205,7 @@ impl Search {
     }
 
     /// Ends the search when so many nodes of indexes and rows were compared, with the best hits by then; that is no error. An
-    /// inverted file finishes the cell it is in.
+    /// inverted file finishes the cell it is in. It counts for the search; what stages compare is not limited by it.
     pub fn budget(mut self, compared: u64) -> Self {
         self.asked.budget = Some(compared);
         self

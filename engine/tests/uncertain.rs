@@ -190,6 +190,11 @@ fn stages_that_cannot_be_are_refused() {
     refused(sure.search(&query).rerank(Levels::new([(2, 10), (3, 5)])), "3 is not a level");
     refused(sure.search(&query).rerank(Levels::new([(4, 10), (2, 5)])), "must ascend");
     refused(sure.search(&query).rerank(Levels::new([(2, 10), (4, 0)])), "at least one row");
+    refused(
+        sure.search(&query).rerank(Mmr::new(0.5)).rerank(Levels::new([(2, 10), (4, 5)])),
+        "the first stage",
+    );
+    refused(sure.search(&query).dims(4).rerank(Levels::new([(2, 10), (4, 5)])), "leave `dims` out");
     let variance = |v: &[f32]| l2.search(&query).query_variance(RowVariance::Variance(v.to_vec()));
     refused(variance(&[0.1, 0.1]), "2 variances given");
     refused(variance(&[-0.1]), "cannot be");

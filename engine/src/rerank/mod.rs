@@ -93,9 +93,12 @@ pub(crate) trait Refine: Send {
 }
 
 impl Rerank {
-    /// Checks it against the collection.
-    pub(crate) fn check(&self, schema: &Schema) -> Result<()> {
+    /// Checks it against the collection; `first` when no other stage is before it.
+    pub(crate) fn check(&self, schema: &Schema, first: bool) -> Result<()> {
         match self {
+            Rerank::Levels(_) if !first => {
+                Err(bad("a schedule of levels begins with the search itself: make it the first stage".into()))
+            }
             Rerank::Levels(levels) => levels.check(schema),
             Rerank::Csd(csd) => csd.check(schema),
             Rerank::Gaussian(gaussian) => gaussian.check(schema),
