@@ -75,12 +75,12 @@ pub struct Fuse {
 /// Where another list comes from.
 #[derive(Debug, Clone, PartialEq)]
 struct Other {
-    from: From,
+    from: Origin,
     weight: f64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum From {
+enum Origin {
     Vector(Vec<f32>),
     Text { field: String, words: String },
 }
@@ -99,14 +99,14 @@ impl Fuse {
 
     /// One more list: the rows nearest to another query vector.
     pub fn vector(mut self, vector: &[f32], weight: f64) -> Fuse {
-        self.others.push(Other { from: From::Vector(vector.to_vec()), weight });
+        self.others.push(Other { from: Origin::Vector(vector.to_vec()), weight });
         self
     }
 
     /// One more list: the best rows by BM25 of the words in a full-text field; see [`Schema::text`].
     pub fn text(mut self, field: &str, words: &str, weight: f64) -> Fuse {
         let (field, words) = (field.to_string(), words.to_string());
-        self.others.push(Other { from: From::Text { field, words }, weight });
+        self.others.push(Other { from: Origin::Text { field, words }, weight });
         self
     }
 
@@ -135,8 +135,8 @@ impl Fuse {
             return Err(bad("only a cosine has a least score; use `ZScore`, or ranks".into()));
         }
         self.others.iter().try_for_each(|other| match &other.from {
-            From::Vector(vector) => validate::query(schema, vector, schema.dim()),
-            From::Text { field, .. } => text::declared(schema, field).map(|_| ()),
+            Origin::Vector(vector) => validate::query(schema, vector, schema.dim()),
+            Origin::Text { field, .. } => text::declared(schema, field).map(|_| ()),
         })
     }
 
@@ -200,13 +200,13 @@ impl Refine for Work {
         request.keep = request.k;
         request.stages.clear();
         match from {
-            From::Vector(vector) => {
+            Origin::Vector(vector) => {
                 let query = request.query(&vector, &ground.snapshot.state.schema);
                 let (rows, cost) = ground.nearest(&query, &request, halt)?;
                 list.spent.add(&cost);
                 self.add(rows, weight, ground)?;
             }
-            From::Text { field, words } => {
+            Origin::Text { field, words } => {
                 let plan = TextPlan { k: request.k, bm25: Bm25::default(), filter: request.filter };
                 let ranked = text::ranked(ground.snapshot, &field, &words, &plan, &|| halt.asked());
                 let ranked = match ranked {

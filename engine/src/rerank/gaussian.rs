@@ -31,7 +31,8 @@ pub struct Csd {
 }
 
 /// Ranks by another distance between normal distributions: rows are read in the order of their means until a bound says that no
-/// later one can be among the nearest.
+/// later one can be among the nearest. Of fresh rows it is not known between what their variances lie, so that all rows are read for
+/// every measure but Wasserstein's as long as there are some.
 ///
 /// The variances of the query are those of [`crate::Search::query_variance`]. Under cosine means are scaled to length 1; not under
 /// the inner product.
@@ -101,7 +102,7 @@ impl Refine for Work {
     fn step(&mut self, ground: &Ground<'_>, list: &mut List, halt: &Halt<'_>) -> Result<Step> {
         let dims = ground.query.dims();
         let mut own = Vec::new();
-        mean(ground.query.vector(), ground.query.metric(), &mut own);
+        ground.as_compared(ground.query.vector(), &mut own);
         let variance = ground.request.query_variance.as_deref();
         let query = gaussian::Gaussian { mean: &own, variance: variances(variance, dims) };
         if self.stream.is_none() {
@@ -139,7 +140,7 @@ impl Refine for Work {
             ground.vector(row.row, dims, &mut numbers)?;
             ground.variance(row.row, dims, &mut spread)?;
             let mut at = Vec::new();
-            mean(&numbers, ground.query.metric(), &mut at);
+            ground.as_compared(&numbers, &mut at);
             let at = gaussian::Gaussian { mean: &at, variance: variances(Some(&spread), dims) };
             let tiebreak = u64::from(row.row.source) << 32 | u64::from(row.row.row);
             stream.offer(least, self.measure.distance(&query, &at), tiebreak, row.row);
@@ -154,14 +155,6 @@ impl Refine for Work {
         list.rows = stream.clone().into_sorted().into_iter().filter_map(placed).collect();
         Ok(if done { Step::Done } else { Step::More })
     }
-}
-
-/// A mean as it is compared: of length 1 under cosine.
-fn mean(vector: &[f32], metric: Metric, out: &mut Vec<f32>) {
-    out.clear();
-    let norm = vector.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
-    let scale = if metric == Metric::Cosine && norm > 0.0 { 1.0 / norm } else { 1.0 };
-    out.extend(vector.iter().map(|v| (f64::from(*v) * scale) as f32));
 }
 
 fn variances(values: Option<&[f32]>, dims: usize) -> gaussian::Variance<'_> {

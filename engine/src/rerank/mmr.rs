@@ -6,7 +6,7 @@ use foretaste_query::rerank::diversify::mmr;
 
 use crate::error::Result;
 use crate::rerank::{List, Refine, Step};
-use crate::session::{Ground, Halt, Row};
+use crate::session::{Ground, Halt, Row, to_unit};
 
 /// Orders by nearness and by difference from what stands before (maximal marginal relevance; Carbonell and Goldstein, 1998).
 ///
@@ -48,16 +48,15 @@ impl Refine for Work {
         for row in rows {
             let mut vector = Vec::new();
             ground.vector(row.row, dims, &mut vector)?;
-            let norm = vector.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
-            let unit = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-            vectors.push(vector.iter().map(|v| f64::from(*v) * unit).collect::<Vec<f64>>());
+            to_unit(&mut vector);
+            vectors.push(vector);
         }
         let (most, least) = (rows.first().map_or(0.0, |r| r.score), rows.last().map_or(0.0, |r| r.score));
         let span = if most > least { most - least } else { 1.0 };
         let relevance = |row: &Row| (row.score - least) / span;
         let hits: Vec<(usize, f64)> = rows.iter().map(relevance).enumerate().collect();
         let alike = |a: usize, b: usize| match (vectors.get(a), vectors.get(b)) {
-            (Some(a), Some(b)) => a.iter().zip(b).map(|(a, b)| a * b).sum(),
+            (Some(a), Some(b)) => a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum(),
             _ => 0.0,
         };
         let chosen = mmr(&hits, self.0.lambda, 0, k, alike);

@@ -17,7 +17,7 @@ use crate::answer::Stage;
 use crate::error::Result;
 use crate::request::MAX_K;
 use crate::rerank::{List, Problem, Refine, Step};
-use crate::session::{Ground, Halt, Row};
+use crate::session::{Ground, Halt, Row, to_unit};
 
 pub use foretaste_query::rerank::scorer::{Adaptive, Mode};
 
@@ -250,7 +250,10 @@ fn lift_query(query: &Query, out: &mut Vec<f32>) {
     out.clear();
     match query.metric() {
         Metric::Dot => out.extend_from_slice(query.vector()),
-        Metric::Cosine => unit(query.vector(), out),
+        Metric::Cosine => {
+            out.extend_from_slice(query.vector());
+            to_unit(out);
+        }
         // -|q - x|² = 2 <q, x> - |x|² - |q|².
         Metric::L2 => {
             out.extend(query.vector().iter().map(|v| 2.0 * v));
@@ -264,7 +267,10 @@ fn lift_row(row: &[f32], metric: Metric, out: &mut Vec<f32>) {
     out.clear();
     match metric {
         Metric::Dot => out.extend_from_slice(row),
-        Metric::Cosine => unit(row, out),
+        Metric::Cosine => {
+            out.extend_from_slice(row);
+            to_unit(out);
+        }
         Metric::L2 => {
             out.extend_from_slice(row);
             out.push(row.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>() as f32);
@@ -281,10 +287,4 @@ fn lower_query(lifted: &[f32], metric: Metric) -> Option<Vec<f32>> {
     };
     let usable = query.iter().all(|v| v.is_finite()) && query.iter().any(|v| *v != 0.0);
     (usable || metric == Metric::L2 && query.iter().all(|v| v.is_finite())).then_some(query)
-}
-
-fn unit(vector: &[f32], out: &mut Vec<f32>) {
-    let norm = vector.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
-    let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-    out.extend(vector.iter().map(|v| (f64::from(*v) * scale) as f32));
 }

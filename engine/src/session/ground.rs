@@ -4,10 +4,12 @@
 
 use std::time::Instant;
 
+use foretaste_query::answer::Ranked;
 use foretaste_query::index::{Query, RowRef, Source, read};
 use foretaste_query::metric::Metric;
 use foretaste_storage::key::Key;
 
+use crate::answer::Stage;
 use crate::error::Result;
 use crate::request::Request;
 use crate::scan::{Unit, key_of};
@@ -46,8 +48,15 @@ impl<'a> Ground<'a> {
         }
     }
 
+    /// A row whose vector was compared.
+    pub fn row(&self, ranked: &Ranked<RowRef>, stage: Stage) -> Result<Row> {
+        let (row, rank) = (ranked.item, ranked.distance);
+        let distance = self.distance_of(row, rank)?;
+        Ok(Row { row, distance, score: self.score(distance, rank), error: 0.0, stage })
+    }
+
     /// The distance of a row that is ranked by `rank`.
-    pub fn distance_of(&self, row: RowRef, rank: f64) -> Result<f64> {
+    fn distance_of(&self, row: RowRef, rank: f64) -> Result<f64> {
         let Some(added) = self.weighted(row)? else { return Ok(rank) };
         let squared = (rank - added).max(0.0);
         Ok(if self.query.metric() == Metric::L2 { squared.sqrt() } else { squared / 2.0 })
@@ -60,7 +69,7 @@ impl<'a> Ground<'a> {
     }
 
     /// The sum of a row's variances over the dimensions that are compared.
-    pub fn trace(&self, row: RowRef) -> foretaste_storage::Result<f32> {
+    fn trace(&self, row: RowRef) -> foretaste_storage::Result<f32> {
         match self.units.get(row.source as usize) {
             Some(unit) => unit.rows.trace(row.row, self.query.dims()),
             None => Ok(0.0),
@@ -83,6 +92,16 @@ impl<'a> Ground<'a> {
         Ok(())
     }
 
+    /// Replaces `out` by numbers as the metric compares them: of length 1 under cosine.
+    pub fn as_compared(&self, numbers: &[f32], out: &mut Vec<f32>) {
+        let cosine = self.query.metric() == Metric::Cosine;
+        out.clear();
+        out.extend_from_slice(numbers);
+        if cosine {
+            to_unit(out);
+        }
+    }
+
     /// Replaces `out` by a row's variances over its first `dims` dimensions: one, where one stands for all.
     pub fn variance(&self, row: RowRef, dims: usize, out: &mut Vec<f32>) -> Result<()> {
         out.clear();
@@ -101,5 +120,13 @@ impl<'a> Ground<'a> {
     /// The key of a row.
     pub fn key(&self, row: RowRef) -> Result<Key> {
         Ok(key_of(self.snapshot, self.units, row)?)
+    }
+}
+
+/// Brings a vector to length 1, unless it is zero.
+pub(crate) fn to_unit(vector: &mut [f32]) {
+    let norm = vector.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
+    if norm > 0.0 {
+        vector.iter_mut().for_each(|v| *v = (f64::from(*v) / norm) as f32);
     }
 }

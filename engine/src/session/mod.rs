@@ -30,7 +30,7 @@ use crate::session::part::Part;
 use crate::session::work::Work;
 
 pub(crate) use confidence::Confidence;
-pub(crate) use ground::Ground;
+pub(crate) use ground::{Ground, to_unit};
 pub(crate) use work::Halt;
 
 /// Steps of each index before the first look, and half as many more as rows are wanted. On the measured sets the ten nearest rows
@@ -38,9 +38,6 @@ pub(crate) use work::Halt;
 const FIRST_STEPS: u64 = 9;
 /// A scan of no more bytes than this is done at once, before the first look.
 const FIRST_BYTES: u64 = 1 << 20;
-/// Steps, or rows of a scan, between two looks at the clock.
-const STEPS: u64 = 64;
-const SCAN_ROWS: u64 = 4096;
 /// Least time between two looks; it grows with what has passed, so that looking stays a small part of it.
 const GAP: Duration = Duration::from_micros(100);
 
@@ -120,8 +117,8 @@ impl<'a> Session<'a> {
             self.first(halt)?;
         }
         for part in &mut self.parts {
-            let steps = if limited { stride(part) } else { u64::MAX };
             while !part.is_done() && !halt.asked() {
+                let steps = if limited { part.stride() } else { u64::MAX };
                 part.advance(steps, &mut self.work, halt)?;
             }
         }
@@ -144,7 +141,7 @@ impl<'a> Session<'a> {
             }
         }
         while let Some(part) = self.parts.iter_mut().find(|part| !part.is_done()) {
-            part.advance(stride(part), &mut self.work, halt)?;
+            part.advance(part.stride(), &mut self.work, halt)?;
             if halt.asked() {
                 break;
             }
@@ -178,15 +175,7 @@ impl<'a> Session<'a> {
         let (ground, k) = (self.ground, self.work.request.k);
         let mut rows = Vec::with_capacity(2 * k);
         for ranked in self.work.top.iter() {
-            let (row, rank) = (ranked.item, ranked.distance);
-            let distance = ground.distance_of(row, rank)?;
-            rows.push(Row {
-                row,
-                distance,
-                score: ground.score(distance, rank),
-                error: 0.0,
-                stage: Stage::Exact,
-            });
+            rows.push(ground.row(ranked, Stage::Exact)?);
         }
         for part in &mut self.parts {
             let Some((walking, at)) = part.walking() else { continue };
@@ -206,10 +195,7 @@ impl<'a> Session<'a> {
             if settle::rescore(&at.unit.rows, at.number, query, &seen, &mut top, &mut self.looks).is_ok() {
                 rows.truncate(from);
                 for ranked in top.into_sorted() {
-                    let (row, rank) = (ranked.item, ranked.distance);
-                    let distance = ground.distance_of(row, rank)?;
-                    let score = ground.score(distance, rank);
-                    rows.push(Row { row, distance, score, error: 0.0, stage });
+                    rows.push(ground.row(&ranked, stage)?);
                 }
             }
         }
@@ -267,7 +253,7 @@ impl<'a> Session<'a> {
     pub fn confidence(&self, rows: &[Row], exact: bool) -> Confidence {
         let k = self.work.request.k;
         let standing: Vec<_> = self.parts.iter().map(|part| part.standing(exact, &self.work)).collect();
-        Confidence::of(rows.get(..k).unwrap_or(rows), k, &standing)
+        Confidence::of(rows.get(..k).unwrap_or(rows), &standing)
     }
 
     /// What it has cost so far.
@@ -288,9 +274,4 @@ impl<'a> Session<'a> {
     pub fn decisions(&self) -> Vec<Decision> {
         self.parts.iter().map(|part| part.at.decision.clone()).collect()
     }
-}
-
-/// How far a part goes between two looks at the clock.
-fn stride(part: &Part<'_>) -> u64 {
-    if part.is_scan() { SCAN_ROWS } else { STEPS }
 }

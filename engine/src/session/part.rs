@@ -20,6 +20,9 @@ use crate::sieve::{Planned, Sieve};
 
 /// Rows compared between two questions whether to stop, when they are read one by one.
 const MATCHES: usize = 256;
+/// Steps of an index, or rows of a scan, between two looks at the clock.
+const STEPS: u64 = 64;
+const SCAN_ROWS: u64 = 4096;
 /// A part, and how it is gone through.
 pub(super) struct Setting<'a> {
     pub unit: &'a Unit<'a>,
@@ -65,6 +68,12 @@ impl<'a> Part<'a> {
     /// Whether its rows are compared without an index that leads to them.
     pub fn is_scan(&self) -> bool {
         matches!(self.at.decision.way, Way::Scan | Way::Matches)
+    }
+
+    /// How far it goes between two looks at the clock: steps of its index, or rows where it is scanned, be it because its index
+    /// failed.
+    pub fn stride(&self) -> u64 {
+        if matches!(self.state, State::Scanning(..)) { SCAN_ROWS } else { STEPS }
     }
 
     /// Whether it stands in its index.
@@ -232,10 +241,11 @@ impl<'a> Part<'a> {
     fn codes(&mut self, index: &Index, rows: &[u32], work: &mut Work<'_>, halt: &Halt<'_>) -> Result<()> {
         let most = work.left().saturating_sub(settle::wanted(work.request.keep) as u64);
         let some = rows.get(..usize::try_from(most).unwrap_or(usize::MAX)).unwrap_or(rows);
-        let compared = Scratch::with(|scratch| {
-            let (vector, mut rows) = (work.query.vector(), some.iter().copied());
-            work.steps += index.compare(vector, &mut rows, &|| halt.asked(), scratch)?;
-            self.at.settle(index, scratch, work)
+        let (mut scratch, mut each) = (Scratch::lend(), some.iter().copied());
+        let compared = index.compare(work.query.vector(), &mut each, &|| halt.asked(), &mut scratch);
+        let compared = compared.and_then(|steps| {
+            work.steps += steps;
+            self.at.settle(index, &mut scratch, work)
         });
         if some.len() < rows.len() {
             halt.because(StoppedBecause::Budget);

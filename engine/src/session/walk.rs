@@ -3,7 +3,7 @@
 //! Reads from: a part's index. Writes to: a scratch of its own, and in the end the work that all parts share.
 //! Never: what a walk found that was stopped because the matches are read faster.
 
-use foretaste_query::index::{self, Accept, Ask, Found, Index, Scratch, settle};
+use foretaste_query::index::{self, Accept, Ask, Found, Index, Lent, Scratch, settle};
 use foretaste_storage::Result;
 
 use crate::answer::StoppedBecause;
@@ -27,7 +27,7 @@ const DEVIATIONS: f32 = 4.0;
 pub(super) struct Walking<'a> {
     pub index: &'a Index,
     session: index::Session<'a>,
-    scratch: Box<Scratch>,
+    scratch: Lent,
     sieve: Sieve,
     /// Steps that the work knows of.
     counted: u64,
@@ -55,7 +55,7 @@ impl<'a> Walking<'a> {
         work: &Work<'_>,
         halt: &Halt<'_>,
     ) -> Result<Walking<'a>> {
-        let mut scratch = Scratch::take();
+        let mut scratch = Scratch::lend();
         let session = with_ask(index, at, &sieve, work, halt, |ask| index.start(ask, &mut scratch))?;
         let goal = known(index, at, work).zip(work.goal(at));
         Ok(Walking { index, session, scratch, sieve, counted: 0, goal })
@@ -114,7 +114,6 @@ impl<'a> Walking<'a> {
         if finish == Finish::Counts {
             at.settle(index, &mut scratch, work)?;
         }
-        scratch.give_back();
         Ok(finish)
     }
 

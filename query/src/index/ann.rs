@@ -10,6 +10,7 @@ mod build;
 mod session;
 
 use std::cell::Cell;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use bincode::{Decode, Encode};
@@ -276,40 +277,47 @@ impl Index {
     }
 }
 
-/// Scratches at rest.
-type Spare = Vec<Box<Scratch>>;
-
 thread_local! {
-    static SPARE: Cell<Spare> = const { Cell::new(Vec::new()) };
+    static SPARE: Cell<Vec<Scratch>> = const { Cell::new(Vec::new()) };
 }
 
 /// Most scratches that a thread keeps for later searches.
 const SPARES: usize = 4;
 
-impl Scratch {
-    /// One that a search of this thread is done with, or a new one.
-    pub fn take() -> Box<Scratch> {
-        let mut spare = SPARE.take();
-        let scratch = spare.pop().unwrap_or_default();
-        SPARE.set(spare);
-        scratch
-    }
+/// A scratch for one search; its memory serves a later search of the thread that drops it.
+#[derive(Debug, Default)]
+pub struct Lent(Scratch);
 
-    /// Keeps this one for later searches of this thread.
-    pub fn give_back(self: Box<Self>) {
+impl Deref for Lent {
+    type Target = Scratch;
+    fn deref(&self) -> &Scratch {
+        &self.0
+    }
+}
+
+impl DerefMut for Lent {
+    fn deref_mut(&mut self) -> &mut Scratch {
+        &mut self.0
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
         let mut spare = SPARE.take();
         if spare.len() < SPARES {
-            spare.push(self);
+            spare.push(std::mem::take(&mut self.0));
         }
         SPARE.set(spare);
     }
+}
 
-    /// Lends a scratch to `work`.
-    pub fn with<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
-        let mut scratch = Scratch::take();
-        let result = work(&mut scratch);
-        scratch.give_back();
-        result
+impl Scratch {
+    /// One that an earlier search of this thread left, or a new one.
+    pub fn lend() -> Lent {
+        let mut spare = SPARE.take();
+        let scratch = spare.pop().unwrap_or_default();
+        SPARE.set(spare);
+        Lent(scratch)
     }
 
     /// Puts another number in the place of each row's estimate.

@@ -23,7 +23,7 @@ use foretaste_storage as storage;
 use foretaste_storage::bytes::Span;
 use foretaste_storage::layout::Element;
 
-pub use ann::{Ask, Built, Found, HeldOut, Index, Scratch, Session, Walk, build};
+pub use ann::{Ask, Built, Found, HeldOut, Index, Lent, Scratch, Session, Walk, build};
 pub use query::Query;
 pub use spec::{HnswParams, IvfParams, RotationKind, Spec, Stage, Task};
 

@@ -96,13 +96,11 @@ fn try_one(
     }
     truth.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let truth: Vec<u32> = truth.into_iter().map(|(_, row)| row).collect();
-    Scratch::with(|scratch| {
-        let mut courses: [Course; COUNTS.len()] = Default::default();
-        for (course, count) in courses.iter_mut().zip(COUNTS) {
-            *course = follow(index, &vector, row, &truth, count as usize, scratch)?;
-        }
-        Ok(courses)
-    })
+    let (mut scratch, mut courses): (_, [Course; COUNTS.len()]) = (Scratch::lend(), Default::default());
+    for (course, count) in courses.iter_mut().zip(COUNTS) {
+        *course = follow(index, &vector, row, &truth, count as usize, &mut scratch)?;
+    }
+    Ok(courses)
 }
 
 /// What a search for the nearest `count` had found when it had come as far as each reach.
