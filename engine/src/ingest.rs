@@ -107,7 +107,7 @@ pub(crate) fn commit(core: &Core, parts: &[Part<'_>]) -> Result<()> {
         writer.poison(&e);
         return Err(e.into());
     }
-    // The owner first: no state of a member is newer than what the owner's number shows.
+    // The owner first: views wait while a member's state is newer than the owner's number.
     parts.iter().rev().for_each(|part| part.collection.publish(last));
     Ok(())
 }

@@ -204,20 +204,14 @@ impl CollectionCore {
     /// The same of it and of its members.
     pub fn view_all(&self) -> (Arc<State>, u64, Option<Arc<[Shown]>>) {
         let members = Arc::clone(&self.members.read());
-        loop {
-            // The number first: what is seen of a commit here is in the members' states that are taken after it.
+        if members.is_empty() {
             let (state, seq) = self.view();
-            let shown: Arc<[Shown]> =
-                members.iter().map(|m| Shown { role: m.role.clone(), state: m.core.state() }).collect();
-            if members.is_empty() {
-                return (state, seq, None);
-            }
-            // A member's state that was put in place meanwhile may have dropped what this number still has to see.
-            if shown.iter().all(|member| member.state.floor <= seq) {
-                return (state, seq, Some(shown));
-            }
-            std::thread::yield_now();
+            return (state, seq, None);
         }
+        let (state, seq, states) = self.current.view_with(members.iter().map(|member| &member.core.current));
+        let shown =
+            members.iter().zip(states).map(|(member, state)| Shown { role: member.role.clone(), state });
+        (state, seq, Some(shown.collect()))
     }
 
     /// Lets snapshots see everything that was appended, all of which is durable.
