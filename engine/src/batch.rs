@@ -4,6 +4,7 @@
 //! Never: an effect before `commit`, or a part of a batch after it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use foretaste_storage::block::{Block, Mark, RowInput, encode};
 use foretaste_storage::key::Key;
@@ -83,7 +84,8 @@ struct Row {
 
 #[derive(Debug)]
 struct FieldVector {
-    field: String,
+    /// None for the vector in the space that the collection is being changed to.
+    field: Option<String>,
     vector: Vec<f32>,
     variance: Option<Vec<f32>>,
 }
@@ -159,18 +161,27 @@ impl Batch {
             return Ok(());
         }
         self.check_ids()?;
-        let members = self.collection.members();
-        self.check_fields(&members)?;
+        // Once more when a member came or went meanwhile: it must hear of these rows, too.
+        while !self.commit_with(&self.collection.members())? {}
+        Ok(())
+    }
+
+    fn commit_with(&self, members: &Arc<[Member]>) -> Result<bool> {
+        self.check_fields(members)?;
         let mut parts = Vec::with_capacity(members.len() + 1);
         for member in members.iter() {
-            let Role::Field(name) = &member.role;
-            let block = self.encode_field(name, &member.core.state().schema)?;
+            let schema = &member.core.state().schema;
+            let block = match &member.role {
+                Role::Field(name) => self.encode_member(Some(name), schema)?,
+                Role::Change => self.encode_member(None, schema)?,
+                Role::Rule(_) => continue,
+            };
             if block.ops() > 0 {
                 parts.push(Part { collection: &member.core, block });
             }
         }
         let block = self.encode(&self.collection.schema())?;
-        self.collection.commit(parts, block)
+        self.collection.commit_if(parts, block, &mut |_| Ok(Arc::ptr_eq(members, &self.collection.members())))
     }
 
     fn check_ids(&self) -> Result<()> {
@@ -185,14 +196,19 @@ impl Batch {
     }
 
     fn check_fields(&self, members: &[Member]) -> Result<()> {
+        let name = |given: &FieldVector| match &given.field {
+            Some(field) => format!("vector field `{field}`"),
+            None => "a space that the collection is being changed to".to_string(),
+        };
         for row in &self.rows {
             for (i, given) in row.fields.iter().enumerate() {
                 if row.fields.iter().take(i).any(|other| other.field == given.field) {
-                    let why = format!("row {} has two vectors for field {}", row.key, given.field);
+                    let why = format!("row {} has two vectors for {}", row.key, name(given));
                     return Err(Error::BadRequest { what: "field", why });
                 }
-                if !members.iter().any(|member| member.role == Role::Field(given.field.clone())) {
-                    let what = format!("vector field `{}`, for row {}", given.field, row.key);
+                let role = given.field.clone().map_or(Role::Change, Role::Field);
+                if !members.iter().any(|member| member.role == role) {
+                    let what = format!("{}, for row {}", name(given), row.key);
                     return Err(Error::NotFound { what });
                 }
             }
@@ -200,15 +216,16 @@ impl Batch {
         Ok(())
     }
 
-    /// The part of a further vector field: the rows that have a vector there, and the ids of those that have none any more.
-    fn encode_field(&self, field: &str, schema: &Schema) -> Result<Block> {
+    /// The part of a further vector field, or of the rows in another space: the rows that have a vector there, and the ids of those
+    /// that have none any more.
+    fn encode_member(&self, field: Option<&str>, schema: &Schema) -> Result<Block> {
         let (mut inputs, mut deletes) = (Vec::new(), Vec::new());
         for (i, row) in self.rows.iter().enumerate() {
-            let Some(given) = row.fields.iter().find(|given| given.field == field) else {
+            let Some(given) = row.fields.iter().find(|given| given.field.as_deref() == field) else {
                 deletes.push(row.key.as_ref());
                 continue;
             };
-            let at = At { row: i, id: &row.key, field: Some(field) };
+            let at = At { row: i, id: &row.key, field: Some(field.unwrap_or("in the new space")) };
             validate::vector(schema, &given.vector, at)?;
             if let Some(values) = &given.variance {
                 validate::variance(schema, values, given.vector.len(), at)?;
@@ -217,7 +234,7 @@ impl Batch {
                 key: row.key.as_ref(),
                 vector: &given.vector,
                 variance: given.variance.as_deref(),
-                tokens: None,
+                tokens: token_matrix(schema, row),
                 // Filters of searches in this field are answered here.
                 payload: &row.payload,
             });
@@ -240,18 +257,22 @@ impl Batch {
             if !row.tokens.is_empty() {
                 validate::tokens(schema, &row.tokens, at)?;
             }
-            let layout = schema.tokens.filter(|_| !row.tokens.is_empty());
             inputs.push(RowInput {
                 key: row.key.as_ref(),
                 vector,
                 variance: row.variance.as_deref(),
-                tokens: layout.map(|layout| Matrix { layout, numbers: &row.tokens }),
+                tokens: token_matrix(schema, row),
                 payload: &row.payload,
             });
         }
         let deletes: Vec<_> = self.deletes.iter().map(Key::as_ref).collect();
         Ok(encode(&schema.layout, &inputs, &deletes, self.mark.as_ref())?)
     }
+}
+
+fn token_matrix<'a>(schema: &Schema, row: &'a Row) -> Option<Matrix<'a>> {
+    let layout = schema.tokens.filter(|_| !row.tokens.is_empty())?;
+    Some(Matrix { layout, numbers: &row.tokens })
 }
 
 impl RowMut<'_> {
@@ -281,18 +302,36 @@ impl RowMut<'_> {
     /// Gives the row a vector in a further field; see [`Schema::field`]. A row written without one has none there.
     pub fn field(self, name: &str, vector: &[f32]) -> Self {
         if let Some(row) = self.batch.rows.last_mut() {
-            row.fields.push(FieldVector { field: name.to_string(), vector: vector.to_vec(), variance: None });
+            let field = Some(name.to_string());
+            row.fields.push(FieldVector { field, vector: vector.to_vec(), variance: None });
         }
         self
     }
 
+    /// While the model is being changed: the row's vector in the new space, beside that in the old one. A row written without one
+    /// waits to be embedded again; see [`Collection::begin_change`].
+    pub fn changed(self, vector: &[f32]) -> Self {
+        if let Some(row) = self.batch.rows.last_mut() {
+            row.fields.push(FieldVector { field: None, vector: vector.to_vec(), variance: None });
+        }
+        self
+    }
+
+    /// The same with its variance there.
+    pub fn changed_with_variance(self, vector: &[f32], variance: &RowVariance) -> Self {
+        self.changed(vector).last_variance(variance)
+    }
+
     /// Gives the row a vector in a further field that keeps variances, and its variance there.
     pub fn field_with_variance(self, name: &str, vector: &[f32], variance: &RowVariance) -> Self {
-        let given = self.field(name, vector);
-        if let Some(field) = given.batch.rows.last_mut().and_then(|row| row.fields.last_mut()) {
+        self.field(name, vector).last_variance(variance)
+    }
+
+    fn last_variance(self, variance: &RowVariance) -> Self {
+        if let Some(field) = self.batch.rows.last_mut().and_then(|row| row.fields.last_mut()) {
             field.variance = Some(variance.variances());
         }
-        given
+        self
     }
 
     /// Gives the row a token matrix, for scores by late interaction: token after token, each of as many numbers as

@@ -11,6 +11,7 @@ use foretaste_storage::block::Block;
 use foretaste_storage::key::Key;
 
 use crate::batch::Batch;
+use crate::core::Core;
 use crate::db::Handle;
 use crate::error::Result;
 use crate::ingest::Part;
@@ -21,7 +22,7 @@ use crate::schema::{Schema, TextField};
 use crate::seal::seal;
 use crate::search::Search;
 use crate::snapshot::{Record, Snapshot};
-use crate::state::CollectionCore;
+use crate::state::{CollectionCore, State};
 use crate::text::TextSearch;
 use crate::{compact, ingest, levels, optimize, work};
 
@@ -135,6 +136,7 @@ impl Collection {
         let core = &self.handle.core;
         core.writer("flush")?;
         let mut upkeep = core.upkeep.lock();
+        self.still_there()?;
         for collection in self.all() {
             seal(core, &mut upkeep, &collection)?;
             core.directory.fill(core, &collection);
@@ -190,7 +192,7 @@ impl Collection {
     pub fn optimize(&self, spec: Spec, mut progress: impl FnMut(Progress) -> bool) -> Result<()> {
         let core = &self.handle.core;
         let mut done = Ok(());
-        for collection in self.all() {
+        for collection in self.searched() {
             done = done.and_then(|()| optimize::optimize(core, &collection, spec, &mut progress));
         }
         core.work.request();
@@ -204,7 +206,7 @@ impl Collection {
     /// `BadRequest` and `LimitExceeded` for parameters that cannot be; `ReadOnly`, `Io`.
     pub fn set_index(&self, spec: Spec, rotation: RotationKind) -> Result<()> {
         let core = &self.handle.core;
-        for collection in self.all() {
+        for collection in self.searched() {
             optimize::set_index(core, &collection, spec, rotation)?;
         }
         core.work.request();
@@ -251,11 +253,11 @@ impl Collection {
 
     /// Names and schemas of its further vector fields; see [`Schema::field`].
     pub fn vector_fields(&self) -> Vec<(String, Arc<Schema>)> {
-        let of = |member: &Member| {
-            let Role::Field(name) = &member.role;
-            (name.clone(), Arc::clone(&member.core.state().schema))
+        let of = |member: &Member| match &member.role {
+            Role::Field(name) => Some((name.clone(), Arc::clone(&member.core.state().schema))),
+            Role::Change | Role::Rule(_) => None,
         };
-        self.members().iter().map(of).collect()
+        self.members().iter().filter_map(of).collect()
     }
 
     pub(crate) fn members(&self) -> Arc<[Member]> {
@@ -268,12 +270,44 @@ impl Collection {
         [&self.core].into_iter().chain(members.iter().map(|member| &member.core)).cloned().collect()
     }
 
-    /// Commits `block` and what belongs to it in members.
-    pub(crate) fn commit<'a>(&'a self, mut parts: Vec<Part<'a>>, block: Block) -> Result<()> {
+    /// Those of them that are searched.
+    fn searched(&self) -> Vec<Arc<CollectionCore>> {
+        let members = self.members();
+        let searched = members.iter().filter(|member| !matches!(member.role, Role::Rule(_)));
+        [&self.core].into_iter().chain(searched.map(|member| &member.core)).cloned().collect()
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.handle.core
+    }
+
+    pub(crate) fn own(&self) -> &Arc<CollectionCore> {
+        &self.core
+    }
+
+    /// The collection that has its name now.
+    pub(crate) fn again(&self) -> Result<Collection> {
+        Ok(Collection::new(Arc::clone(&self.handle), self.core().collection(self.name())?))
+    }
+
+    /// An error when it was dropped, or is out of use since its model was changed.
+    pub(crate) fn still_there(&self) -> Result<()> {
+        self.core.check_there()
+    }
+
+    /// Commits `block` and what belongs to it in members, if `fits` says so of the state that it will follow.
+    pub(crate) fn commit_if<'a>(
+        &'a self,
+        mut parts: Vec<Part<'a>>,
+        block: Block,
+        fits: &mut dyn FnMut(&State) -> Result<bool>,
+    ) -> Result<bool> {
         work::before_commit(&self.handle.core, &self.core)?;
         parts.push(Part { collection: &self.core, block });
-        ingest::commit(&self.handle.core, &parts)?;
+        if !ingest::commit(&self.handle.core, &parts, fits)? {
+            return Ok(false);
+        }
         parts.iter().for_each(|part| work::after_commit(&self.handle.core, part.collection));
-        Ok(())
+        Ok(true)
     }
 }

@@ -3,29 +3,25 @@
 //! Reads from: `recover`, `core`. Writes to: `publish`, `seal`, `compact`.
 //! Never: work of its own; it names what the rooms behind it do.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use foretaste_storage::limits;
-use foretaste_storage::manifest::{CollectionRecord, LogRef};
-use foretaste_storage::sync::Ordering;
+use foretaste_storage::manifest::LogRef;
 
+use crate::catalogue;
 use crate::collection::Collection;
 use crate::compact;
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::head::Head;
 use crate::ingest::LogSpan;
-use crate::member::{self, Role, is_member, readable};
+use crate::member::{Role, is_member, readable};
 use crate::options::Options;
 use crate::publish::{collect, keep_for_snapshots, publish};
 use crate::reader::{self, Refresh};
 use crate::recover;
-use crate::rewrite::retire_segment;
 use crate::schema::Schema;
 use crate::seal::seal;
-use crate::state::{CollectionCore, State};
 use crate::stats::{self, Stats};
 
 /// Fresh rows beyond this are sealed when the database is closed, so that it opens at once; fewer are left in the log.
@@ -123,46 +119,13 @@ impl Database {
             return Err(Error::BadRequest { what: "collection name", why });
         }
         let parts = parts(name, schema);
-        let schemas = parts.iter().map(|(_, schema)| schema.encode()).collect::<Result<Vec<_>>>()?;
         let mut upkeep = core.upkeep.lock();
         if core.collections.read().contains_key(name) {
             return Err(Error::Exists { name: name.to_string() });
         }
-        limits::check(
-            "number of collections",
-            (upkeep.record.collections.len() + parts.len()) as u64,
-            limits::COLLECTIONS,
-        )?;
         // Every operation so far belongs to other collections.
         let sealed_seq = writer.ingest.lock().next_seq.saturating_sub(1);
-        let ids = upkeep.record.next_collection..;
-        let entries: Vec<CollectionRecord> = ids
-            .zip(&parts)
-            .zip(schemas)
-            .map(|((id, (name, schema)), encoded)| CollectionRecord {
-                id,
-                name: name.clone(),
-                layout: schema.layout.clone(),
-                schema: encoded,
-                sealed_seq,
-                segments: Vec::new(),
-                marks: Vec::new(),
-            })
-            .collect();
-        let numbers: Vec<u32> = entries.iter().map(|entry| entry.id).collect();
-        publish(core, &mut upkeep, false, |record| {
-            record.next_collection += entries.len() as u32;
-            record.collections.extend(entries);
-        })?;
-        let mut collections = core.collections.write();
-        for (id, (name, schema)) in numbers.into_iter().zip(parts) {
-            let heads = vec![Arc::new(Head::default())];
-            let state = State { floor: sealed_seq, schema: Arc::new(schema), segments: Vec::new(), heads };
-            let collection = CollectionCore::new(id, name.clone(), state, sealed_seq, BTreeMap::new());
-            collections.insert(name, Arc::new(collection));
-        }
-        member::link(&collections);
-        drop(collections);
+        catalogue::create(core, &mut upkeep, parts, sealed_seq)?;
         Ok(Collection::new(Arc::clone(&self.handle), core.collection(name)?))
     }
 
@@ -177,26 +140,7 @@ impl Database {
         let collection = self.collection(name)?;
         let all = collection.all();
         let _gate = all.first().map(|owner| owner.gate.write());
-        all.iter().for_each(|part| part.dropped.store(true, Ordering::Release));
-        let published = publish(core, &mut upkeep, false, |record| {
-            record.collections.retain(|c| all.iter().all(|part| part.id != c.id));
-        });
-        if let Err(e) = published {
-            all.iter().for_each(|part| part.dropped.store(false, Ordering::Release));
-            return Err(e);
-        }
-        let generation = upkeep.record.generation;
-        for part in &all {
-            core.collections.write().remove(&part.name);
-            let state = part.state();
-            for source in &state.segments {
-                retire_segment(core, &mut upkeep, source, generation);
-            }
-            let schema = Arc::clone(&state.schema);
-            part.install(State { segments: Vec::new(), heads: Vec::new(), schema, ..*state });
-        }
-        collect(core, &mut upkeep);
-        Ok(())
+        catalogue::remove(core, &mut upkeep, &all)
     }
 
     /// Seals all fresh rows into segments, now.

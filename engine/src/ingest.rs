@@ -69,10 +69,15 @@ pub(crate) struct Part<'a> {
     pub block: Block,
 }
 
-/// Writes the parts of a commit, that of the members' owner last; returns when all are durable and visible.
-pub(crate) fn commit(core: &Core, parts: &[Part<'_>]) -> Result<()> {
+/// Writes the parts of a commit, that of the members' owner last; returns when all are durable and visible. False, and nothing is
+/// written, when `fits` says so of the owner's state that the commit would follow.
+pub(crate) fn commit(
+    core: &Core,
+    parts: &[Part<'_>],
+    fits: &mut dyn FnMut(&State) -> Result<bool>,
+) -> Result<bool> {
     let writer = core.writer("write")?;
-    let Some(Part { collection, .. }) = parts.last() else { return Ok(()) };
+    let Some(Part { collection, .. }) = parts.last() else { return Ok(true) };
     let _gate = collection.gate.read();
     // Outside the lock: the checksum of the batch is most of the work.
     let prepare = |part: &Part<'_>| Prepared::new(&core.uuid, part.collection.id, part.block.clone());
@@ -81,10 +86,9 @@ pub(crate) fn commit(core: &Core, parts: &[Part<'_>]) -> Result<()> {
     let (log, ticket) = {
         let mut ingest = writer.ingest.lock();
         writer.check_poison()?;
-        if collection.is_dropped() {
-            return Err(Error::NotFound {
-                what: format!("collection `{}` (it was dropped)", collection.name),
-            });
+        collection.check_there()?;
+        if !fits(&collection.state())? {
+            return Ok(false);
         }
         let mut found = Vec::with_capacity(parts.len());
         for Part { collection, block } in parts {
@@ -109,7 +113,7 @@ pub(crate) fn commit(core: &Core, parts: &[Part<'_>]) -> Result<()> {
     }
     // The owner first: views wait while a member's state is newer than the owner's number.
     parts.iter().rev().for_each(|part| part.collection.publish(last));
-    Ok(())
+    Ok(true)
 }
 
 /// Puts a logged block into memory: its rows into the active head, deletions on what it replaces.

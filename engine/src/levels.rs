@@ -25,6 +25,7 @@ pub(crate) fn truncate(core: &Core, collection: &CollectionCore, dims: usize) ->
     let mut upkeep = core.upkeep.lock();
     // No commit of a longer vector may come between the last seal and the new layout.
     let _gate = collection.gate.write();
+    collection.check_there()?;
     let old = Arc::clone(&collection.state().schema);
     let Some(keep) = old.layout.levels_for(dims) else {
         let why = format!("{dims} is not a level of this collection, which has {:?}", old.level_dims());
@@ -44,6 +45,7 @@ pub(crate) fn extend(core: &Core, collection: &CollectionCore, levels: &[usize])
     core.writer("extend")?;
     let mut upkeep = core.upkeep.lock();
     let _gate = collection.gate.write();
+    collection.check_there()?;
     let old = Arc::clone(&collection.state().schema);
     let mut all = old.layout.levels.clone();
     all.extend(levels.iter().map(|l| u32::try_from(*l).unwrap_or(u32::MAX)));

@@ -38,6 +38,8 @@
 mod answer;
 mod batch;
 mod build;
+mod catalogue;
+mod change;
 mod check;
 mod collection;
 mod compact;
@@ -72,6 +74,7 @@ mod session;
 mod sieve;
 mod snapshot;
 mod source;
+mod space;
 mod state;
 mod stats;
 mod text;
@@ -81,6 +84,7 @@ mod work;
 
 pub use answer::{Answer, Canceller, Revision, Stage, StoppedBecause};
 pub use batch::{Batch, RowMut, RowVariance};
+pub use change::{Backfill, Change, NewVector, Order, PendingRow};
 pub use check::{Damage, Report, check};
 pub use collection::Collection;
 pub use db::Database;
@@ -88,6 +92,10 @@ pub use error::{Error, Result};
 pub use foretaste_query::index::{HnswParams, IvfParams, RotationKind, Spec, Stage as BuildStage};
 pub use foretaste_query::lang::{self, ColumnType, Filter};
 pub use foretaste_query::metric::Metric;
+pub use foretaste_query::space::{
+    Adapter, ErrorModel, Estimate, Method, Options as FitOptions, Pairs, Report as FitReport, Use,
+    fit as fit_adapter,
+};
 pub use foretaste_query::text::{Analyser, Language};
 pub use foretaste_storage::key::Key;
 pub use foretaste_storage::layout::Element;
@@ -98,11 +106,12 @@ pub use plan::{Decision, Way};
 pub use repair::{Repaired, repair};
 pub use request::MAX_K;
 pub use rerank::{
-    Adaptive, Csd, Fuse, Fusion, Gaussian, Levels, MaxSim, Measure, Mmr, Mode, Problem, Rerank, Scored,
-    Scorer, ScorerError,
+    Adaptive, Csd, Fuse, Fusion, Gaussian, Levels, MaxSim, Measure, Mixed, Mmr, Mode, Problem, Rerank,
+    Scored, Scorer, ScorerError,
 };
 pub use schema::{Column, Schema, TextField, Variance};
 pub use search::{Cost, Hit, Hits, Search};
 pub use snapshot::{Record, Snapshot};
+pub use space::{NoSpace, Rule, Space};
 pub use stats::{CollectionStats, Stats};
 pub use text::{TextCost, TextHit, TextHits, TextSearch};

@@ -17,6 +17,7 @@ use crate::index::{self, Due};
 use crate::publish::{collect, publish};
 use crate::schema::{Schema, TextField};
 use crate::seal::seal;
+use crate::space::Space;
 use crate::state::{CollectionCore, Source, State};
 
 /// How far [`crate::Collection::optimize`] is.
@@ -61,6 +62,12 @@ pub(crate) fn add_text(core: &Core, collection: &CollectionCore, field: TextFiel
         schema.texts.push(field);
         schema
     })
+}
+
+/// Says which space the vectors are of.
+pub(crate) fn set_space(core: &Core, collection: &CollectionCore, space: Space) -> Result<()> {
+    let mut upkeep = core.upkeep.lock();
+    wish(core, &mut upkeep, collection, |schema| Schema { space: Some(space), ..schema })
 }
 
 /// Seals, merges and indexes all rows that were there when it was called.
@@ -153,9 +160,7 @@ fn wish(
     change: impl FnOnce(Schema) -> Schema,
 ) -> Result<()> {
     let writer = core.writer("change the schema")?;
-    if collection.is_dropped() {
-        return Err(Error::NotFound { what: format!("collection `{}` (it was dropped)", collection.name) });
-    }
+    collection.check_there()?;
     let old = Arc::clone(&collection.state().schema);
     let schema = change((*old).clone());
     if schema == *old {

@@ -50,7 +50,13 @@ impl Request {
         limits::check("k", asked.k as u64, MAX_K as u64)?;
         // The last candidates of a beam are its least sure ones: as many more as are wanted, unless the caller knows better.
         (0..).zip(&asked.stages).try_for_each(|(i, stage)| stage.check(snapshot, i == 0))?;
-        let keep = asked.stages.iter().map(|stage| stage.keep(asked.k)).max().unwrap_or(asked.k);
+        // Counting takes a look at every segment, and one kind of stage wants to know.
+        let rows = if asked.stages.iter().any(|stage| matches!(stage, Rerank::Mixed(_))) {
+            snapshot.len()
+        } else {
+            0
+        };
+        let keep = asked.stages.iter().map(|stage| stage.keep(asked.k, rows)).max().unwrap_or(asked.k);
         let keep = keep.min(MAX_K);
         let ef = asked.ef.unwrap_or(EF.max(keep.saturating_mul(2))).max(keep).max(1);
         limits::check("ef", asked.ef.unwrap_or(0) as u64, limits::GRAPH_CANDIDATES)?;

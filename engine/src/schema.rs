@@ -14,6 +14,7 @@ use foretaste_storage::layout::{Element, Layout, TokenLayout, VarianceLayout};
 use foretaste_storage::limits;
 
 use crate::error::{Error, Result};
+use crate::space::Space;
 
 /// The variance sidecar of a collection: how uncertain each row's vector is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,6 +67,7 @@ pub struct Schema {
     pub(crate) rotation: RotationKind,
     pub(crate) tokens: Option<TokenLayout>,
     pub(crate) texts: Vec<TextField>,
+    pub(crate) space: Option<Space>,
     /// Further vector fields, each a collection of its own once it is created; empty from then on.
     pub(crate) fields: Vec<(String, Schema)>,
 }
@@ -82,6 +84,7 @@ impl Schema {
             rotation: RotationKind::default(),
             tokens: None,
             texts: Vec::new(),
+            space: None,
             fields: Vec::new(),
         }
     }
@@ -155,6 +158,13 @@ impl Schema {
         self
     }
 
+    /// The space that its vectors are of: queries may say of which they are, and the model can be changed while it is in use; see
+    /// [`crate::Collection::search_in`] and [`crate::Collection::begin_change`].
+    pub fn space(mut self, space: Space) -> Self {
+        self.space = Some(space);
+        self
+    }
+
     /// A further vector field: rows may have a second vector, of another dimension, metric, element type and index, that is
     /// searched by [`crate::Collection::search_field`] and combined with others by [`crate::Fuse::field`]. `schema` says what it is;
     /// columns are those of the collection, token matrices and full text the collection's alone.
@@ -222,6 +232,11 @@ impl Schema {
         &self.columns
     }
 
+    /// The space that its vectors are of, if it was said.
+    pub fn vector_space(&self) -> Option<&Space> {
+        self.space.as_ref()
+    }
+
     /// The full-text fields.
     pub fn text_fields(&self) -> &[TextField] {
         &self.texts
@@ -262,9 +277,15 @@ impl Schema {
             }
             crate::fields::column_path(&column.path)?;
         }
+        self.space.as_ref().map_or(Ok(()), Space::validate)?;
         self.validate_texts()?;
         self.validate_fields()?;
         self.validate_index()
+    }
+
+    /// Whether it says nothing but what vectors are.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.columns.is_empty() && self.texts.is_empty() && self.fields.is_empty() && self.tokens.is_none()
     }
 
     fn validate_fields(&self) -> Result<()> {
@@ -279,9 +300,7 @@ impl Schema {
             if self.fields.iter().take(i).any(|(other, _)| other == name) {
                 return bad("it is declared twice");
             }
-            if !(schema.columns.is_empty() && schema.texts.is_empty() && schema.fields.is_empty())
-                || schema.tokens.is_some()
-            {
+            if !schema.is_bare() {
                 return bad("columns, full text, token matrices and further fields are the collection's");
             }
             schema.validate()?;

@@ -15,6 +15,9 @@ use crate::state::{CollectionCore, State};
 
 /// Seals all rows committed so far. Returns whether there was anything to seal.
 pub(crate) fn seal(core: &Core, upkeep: &mut Upkeep, collection: &CollectionCore) -> Result<bool> {
+    if collection.is_dropped() {
+        return Ok(false);
+    }
     freeze(core, collection)?;
     let state = collection.state();
     let frozen = state.heads.split_last().map(|(_, frozen)| frozen.to_vec()).unwrap_or_default();

@@ -114,10 +114,20 @@ impl Snapshot {
 
     /// The further vector fields by name.
     fn shown(&self) -> impl Iterator<Item = (&str, &Arc<State>)> {
-        self.members.iter().flat_map(|members| members.iter()).map(|member| {
-            let Role::Field(name) = &member.role;
-            (name.as_str(), &member.state)
+        self.members.iter().flat_map(|members| members.iter()).filter_map(|member| match &member.role {
+            Role::Field(name) => Some((name.as_str(), &member.state)),
+            Role::Change | Role::Rule(_) => None,
         })
+    }
+
+    /// The member of that role.
+    pub(crate) fn member(&self, role: &Role) -> Option<&Shown> {
+        self.members.iter().flat_map(|members| members.iter()).find(|member| member.role == *role)
+    }
+
+    /// A member's rows.
+    pub(crate) fn of_member(&self, member: &Shown) -> Snapshot {
+        Snapshot { state: Arc::clone(&member.state), seq: self.seq, members: None }
     }
 
     /// A search for the rows whose full-text field `field` has words of `query`, ranked by BM25.
@@ -155,7 +165,8 @@ impl Snapshot {
         Ok(record)
     }
 
-    fn own_record(&self, place: &Place) -> Result<Record> {
+    /// A row without its vectors in further fields.
+    pub(crate) fn own_record(&self, place: &Place) -> Result<Record> {
         match place {
             Place::Segment(source, row) => {
                 let mut record = self.read(&*source.segment, *row)?;

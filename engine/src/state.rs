@@ -13,13 +13,14 @@ use foretaste_storage::key::Key;
 use foretaste_storage::layout::Layout;
 use foretaste_storage::manifest::TombRef;
 use foretaste_storage::pin::{GenerationPin, Pin};
+use foretaste_storage::rows::Rows;
 use foretaste_storage::segment::Segment;
 use foretaste_storage::sync::{AtomicBool, Mutex, Ordering, RwLock};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::head::{Head, HeadHandle};
 use crate::index::Health;
-use crate::member::{Member, Shown};
+use crate::member::{Known, Member, Shown, readable};
 use crate::schema::Schema;
 use crate::text::SealedTexts;
 use crate::tombs::Tombs;
@@ -67,6 +68,7 @@ pub(crate) struct CollectionCore {
     pub marks: Mutex<BTreeMap<String, u64>>,
     /// What is part of it.
     pub members: RwLock<Arc<[Member]>>,
+    pub known: Known,
 }
 
 /// Where a row is.
@@ -154,6 +156,16 @@ fn fresh_rows(head: &Head, seq: u64) -> u64 {
 }
 
 impl Place {
+    /// Sequence number of the operation that wrote it.
+    pub fn version(&self) -> Result<u64> {
+        match self {
+            Place::Segment(source, row) => Ok(Rows::version(&*source.segment, *row)?),
+            Place::Head(head, row) => {
+                Ok(head.locate(*row).map_or(0, |(b, inside)| b.first_seq + u64::from(inside)))
+            }
+        }
+    }
+
     /// Marks the row as deleted by the operation `seq`.
     pub fn kill(&self, seq: u64) {
         match self {
@@ -173,6 +185,7 @@ impl CollectionCore {
             gate: RwLock::new(()),
             marks: Mutex::new(marks),
             members: RwLock::new(Arc::new([])),
+            known: Known::default(),
         }
     }
 
@@ -209,14 +222,29 @@ impl CollectionCore {
             return (state, seq, None);
         }
         let (state, seq, states) = self.current.view_with(members.iter().map(|member| &member.core.current));
-        let shown =
-            members.iter().zip(states).map(|(member, state)| Shown { role: member.role.clone(), state });
+        let shown = members.iter().zip(states).map(|(Member { role, core }, state)| Shown {
+            role: role.clone(),
+            state,
+            core: Arc::clone(core),
+        });
         (state, seq, Some(shown.collect()))
     }
 
     /// Lets snapshots see everything that was appended, all of which is durable.
     pub fn publish_appended(&self) {
         self.publish(self.state().active().and_then(|head| head.last_seq()).unwrap_or(0));
+    }
+
+    /// An error when it was dropped, or is out of use since its model was changed.
+    pub fn check_there(&self) -> Result<()> {
+        if !self.is_dropped() {
+            return Ok(());
+        }
+        let what = format!(
+            "collection `{}` (it was dropped, or its model was changed: open it again)",
+            readable(&self.name)
+        );
+        Err(Error::NotFound { what })
     }
 
     pub fn is_dropped(&self) -> bool {

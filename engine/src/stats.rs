@@ -16,6 +16,7 @@ use foretaste_query::index::Index;
 use crate::core::Core;
 use crate::error::Result;
 use crate::member::{Role, is_member};
+use crate::space::Space;
 use crate::state::{CollectionCore, Source};
 
 /// What a database holds; see [`crate::Database::stats`].
@@ -89,6 +90,12 @@ pub struct CollectionStats {
     /// Full-text indexes that could not be opened or read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub text_damage: Vec<String>,
+    /// The space that its vectors are of, if it was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub space: Option<String>,
+    /// While its model is being changed, or until the change is finished: its rows in the other space.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<Box<CollectionStats>>,
     /// Its further vector fields: their rows, segments and indexes. The figures above are without them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<CollectionStats>,
@@ -174,13 +181,22 @@ fn collection_stats(collection: &CollectionCore) -> CollectionStats {
         bytes_text: named_texts.map(|(_, file)| file.len).sum(),
         rows_without_text,
         text_damage: text_damage.map(|e| e.to_string()).collect(),
+        space: schema.space.as_ref().map(Space::to_string),
+        change: collection
+            .members
+            .read()
+            .iter()
+            .find(|member| member.role == Role::Change)
+            .map(|member| Box::new(collection_stats(&member.core))),
         fields: collection
             .members
             .read()
             .iter()
-            .map(|member| {
-                let Role::Field(name) = &member.role;
-                CollectionStats { name: name.clone(), ..collection_stats(&member.core) }
+            .filter_map(|member| match &member.role {
+                Role::Field(name) => {
+                    Some(CollectionStats { name: name.clone(), ..collection_stats(&member.core) })
+                }
+                Role::Change | Role::Rule(_) => None,
             })
             .collect(),
         index_damage: damage.map(|e| e.to_string()).collect(),

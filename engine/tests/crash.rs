@@ -159,6 +159,11 @@ fn a_power_loss_anywhere_keeps_all_vectors_of_a_row_together() {
     crash_everywhere("rows with two vectors", &common::with_a_field());
 }
 
+#[test]
+fn a_power_loss_anywhere_in_a_change_of_the_model_keeps_rows_in_both_spaces_together() {
+    crash_everywhere("change the model", &common::change_the_model());
+}
+
 /// Runs the workload with a fault planned; operations that fail may or may not have happened, later ones go on.
 fn fail_everywhere(name: &str, workload: &[Step], fault: Fault) {
     let steps = {
@@ -222,6 +227,9 @@ fn applies(model: &Model, step: &Step) -> bool {
         Step::Truncate(dims) => model.exists && model.levels.contains(dims),
         Step::Extend(dims) => model.exists && model.levels.last().is_some_and(|l| l < dims),
         Step::Drop | Step::Optimize(_) => model.exists,
+        Step::BeginChange => model.exists && model.changed.is_none(),
+        Step::Backfill(_) | Step::Finish => model.changed.is_some(),
+        Step::Flip => model.changed.as_ref().is_some_and(|there| there.len() == model.rows.len()),
         _ => true,
     }
 }
@@ -233,6 +241,7 @@ fn an_io_error_at_any_step_loses_nothing_acknowledged() {
     fail_everywhere("truncate and extend", &common::truncate_and_extend(), Fault::IoError);
     fail_everywhere("optimize", &common::optimize(), Fault::IoError);
     fail_everywhere("rows with two vectors", &common::with_a_field(), Fault::IoError);
+    fail_everywhere("change the model", &common::change_the_model(), Fault::IoError);
 }
 
 #[test]
@@ -242,4 +251,5 @@ fn a_full_disk_at_any_step_loses_nothing_acknowledged() {
     fail_everywhere("truncate and extend", &common::truncate_and_extend(), Fault::DiskFull);
     fail_everywhere("optimize", &common::optimize(), Fault::DiskFull);
     fail_everywhere("rows with two vectors", &common::with_a_field(), Fault::DiskFull);
+    fail_everywhere("change the model", &common::change_the_model(), Fault::DiskFull);
 }

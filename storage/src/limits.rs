@@ -51,6 +51,10 @@ pub const DENSE_VALUES: u64 = 32;
 pub const TEXT_FIELDS: u64 = 64;
 /// Further vector fields of a collection.
 pub const VECTOR_FIELDS: u64 = 16;
+/// Bytes of the name of a space's model, and of its version.
+pub const SPACE_NAME_BYTES: u64 = 64;
+/// Rules of a collection for queries of other spaces.
+pub const RULES: u64 = 8;
 /// Bytes of the name of a further vector field.
 pub const FIELD_NAME_BYTES: u64 = 64;
 /// Longest word of a full-text field, in bytes of UTF-8; longer ones are not indexed.

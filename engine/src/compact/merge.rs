@@ -14,6 +14,9 @@ use crate::state::{CollectionCore, State};
 
 /// Rewrites one group of segments if any is due. Returns whether it did.
 pub(crate) fn compact_due(core: &Core, upkeep: &mut Upkeep, collection: &CollectionCore) -> Result<bool> {
+    if collection.is_dropped() {
+        return Ok(false);
+    }
     let (state, seq) = collection.view();
     match pick::due(&sizes(&state, seq)) {
         None => Ok(false),
@@ -34,6 +37,7 @@ pub(crate) fn compact_all(
     collection: &CollectionCore,
     progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<()> {
+    collection.check_there()?;
     let (state, seq) = collection.view();
     let sizes = sizes(&state, seq);
     let groups = pick::all(&sizes);

@@ -231,9 +231,10 @@ impl Refine for Work {
                 self.add(rows, weight, ground.query.metric().least_score(), ground)?;
             }
             Origin::Field { field, vector } => {
-                let (rows, cost) = nearest_in_field(&field, &vector, &mut request, ground, halt)?;
+                let there = ground.snapshot.field(&field)?;
+                let (rows, cost) = nearest_elsewhere(&there, &vector, &mut request, ground, halt)?;
                 list.spent.add(&cost);
-                let least = ground.snapshot.field(&field)?.metric().least_score();
+                let least = there.metric().least_score();
                 self.add(rows, weight, least, ground)?;
             }
             Origin::Text { field, words } => {
@@ -260,20 +261,18 @@ impl Refine for Work {
     }
 }
 
-/// The rows whose vectors in a further field are nearest, with their scores there.
-fn nearest_in_field(
-    field: &str,
+/// The nearest of a member's rows, with their distances and scores there.
+pub(super) fn nearest_elsewhere(
+    snapshot: &Snapshot,
     vector: &[f32],
     request: &mut Request,
     ground: &Ground<'_>,
     halt: &Halt<'_>,
 ) -> Result<(Vec<Row>, Cost)> {
-    let snapshot = ground.snapshot.field(field)?;
     (request.dims, request.uncertainty, request.query_variance) = (snapshot.schema().dim(), 0.0, None);
-    let units = units(&snapshot, request.filter.as_ref())?;
+    let units = units(snapshot, request.filter.as_ref())?;
     let query = request.query(vector, snapshot.schema());
-    let there =
-        Ground { snapshot: &snapshot, units: &units, request, query: &query, whole: vector, ..*ground };
+    let there = Ground { snapshot, units: &units, request, query: &query, whole: vector, ..*ground };
     let (found, cost) = there.nearest(&query, request, halt)?;
     let mut rows = Vec::with_capacity(found.len());
     for row in found {

@@ -7,6 +7,7 @@
 //! | [`Scored`] | an expensive scorer of the caller's | ids, as many as the budget allows |
 //! | [`MaxSim`] | late interaction with token matrices | the matrices of the list's rows |
 //! | [`Fuse`] | several lists at once | as many searches as lists |
+//! | [`Mixed`] | distances in two spaces on one scale | a search in the other space |
 //! | [`Mmr`] | nearness and difference from what stands before | vectors of the list |
 //!
 //! Reads from: rows found by `session`. Writes to: a list of rows. Never: a row that does not pass the search's filter.
@@ -16,6 +17,7 @@ mod gaussian;
 mod levels;
 mod live;
 mod maxsim;
+mod mixed;
 mod mmr;
 mod scored;
 
@@ -26,6 +28,7 @@ pub use gaussian::{Csd, Gaussian, Measure};
 pub use levels::Levels;
 pub(crate) use live::Live;
 pub use maxsim::MaxSim;
+pub use mixed::Mixed;
 pub use mmr::Mmr;
 pub use scored::{Adaptive, Mode, Scored, Scorer, ScorerError};
 
@@ -51,6 +54,8 @@ pub enum Rerank {
     Mmr(Mmr),
     /// See [`Fuse`].
     Fuse(Fuse),
+    /// See [`crate::Snapshot::search_in`].
+    Mixed(Mixed),
 }
 
 /// The list that stages refine.
@@ -105,12 +110,12 @@ impl Rerank {
             Rerank::Gaussian(gaussian) => gaussian.check(schema),
             Rerank::Fuse(fuse) => fuse.check(snapshot),
             Rerank::MaxSim(maxsim) => maxsim.check(schema),
-            Rerank::Scored(_) | Rerank::Mmr(_) => Ok(()),
+            Rerank::Scored(_) | Rerank::Mmr(_) | Rerank::Mixed(_) => Ok(()),
         }
     }
 
-    /// How many rows it wants to choose `k` from.
-    pub(crate) fn keep(&self, k: usize) -> usize {
+    /// How many of all `rows` it wants to choose `k` from.
+    pub(crate) fn keep(&self, k: usize, rows: u64) -> usize {
         match self {
             Rerank::Levels(levels) => levels.keep(k),
             Rerank::Csd(_) | Rerank::Gaussian(_) => k,
@@ -118,6 +123,7 @@ impl Rerank {
             Rerank::Mmr(mmr) => mmr.keep(k),
             Rerank::MaxSim(maxsim) => maxsim.keep(k),
             Rerank::Fuse(fuse) => fuse.keep(k),
+            Rerank::Mixed(mixed) => mixed.keep(k, rows),
         }
     }
 
@@ -133,6 +139,7 @@ impl Rerank {
             Rerank::Mmr(mmr) => Some(Box::new(mmr.work())),
             Rerank::MaxSim(maxsim) => Some(Box::new(maxsim.work())),
             Rerank::Fuse(fuse) => Some(Box::new(fuse.work())),
+            Rerank::Mixed(mixed) => Some(Box::new(mixed.work())),
         }
     }
 }
@@ -147,7 +154,7 @@ macro_rules! stages {
         }
     )*};
 }
-stages!(Levels, Csd, Gaussian, Scored, Mmr, Fuse, MaxSim);
+stages!(Levels, Csd, Gaussian, Scored, Mmr, Fuse, MaxSim, Mixed);
 
 impl fmt::Debug for Rerank {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -159,6 +166,7 @@ impl fmt::Debug for Rerank {
             Rerank::Mmr(mmr) => mmr.fmt(f),
             Rerank::MaxSim(maxsim) => maxsim.fmt(f),
             Rerank::Fuse(fuse) => fuse.fmt(f),
+            Rerank::Mixed(mixed) => mixed.fmt(f),
         }
     }
 }

@@ -11,9 +11,10 @@ use foretaste_storage::layout::{Layout, TokenLayout};
 
 use crate::error::{Error, Result};
 use crate::schema::{Column, Schema, TextField};
+use crate::space::Space;
 
 /// The version of the schema's record that this build writes.
-const VERSION: u16 = 3;
+const VERSION: u16 = 4;
 
 /// As databases have it that were made before there were indexes: version 1, which does not say so.
 #[derive(bincode::Encode, bincode::Decode)]
@@ -27,15 +28,21 @@ struct SchemaRecord {
     metric: String,
     columns: Vec<(String, u8)>,
     version: u16,
-    /// What later versions add: an [`IndexRecord`] in version 2, a [`MoreRecord`] in version 3.
+    /// What later versions add: an [`IndexRecord`] in version 2, a [`ThirdRecord`] in version 3, a [`MoreRecord`] in version 4.
     more: Vec<u8>,
 }
 
 #[derive(Default, bincode::Encode, bincode::Decode)]
-struct MoreRecord {
+struct ThirdRecord {
     index: IndexRecord,
     texts: Vec<TextField>,
     tokens: Option<TokenLayout>,
+}
+
+#[derive(Default, bincode::Encode, bincode::Decode)]
+struct MoreRecord {
+    third: ThirdRecord,
+    space: Option<Space>,
 }
 
 #[derive(Default, bincode::Encode, bincode::Decode)]
@@ -48,7 +55,8 @@ impl Schema {
     /// What the manifest keeps beside the layout.
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
         let index = IndexRecord { index: self.index, rotation: self.rotation };
-        let more = MoreRecord { index, texts: self.texts.clone(), tokens: self.tokens };
+        let third = ThirdRecord { index, texts: self.texts.clone(), tokens: self.tokens };
+        let more = MoreRecord { third, space: self.space.clone() };
         let more = meta::encode(&more)?;
         let columns = self.columns.iter().map(|c| (c.path.clone(), column_tag(c.kind))).collect();
         let record = SchemaRecord { metric: self.metric.to_string(), columns, version: VERSION, more };
@@ -59,7 +67,7 @@ impl Schema {
         let file = Path::new("manifest");
         let corrupt = |why: String| Error::Corrupt { file: file.to_path_buf(), offset: 0, why };
         // A first record ends where the version of a later one begins: no bytes are both.
-        let (SchemaRecord { metric, columns: tagged, version, more }, MoreRecord { index, texts, tokens }) =
+        let (SchemaRecord { metric, columns: tagged, version, more }, MoreRecord { third, space }) =
             match meta::decode::<FirstRecord>(record, file, 0) {
                 Ok(FirstRecord { metric, columns }) => {
                     let record = SchemaRecord { metric, columns, version: 1, more: Vec::new() };
@@ -69,10 +77,12 @@ impl Schema {
                     let record: SchemaRecord = meta::decode(record, file, 0)?;
                     let more = match record.version {
                         VERSION => meta::decode(&record.more, file, 0)?,
-                        2 => MoreRecord {
-                            index: meta::decode(&record.more, file, 0)?,
-                            ..MoreRecord::default()
-                        },
+                        3 => MoreRecord { third: meta::decode(&record.more, file, 0)?, space: None },
+                        2 => {
+                            let index = meta::decode(&record.more, file, 0)?;
+                            let third = ThirdRecord { index, ..ThirdRecord::default() };
+                            MoreRecord { third, space: None }
+                        }
                         _ => MoreRecord::default(),
                     };
                     (record, more)
@@ -92,9 +102,9 @@ impl Schema {
                 column_of(tag).ok_or_else(|| corrupt(format!("column `{path}` has unknown type {tag}")))?;
             columns.push(Column { path, kind });
         }
-        let IndexRecord { index, rotation } = index;
+        let ThirdRecord { index: IndexRecord { index, rotation }, texts, tokens } = third;
         let fields = Vec::new();
-        let schema = Schema { metric, layout, columns, index, rotation, texts, tokens, fields };
+        let schema = Schema { metric, layout, columns, index, rotation, texts, tokens, space, fields };
         schema.validate()?;
         Ok(schema)
     }
@@ -127,6 +137,7 @@ mod tests {
             .element(Element::I8)
             .variance(Variance::Scalar)
             .tokens(128, Element::F16)
+            .space(Space::new("model", "2"))
             .column("year", ColumnType::Int)
             .column("meta.lang", ColumnType::Str)
             .text("body")
@@ -151,13 +162,21 @@ mod tests {
         let second = SchemaRecord { metric: metric.clone(), columns: columns.clone(), version, more };
         let back = Schema::decode(&meta::encode(&second).unwrap(), schema.layout.clone()).unwrap();
         assert_eq!(back, schema.clone().index(Spec::Flat).rotation(RotationKind::None));
+        let texts = vec![TextField { path: "body".to_string(), analyser: Analyser::default() }];
+        let third = ThirdRecord { index: IndexRecord::default(), texts, tokens: None };
+        let (more, version) = (meta::encode(&third).unwrap(), 3);
+        let third = SchemaRecord { metric: metric.clone(), columns: columns.clone(), version, more };
+        let back = Schema::decode(&meta::encode(&third).unwrap(), schema.layout.clone()).unwrap();
+        assert_eq!(back, schema.clone().text("body"));
         let with = |version: u16, more: &[u8]| {
             let (metric, columns, more) = (metric.clone(), columns.clone(), more.to_vec());
             let record = meta::encode(&SchemaRecord { metric, columns, version, more }).unwrap();
             Schema::decode(&record, schema.layout.clone())
         };
-        assert!(matches!(with(4, b"new"), Err(Error::FormatTooNew { found: 4, supported: 3, .. })));
-        for (version, more) in [(1, &b"x"[..]), (2, b""), (2, &[9; 8]), (3, b""), (3, &[9; 12])] {
+        assert!(matches!(with(5, b"new"), Err(Error::FormatTooNew { found: 5, supported: 4, .. })));
+        for (version, more) in
+            [(1, &b"x"[..]), (2, b""), (2, &[9; 8]), (3, b""), (3, &[9; 12]), (4, b""), (4, &[9; 12])]
+        {
             assert!(matches!(with(version, more), Err(Error::Corrupt { .. })), "{version} {more:?}");
         }
         let whole = schema.encode().unwrap();

@@ -7,13 +7,13 @@ pub mod process;
 pub mod random;
 pub mod subject;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use foretaste::{
-    Collection, Database, Element, Error, HnswParams, IvfParams, Key, Metric, Options, RowVariance, Schema,
-    Spec, Variance,
+    Collection, Database, Element, Error, HnswParams, IvfParams, Key, Metric, NewVector, Options, Order,
+    PendingRow, RowVariance, Schema, Space, Spec, Variance,
 };
 use foretaste_storage::vfs::Vfs;
 use serde_json::json;
@@ -40,6 +40,12 @@ pub enum Step {
     Truncate(usize),
     Extend(usize),
     Drop,
+    /// Room for the rows in the other space.
+    BeginChange,
+    /// At most so many of the rows that wait are written there.
+    Backfill(usize),
+    Flip,
+    Finish,
     Close,
 }
 
@@ -49,11 +55,16 @@ pub struct Model {
     pub exists: bool,
     pub rows: BTreeMap<i64, (Vec<f32>, u32)>,
     pub levels: Vec<usize>,
+    /// The rows that are in the other space, while there is one.
+    pub changed: Option<BTreeSet<i64>>,
+    /// Whether the other space has become the collection's.
+    pub flipped: bool,
 }
 
 pub fn schema() -> Schema {
     Schema::new(8, Metric::L2)
         .levels([2, 4, 8])
+        .space(space(false))
         .element(Element::F32)
         .variance(Variance::Diagonal)
         .tokens(TOKEN_DIMS, Element::F16)
@@ -76,6 +87,28 @@ pub fn field(key: i64, seed: u32) -> Option<Vec<f32>> {
     ((key + i64::from(seed)) % 3 != 0).then(|| vec![key as f32, seed as f32])
 }
 
+/// Of the two spaces of the workload that changes the model.
+pub fn space(other: bool) -> Space {
+    Space::new("model", if other { "2" } else { "1" })
+}
+
+/// The vector of a row in either space.
+pub fn vector_in(other: bool, key: i64, seed: u32, dims: usize) -> Vec<f32> {
+    vector(key, seed, dims).into_iter().map(|v| if other { v + 64.0 } else { v }).collect()
+}
+
+/// Whether commits give the row's vectors in both spaces while there are two.
+pub fn in_both(key: i64) -> bool {
+    key % 2 == 0
+}
+
+/// A row's vector in a space, from what is stored in the other.
+fn embed(other: bool, row: &PendingRow) -> Vec<f32> {
+    let Key::Int(key) = row.record.id else { panic!("a key of another type came back: {:?}", row.record.id) };
+    let seed = row.record.payload.as_ref().and_then(|p| p["n"].as_u64()).expect("every row has a payload");
+    vector_in(other, key, seed as u32, 8)
+}
+
 pub fn options(vfs: Arc<dyn Vfs>) -> Options {
     Database::options().disk(vfs).background(false)
 }
@@ -91,10 +124,19 @@ impl Model {
             }
             Step::Commit(upserts, deletes) => {
                 for (key, seed, level) in upserts {
-                    next.rows.insert(*key, (vector(*key, *seed, self.levels[*level]), *seed));
+                    next.rows
+                        .insert(*key, (vector_in(self.flipped, *key, *seed, self.levels[*level]), *seed));
+                    if let Some(changed) = &mut next.changed {
+                        if in_both(*key) {
+                            changed.insert(*key)
+                        } else {
+                            changed.remove(key)
+                        };
+                    }
                 }
                 for key in deletes {
                     next.rows.remove(key);
+                    next.changed.iter_mut().for_each(|changed| drop(changed.remove(key)));
                 }
             }
             Step::Truncate(dims) => {
@@ -103,6 +145,20 @@ impl Model {
             }
             Step::Extend(dims) => next.levels.push(*dims),
             Step::Drop => next = Model::default(),
+            Step::BeginChange => next.changed = Some(BTreeSet::new()),
+            Step::Backfill(most) => {
+                let changed = next.changed.get_or_insert_default();
+                let waiting: Vec<i64> =
+                    self.rows.keys().copied().filter(|key| !changed.contains(key)).collect();
+                changed.extend(waiting.iter().take(*most));
+            }
+            Step::Flip => {
+                next.flipped = !self.flipped;
+                for (key, (vector, seed)) in &mut next.rows {
+                    *vector = vector_in(next.flipped, *key, *seed, vector.len());
+                }
+            }
+            Step::Finish => next.changed = None,
             Step::Open | Step::Flush | Step::Compact | Step::Optimize(_) | Step::Close => {}
         }
         next
@@ -139,11 +195,15 @@ impl Running {
                 for (key, seed, level) in upserts {
                     let dims = *levels.get(*level).ok_or_else(none)?;
                     let variance = RowVariance::Variance(vec![0.25; dims]);
-                    let row = batch
-                        .upsert(*key, &vector(*key, *seed, dims))
+                    let flipped = col.schema().vector_space() == Some(&space(true));
+                    let mut row = batch
+                        .upsert(*key, &vector_in(flipped, *key, *seed, dims))
                         .payload(json!({"n": seed, "text": format!("row {key}")}))
                         .variance(&variance)
                         .tokens(&tokens(*key, *seed));
+                    if in_both(*key) && col.change().is_some() {
+                        row = row.changed_with_variance(&vector_in(!flipped, *key, *seed, dims), &variance);
+                    }
                     if let Some(given) = field(*key, *seed).filter(|_| !col.vector_fields().is_empty()) {
                         row.field(FIELD, &given);
                     }
@@ -158,6 +218,30 @@ impl Running {
             Step::Optimize(spec) => self.col.as_ref().ok_or_else(none)?.optimize(*spec, |_| true)?,
             Step::Truncate(dims) => self.col.as_ref().ok_or_else(none)?.truncate(*dims)?,
             Step::Extend(dims) => self.col.as_ref().ok_or_else(none)?.extend([*dims])?,
+            Step::BeginChange => {
+                let schema = Schema::new(8, Metric::L2).levels([2, 4, 8]).variance(Variance::Diagonal);
+                self.col.as_ref().ok_or_else(none)?.begin_change(schema.space(space(true)))?;
+            }
+            Step::Backfill(most) => {
+                let change = self.col.as_ref().and_then(Collection::change).ok_or_else(none)?;
+                let mut rows = change.backfill(Order::Stored)?.next(usize::MAX)?;
+                rows.sort_by(|a, b| a.record.id.cmp(&b.record.id));
+                rows.truncate(*most);
+                let flipped = change.space() == space(true);
+                let vectors: Vec<Vec<f32>> = rows.iter().map(|row| embed(flipped, row)).collect();
+                let variance = RowVariance::Variance(vec![0.25; 8]);
+                let new: Vec<NewVector<'_>> = rows
+                    .iter()
+                    .zip(&vectors)
+                    .map(|(row, vector)| NewVector { row, vector, variance: Some(&variance) })
+                    .collect();
+                assert_eq!(change.write(&new)?, rows.len() as u64);
+            }
+            Step::Flip => {
+                let change = self.col.as_ref().and_then(Collection::change).ok_or_else(none)?;
+                self.col = Some(change.flip()?);
+            }
+            Step::Finish => self.col.as_ref().and_then(Collection::change).ok_or_else(none)?.finish()?,
             Step::Drop => {
                 self.col = None;
                 self.db.as_ref().ok_or_else(none)?.drop_collection("c")?;
@@ -219,7 +303,30 @@ pub fn read(db: &Database) -> foretaste::Result<Model> {
         let record = col.get(*key)?.expect("a row the scan found");
         assert_eq!(record.vector, rows[key].0);
     }
-    Ok(Model { exists: true, rows, levels: col.schema().level_dims() })
+    let flipped = col.schema().vector_space() == Some(&space(true));
+    let changed = col.change().map(|change| -> foretaste::Result<BTreeSet<i64>> {
+        let mut there = BTreeSet::new();
+        for (key, (own, seed)) in &rows {
+            if let Some(record) = change.get(*key)? {
+                assert_eq!(
+                    record.vector,
+                    vector_in(!flipped, *key, *seed, own.len()),
+                    "key {key}: of this version"
+                );
+                assert_eq!(record.payload.as_ref().and_then(|p| p["n"].as_u64()), Some(u64::from(*seed)));
+                there.insert(*key);
+            }
+        }
+        assert_eq!(change.progress(), (there.len() as u64, (rows.len() - there.len()) as u64));
+        Ok(there)
+    });
+    Ok(Model {
+        exists: true,
+        rows,
+        levels: col.schema().level_dims(),
+        changed: changed.transpose()?,
+        flipped,
+    })
 }
 
 /// Ingest and seal.
@@ -281,6 +388,34 @@ pub fn with_a_field() -> Vec<Step> {
         Step::Drop,
         Step::CreateWithField,
         Step::Commit(vec![(1, 9, 2)], vec![]),
+        Step::Close,
+    ]
+}
+
+/// The model is changed: begun, filled in parts, made the collection's, taken back, finished, with commits in between.
+pub fn change_the_model() -> Vec<Step> {
+    vec![
+        Step::Open,
+        Step::Create,
+        Step::Commit((1..=6).map(|i| (i, 1, 2)).collect(), vec![]),
+        Step::Flush,
+        Step::BeginChange,
+        Step::Backfill(3),
+        Step::Commit(vec![(1, 2, 2), (2, 2, 2), (7, 1, 2)], vec![3]),
+        Step::Close,
+        Step::Open,
+        Step::Flush,
+        Step::Backfill(99),
+        Step::Flip,
+        Step::Commit(vec![(1, 3, 2), (8, 1, 2)], vec![4]),
+        Step::Compact,
+        Step::Backfill(99),
+        Step::Flip,
+        Step::Commit(vec![(5, 4, 2)], vec![]),
+        Step::Backfill(99),
+        Step::Flip,
+        Step::Finish,
+        Step::Commit(vec![(9, 1, 2)], vec![]),
         Step::Close,
     ]
 }

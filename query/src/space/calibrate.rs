@@ -141,7 +141,8 @@ pub fn score_pairs(
         return Err(Error::Cancelled);
     }
     let mut out = Vec::with_capacity(queries * nearest.min(items.len()));
-    for (query, (old, new)) in by_old.chunks_exact(items.len()).zip(by_new.chunks_exact(items.len())).enumerate()
+    for (query, (old, new)) in
+        by_old.chunks_exact(items.len()).zip(by_new.chunks_exact(items.len())).enumerate()
     {
         let mut both: Vec<(f64, f64)> = old.iter().copied().zip(new.iter().copied()).collect();
         both.swap_remove(query);
@@ -155,7 +156,8 @@ pub fn score_pairs(
 fn scores(queries: &[f32], rows: &[f32], dims: usize, metric: Metric, threads: usize) -> Vec<f64> {
     let squares = |x: &[f32]| x.chunks_exact(dims).map(squared_norm).collect::<Vec<f64>>();
     let (asked, there) = (squares(queries), squares(rows));
-    let products = multiply(Side::rows(queries, dims), asked.len(), Side::rows(rows, dims), there.len(), threads);
+    let products =
+        multiply(Side::rows(queries, dims), asked.len(), Side::rows(rows, dims), there.len(), threads);
     let mut out = Vec::with_capacity(products.len());
     for (products, a) in products.chunks_exact(there.len().max(1)).zip(&asked) {
         for (product, b) in products.iter().zip(&there) {

@@ -137,9 +137,7 @@ pub(super) fn judge(
         neighbours(queries, rows, dims, metric, threads, cancel).ok_or(Error::Cancelled)
     };
     let (truth, found, old) = match direction {
-        Use::Queries => {
-            (nearest(held_from, &from, p)?, nearest(&mapped, &to, q)?, nearest(held_to, &to, q)?)
-        }
+        Use::Queries => (nearest(held_from, &from, p)?, nearest(&mapped, &to, q)?, nearest(held_to, &to, q)?),
         Use::Rows => {
             (nearest(held_to, &to, q)?, nearest(held_to, &mapped, q)?, nearest(held_from, &from, p)?)
         }
@@ -183,7 +181,8 @@ fn neighbours(
         if cancel() {
             return None;
         }
-        let scores = multiply(Side::rows(part, dims), part.len() / dims, Side::rows(rows, dims), count, threads);
+        let scores =
+            multiply(Side::rows(part, dims), part.len() / dims, Side::rows(rows, dims), count, threads);
         for scores in scores.chunks_exact(count) {
             let mut top = TopK::new(NEIGHBOURS);
             for (i, (score, (times, minus))) in (0u32..).zip(scores.iter().zip(&terms)) {
