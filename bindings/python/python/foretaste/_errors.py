@@ -113,6 +113,12 @@ class Closed(Error):
     """The database was closed."""
 
 
+class Forked(Error):
+    """This process is a fork of `pid`, which has the database open for writing: open it here."""
+
+    pid: int = 0
+
+
 class Cancelled(Error):
     """The progress callback returned False."""
 
