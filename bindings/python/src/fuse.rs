@@ -27,12 +27,16 @@ const FINALISTS: usize = 10;
 #[pyclass(frozen, module = "foretaste")]
 pub struct Fuse {
     pub stage: foretaste::Fuse,
+    /// How the lists become one.
     #[pyo3(get)]
     fusion: String,
+    /// How much the search's own list counts.
     #[pyo3(get)]
     weight: f64,
+    /// How many rows of each list count.
     #[pyo3(get)]
     depth: usize,
+    /// How many lists must have a row.
     #[pyo3(get)]
     min_votes: usize,
     /// The lists besides the search's own, as they were asked for.

@@ -23,6 +23,7 @@ use crate::{input, json};
 ///     docs.search(q, rerank=ft.Levels([(64, 200), (384, 50)]))
 #[pyclass(frozen, module = "foretaste")]
 pub struct Levels {
+    /// Pairs of (dimensions, rows kept), a new list.
     #[pyo3(get)]
     steps: Vec<(usize, usize)>,
 }
@@ -34,6 +35,7 @@ pub struct Levels {
 /// 0 ranks by the means alone.
 #[pyclass(frozen, module = "foretaste")]
 pub struct Csd {
+    /// What the total variance counts for.
     #[pyo3(get)]
     weight: f64,
 }
@@ -44,6 +46,7 @@ pub struct Csd {
 /// For collections with variances, by cosine or l2. The variances of the query are `query_variance` of the search.
 #[pyclass(frozen, module = "foretaste")]
 pub struct Gaussian {
+    /// The distance's name.
     #[pyo3(get)]
     measure: String,
     kind: Measure,
@@ -55,8 +58,10 @@ pub struct Gaussian {
 /// wanted when None.
 #[pyclass(frozen, module = "foretaste")]
 pub struct Mmr {
+    /// 1 keeps the order, 0 is difference alone.
     #[pyo3(get)]
     lambda_: f64,
+    /// How many of the best rows it chooses from; None for four times as many as are wanted.
     #[pyo3(get)]
     among: Option<usize>,
 }
@@ -70,6 +75,7 @@ pub struct Mmr {
 pub struct MaxSim {
     numbers: Vec<f32>,
     width: usize,
+    /// How many of the nearest rows it orders.
     #[pyo3(get)]
     among: usize,
 }

@@ -151,13 +151,16 @@ def test_the_index_wanted_is_changed(col):
         col.set_index("hnsw", m=1)
 
 
-def test_exact_compares_every_row(col, rows):
+def test_exact_compares_every_row(db):
+    many = np.random.default_rng(4).normal(size=(4000, 16)).astype(np.float32)
+    col = db.create_collection("many", dim=16, metric="l2")
+    col.upsert(np.arange(4000), many)
     col.optimize("hnsw")
-    nearest = np.argsort(((rows - rows[7]) ** 2).sum(1), kind="stable")[:10]
-    answer = col.search(rows[7], exact=True)
-    assert np.array_equal(answer.ids, nearest) and answer.cost["rows_exact"] >= 500 and answer.cost["index_steps"] == 0
-    assert col.search(rows[7], ef=10).cost["index_steps"] > 0
-    ids, _ = col.search_batch(rows[:20], exact=True)
+    nearest = np.argsort(((many.astype(np.float64) - many[7]) ** 2).sum(1), kind="stable")[:10]
+    answer = col.search(many[7], exact=True)
+    assert np.array_equal(answer.ids, nearest) and answer.cost["rows_exact"] >= 4000 and answer.cost["index_steps"] == 0
+    assert col.search(many[7]).cost["index_steps"] > 0
+    ids, _ = col.search_batch(many[:20], exact=True)
     assert np.array_equal(ids[7], nearest)
 
 
@@ -217,18 +220,22 @@ def test_ways_of_opening(tmp_path):
             ft.open(path, **wrong)
 
 
-def test_upkeep_of_a_whole_database(db, col, rows):
-    other = db.create_collection("other", dim=8, metric="l2")
-    other.upsert([1], rows[:1])
-    db.flush()
-    assert [c["segments"] for c in db.stats()["collections"]] == [1, 1]
-    col.delete(range(250))
-    told = []
-    col.compact(progress=lambda done, total: told.append((done, total)))
-    assert told and col.stats()["rows_dead"] == 0 and len(col) == 250
-    with pytest.raises(ft.Cancelled):
-        col.upsert([1], rows[:1])
-        col.compact(progress=lambda done, total: False)
+def test_upkeep_of_a_whole_database(tmp_path, rows):
+    with ft.open(tmp_path / "t.ft", background=False) as db:
+        for name in ("a", "b"):
+            db.create_collection(name, dim=8, metric="l2").upsert(np.arange(500), rows)
+        db.flush()
+        assert [c["segments"] for c in db.stats()["collections"]] == [1, 1]
+        col = db["a"]
+        col.upsert([1000], rows[:1])
+        col.delete(range(250))
+        told = []
+        col.compact(progress=lambda done, total: told.append((done, total)))
+        assert told and told[-1][0] == told[-1][1] and len(col) == 251
+        assert (col.stats()["rows_dead"], col.stats()["segments"]) == (0, 1)
+        col.upsert([1001], rows[:1])
+        with pytest.raises(ft.Cancelled):
+            col.compact(progress=lambda done, total: False)
 
 
 def test_a_database_is_checked_and_repaired(tmp_path, rows):

@@ -78,8 +78,10 @@ def test_fusion_goes_on_to_the_next_stage(mixed):
         return [-id for id in ids]
 
     answer = col.search(vectors[0], k=5, rerank=[fuse, ft.Scorer(score, budget=20, mode="retrieve", batch=20)])
-    head = col.search(vectors[0], k=20, rerank=fuse).ids.tolist()
-    assert asked == head and answer.ids.tolist() == sorted(head)[:5]
+    fused = col.search(vectors[0], k=100, rerank=fuse).ids.tolist()
+    assert len(asked) == 20 and set(asked) <= set(fused) and answer.ids.tolist() == sorted(asked)[:5]
+    answer = col.search(vectors[0], k=5, rerank=[fuse, ft.Mmr(1.0)])
+    assert np.array_equal(answer.ids, col.search(vectors[0], k=5, rerank=fuse).ids)
 
 
 def test_min_votes_leaves_rows_of_too_few_lists_out(mixed):

@@ -80,7 +80,7 @@ def test_classes_are_as_told(name):
         assert member in members, f"{name}.{member}"
     for member, nodes in members.items():
         is_property = any(getattr(d, "id", None) == "property" for d in nodes[0].decorator_list)
-        assert inspect.isgetsetdescriptor(vars(kind).get(member)) == is_property, f"{name}.{member}"
+        assert inspect.isdatadescriptor(vars(kind).get(member)) == is_property, f"{name}.{member}"
         for node in nodes:
             if member == "__init__":
                 same(node, kind, name)
