@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use crate::answer::Answer;
 use crate::batch::{self, Arrays};
 use crate::revisions::Revisions;
+use crate::signals::Signals;
 use crate::stages::{Stages, token_dim};
 use crate::text::TextAnswer;
 use crate::{errors, input};
@@ -121,11 +122,12 @@ pub fn search<'py>(
         let revisions = Revisions::new(errors::result(py, answer)?, raised, tokens);
         return Ok(Bound::new(py, revisions)?.into_any());
     }
-    let hits = py.detach(|| search.run());
+    let signals = Signals::new();
+    let hits = py.detach(|| search.run_with(&|| signals.asked()));
     if let Some(raised) = raised.get() {
         return Err(raised.clone_ref(py));
     }
-    Ok(Bound::new(py, Answer::new(errors::result(py, hits)?))?.into_any())
+    Ok(Bound::new(py, Answer::new(signals.end(py, hits)?))?.into_any())
 }
 
 /// The rows nearest to each row of `queries`.
@@ -164,8 +166,9 @@ pub fn search_text(
     if let Some(b) = b {
         search = search.b(b);
     }
-    let hits = py.detach(|| search.run());
-    errors::result(py, hits).map(TextAnswer)
+    let signals = Signals::new();
+    let hits = py.detach(|| search.run_with(&|| signals.asked()));
+    signals.end(py, hits).map(TextAnswer)
 }
 
 /// A number of candidates or cells, at least 1.

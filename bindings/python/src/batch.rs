@@ -7,7 +7,7 @@ use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArray
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::errors;
+use crate::signals::Signals;
 
 /// Ids and distances of many answers, a row a query.
 pub type Arrays<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f64>>);
@@ -25,8 +25,10 @@ pub fn search<'py>(
     let (rows, dim) = (shape.first().copied().unwrap_or(0), shape.get(1).copied().unwrap_or(0));
     let numbers = queries.as_slice().unwrap_or_default();
     let queries: Vec<&[f32]> = numbers.chunks_exact(dim.max(1)).collect();
-    let answers = py.detach(|| snapshot.search_batch(&queries, threads.unwrap_or(0), ask));
-    let answers = errors::result(py, answers)?;
+    let signals = Signals::new();
+    let threads = threads.unwrap_or(0);
+    let answers = py.detach(|| snapshot.search_batch_with(&queries, threads, ask, &|| signals.asked()));
+    let answers = signals.end(py, answers)?;
     let (mut ids, mut distances) = (vec![-1i64; rows * k], vec![f64::INFINITY; rows * k]);
     for (row, hits) in answers.iter().enumerate() {
         let places = ids.iter_mut().zip(&mut distances).skip(row * k).take(k);

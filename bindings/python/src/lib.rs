@@ -23,6 +23,7 @@ mod revisions;
 mod rows;
 mod schema;
 mod scorer;
+mod signals;
 mod snapshot;
 mod stages;
 mod table;
