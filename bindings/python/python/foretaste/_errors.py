@@ -8,8 +8,9 @@ class Error(Exception):
 class NotFound(Error, KeyError):
     """There is no such database or collection."""
 
-    # KeyError shows the repr of its message.
-    __str__ = Exception.__str__
+    def __str__(self) -> str:
+        # KeyError shows the repr of its message.
+        return Exception.__str__(self)
 
 
 class Exists(Error):
@@ -132,4 +133,7 @@ class IoError(Error, OSError):
 
     path: str = ""
     os_error: "int | None" = None
-    __str__ = Exception.__str__
+
+    def __str__(self) -> str:
+        # OSError shows a number and a file's name.
+        return Exception.__str__(self)
