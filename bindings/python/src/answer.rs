@@ -5,25 +5,16 @@
 
 use foretaste::Hits;
 use numpy::PyArray1;
-use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyDict, PyIterator, PyList};
 
 use crate::hits::{self, Hit};
-use crate::record;
+use crate::table;
 
 /// The answer of a search, best first.
 #[pyclass(frozen, module = "foretaste")]
 pub struct Answer {
     hits: Hits,
-}
-
-/// Goes through the hits of an answer.
-#[pyclass(module = "foretaste")]
-pub struct HitIterator {
-    answer: Py<Answer>,
-    next: usize,
 }
 
 impl Answer {
@@ -98,28 +89,24 @@ impl Answer {
 
     /// The hits as dicts with `id`, `distance`, `score` and `payload`.
     fn to_list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let list = PyList::empty(py);
-        for hit in self.hits.iter() {
-            let dict = PyDict::new(py);
-            dict.set_item("id", record::id(py, &hit.id)?)?;
-            dict.set_item("distance", hit.distance)?;
-            dict.set_item("score", hit.score)?;
-            dict.set_item("payload", hits::payload(py, hit)?)?;
-            list.append(dict)?;
-        }
-        Ok(list)
+        table::dicts(py, &self.hits)
     }
 
     /// The hits as a structured array with the fields `id` (int64, or object when not all are integers), `distance` and
     /// `score` (float64).
     fn to_numpy<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let id = if hits::integers(&self.hits).is_some() { "i8" } else { "O" };
-        let fields = [("id", id), ("distance", "f8"), ("score", "f8")].into_bound_py_any(py)?;
-        let array = py.import("numpy")?.call_method1("empty", (self.hits.len(), fields))?;
-        array.set_item("id", self.ids(py)?)?;
-        array.set_item("distance", self.distances(py))?;
-        array.set_item("score", self.scores(py))?;
-        Ok(array)
+        table::structured(py, &self.hits)
+    }
+
+    /// The hits as a pandas DataFrame with the columns `id`, `distance`, `score` and `payload` (dicts, or None). Needs pandas.
+    fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        table::pandas(py, &self.hits)
+    }
+
+    /// The hits as an Arrow table with the columns `id`, `distance`, `score` and `payload` (JSON, or null). Needs pyarrow, and ids
+    /// that are all ints or all strs.
+    fn to_arrow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        table::arrow(py, &self.hits)
     }
 
     fn __len__(&self) -> usize {
@@ -127,32 +114,15 @@ impl Answer {
     }
 
     fn __getitem__(&self, index: isize) -> PyResult<Hit> {
-        let at = if index < 0 { index.checked_add_unsigned(self.hits.len()) } else { Some(index) };
-        let hit = at.and_then(|at| usize::try_from(at).ok()).and_then(|at| self.hits.get(at));
-        hit.cloned()
-            .map(Hit)
-            .ok_or_else(|| PyIndexError::new_err(format!("there are {} hits", self.hits.len())))
+        hits::at(&self.hits, index).cloned().map(Hit)
     }
 
-    fn __iter__(answer: Py<Self>) -> HitIterator {
-        HitIterator { answer, next: 0 }
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        PyList::new(py, self.hits())?.try_iter()
     }
 
     fn __repr__(&self) -> String {
         let first = self.hits.first().map_or(String::new(), |hit| format!(", nearest {}", hits::shown(hit)));
         format!("<Answer of {} hits{first}>", self.hits.len())
-    }
-}
-
-#[pymethods]
-impl HitIterator {
-    fn __iter__(iterator: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        iterator
-    }
-
-    fn __next__(&mut self) -> Option<Hit> {
-        let hit = self.answer.get().hits.get(self.next)?;
-        self.next += 1;
-        Some(Hit(hit.clone()))
     }
 }

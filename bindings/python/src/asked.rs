@@ -1,33 +1,78 @@
-//! What a search is told besides the vector.
+//! What a search is told besides the vector, and searches as Python asks for them.
 //!
-//! Reads from: Python's arguments. Writes to: `foretaste::Search`. Never: a value that a `Duration` cannot hold.
+//! Reads from: Python's arguments. Writes to: `foretaste::Search`, `foretaste::TextSearch`. Never: a value that a `Duration`
+//! cannot hold.
 
 use std::time::Duration;
 
 use foretaste::lang::Filter;
-use foretaste::{Rerank, RowVariance, Search};
+use foretaste::{Rerank, RowVariance, Schema, Search, Snapshot};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::input;
+use crate::answer::Answer;
+use crate::batch::{self, Arrays};
+use crate::revisions::Revisions;
+use crate::signals::Signals;
+use crate::stages::{Stages, token_dim};
+use crate::text::TextAnswer;
+use crate::{errors, input};
 
-/// The arguments of a search, taken out of Python's objects.
-pub struct Asked {
+/// The arguments of a search, as they come.
+pub struct Given<'a, 'py> {
     pub k: usize,
-    pub filter: Option<Filter>,
+    pub filter: Option<&'a Bound<'py, PyAny>>,
     pub dims: Option<usize>,
     pub ef: Option<usize>,
     pub nprobe: Option<usize>,
     pub target_recall: Option<f64>,
-    pub deadline: Option<Duration>,
+    pub deadline_ms: Option<f64>,
+    pub rerank: Option<&'a Bound<'py, PyAny>>,
+    pub query_variance: Option<&'a Bound<'py, PyAny>>,
     pub budget: Option<u64>,
-    pub query_variance: Option<RowVariance>,
-    pub stages: Vec<Rerank>,
+    pub exact: bool,
+}
+
+/// The arguments of a search, taken out of Python's objects.
+struct Asked {
+    k: usize,
+    filter: Option<Filter>,
+    dims: Option<usize>,
+    ef: Option<usize>,
+    nprobe: Option<usize>,
+    target_recall: Option<f64>,
+    deadline: Option<Duration>,
+    budget: Option<u64>,
+    query_variance: Option<RowVariance>,
+    exact: bool,
+    stages: Vec<Rerank>,
+}
+
+impl Given<'_, '_> {
+    fn asked(&self, stages: Vec<Rerank>) -> PyResult<Asked> {
+        Ok(Asked {
+            k: self.k,
+            filter: self.filter.map(input::filter).transpose()?,
+            dims: self.dims,
+            ef: effort(self.ef)?,
+            nprobe: effort(self.nprobe)?,
+            target_recall: self.target_recall,
+            deadline: deadline(self.deadline_ms)?,
+            budget: self.budget,
+            query_variance: self.query_variance.map(variance).transpose()?,
+            exact: self.exact,
+            stages,
+        })
+    }
+
+    fn stages(&self, schema: &Schema) -> PyResult<Stages> {
+        Stages::new(self.rerank, schema)
+    }
 }
 
 impl Asked {
     /// What `search` is told.
-    pub fn of(self, search: Search) -> Search {
+    fn of(self, search: Search) -> Search {
         let mut search = search.k(self.k);
         if let Some(dims) = self.dims {
             search = search.dims(dims);
@@ -53,12 +98,81 @@ impl Asked {
         if let Some(variance) = self.query_variance {
             search = search.query_variance(variance);
         }
+        if self.exact {
+            search = search.exact();
+        }
         self.stages.into_iter().fold(search, Search::rerank)
     }
 }
 
+/// The rows nearest to `q`: an `Answer`, or `Revisions` when it is to be `progressive`.
+pub fn search<'py>(
+    py: Python<'py>,
+    snapshot: &Snapshot,
+    q: &Bound<'py, PyAny>,
+    given: &Given<'_, 'py>,
+    progressive: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    let query = input::query(q)?;
+    let Stages { list, raised, .. } = given.stages(snapshot.schema())?;
+    let search = given.asked(list)?.of(snapshot.search(query.as_slice().unwrap_or_default()));
+    if progressive {
+        let answer = py.detach(|| search.start());
+        let tokens = token_dim(snapshot.schema());
+        let revisions = Revisions::new(errors::result(py, answer)?, raised, tokens);
+        return Ok(Bound::new(py, revisions)?.into_any());
+    }
+    let signals = Signals::new();
+    let hits = py.detach(|| search.run_with(&|| signals.asked()));
+    if let Some(raised) = raised.get() {
+        return Err(raised.clone_ref(py));
+    }
+    Ok(Bound::new(py, Answer::new(signals.end(py, hits)?))?.into_any())
+}
+
+/// The rows nearest to each row of `queries`.
+pub fn search_batch<'py>(
+    py: Python<'py>,
+    snapshot: &Snapshot,
+    queries: &Bound<'py, PyAny>,
+    threads: Option<usize>,
+    given: &Given<'_, 'py>,
+) -> PyResult<Arrays<'py>> {
+    let queries = input::matrix(queries, "queries")?;
+    let stages = Stages::of_many(given.rerank, snapshot.schema())?;
+    let asked = given.asked(stages.list)?;
+    batch::search(py, snapshot, &queries, given.k, threads, |search| asked.of(search))
+}
+
+/// The rows that have words of `query` in a full-text field.
+#[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
+pub fn search_text(
+    py: Python<'_>,
+    snapshot: &Snapshot,
+    field: &str,
+    query: &str,
+    k: usize,
+    filter: Option<&Bound<'_, PyAny>>,
+    k1: Option<f64>,
+    b: Option<f64>,
+) -> PyResult<TextAnswer> {
+    let mut search = snapshot.search_text(field, query).k(k);
+    if let Some(filter) = filter {
+        search = search.where_(input::filter(filter)?);
+    }
+    if let Some(k1) = k1 {
+        search = search.k1(k1);
+    }
+    if let Some(b) = b {
+        search = search.b(b);
+    }
+    let signals = Signals::new();
+    let hits = py.detach(|| search.run_with(&|| signals.asked()));
+    signals.end(py, hits).map(TextAnswer)
+}
+
 /// A number of candidates or cells, at least 1.
-pub fn effort(number: Option<usize>) -> PyResult<Option<usize>> {
+fn effort(number: Option<usize>) -> PyResult<Option<usize>> {
     if number == Some(0) {
         return Err(PyValueError::new_err("ef and nprobe are at least 1"));
     }
@@ -66,7 +180,7 @@ pub fn effort(number: Option<usize>) -> PyResult<Option<usize>> {
 }
 
 /// A deadline given in milliseconds.
-pub fn deadline(ms: Option<f64>) -> PyResult<Option<Duration>> {
+fn deadline(ms: Option<f64>) -> PyResult<Option<Duration>> {
     let Some(ms) = ms else { return Ok(None) };
     let duration = Duration::try_from_secs_f64(ms / 1e3);
     duration.map(Some).map_err(|_| {
@@ -75,7 +189,7 @@ pub fn deadline(ms: Option<f64>) -> PyResult<Option<Duration>> {
 }
 
 /// The variances of a query: one number, or one for each dimension.
-pub fn variance(object: &Bound<'_, PyAny>) -> PyResult<RowVariance> {
+fn variance(object: &Bound<'_, PyAny>) -> PyResult<RowVariance> {
     let numbers =
         input::numbers::<f32>(object, "float32", "query_variance is a number, or an array of one dimension")?;
     Ok(RowVariance::Variance(numbers))

@@ -5,30 +5,54 @@
 
 use std::sync::Arc;
 
+use foretaste::Error;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::answer::Answer;
-use crate::asked::{self, Asked};
-use crate::batch::{self, Arrays};
-use crate::db::{Open, Slot};
+use crate::asked::{self, Given};
+use crate::batch::Arrays;
+use crate::handles::{Open, Slot};
+use crate::optimize::Build;
 use crate::progress::Progress;
-use crate::record::Record;
-use crate::revisions::Revisions;
-use crate::stages::Stages;
-use crate::{errors, input, json, optimize};
+use crate::rows::Records;
+use crate::schema::{self, Schema};
+use crate::snapshot::{self, Snapshot};
+use crate::text::TextAnswer;
+use crate::writes::{Batch, Beside, Rows};
+use crate::{errors, input, json};
 
 /// A collection of an open database: `db["name"]` gives one. May be used from several threads.
 #[pyclass(frozen, module = "foretaste")]
 pub struct Collection {
-    pub open: Arc<Open>,
-    pub slot: Arc<Slot>,
-    pub name: String,
+    open: Arc<Open>,
+    slot: Arc<Slot>,
+    name: String,
 }
 
 impl Collection {
+    /// A handle to a collection of an open database.
+    pub fn new(py: Python<'_>, open: &Arc<Open>, collection: foretaste::Collection) -> PyResult<Collection> {
+        let name = collection.name().to_string();
+        Ok(Collection { open: Arc::clone(open), slot: open.keep(py, collection)?, name })
+    }
+
     fn handle(&self, py: Python<'_>) -> PyResult<foretaste::Collection> {
         self.slot.with(py, foretaste::Collection::clone)
+    }
+
+    fn now(&self, py: Python<'_>) -> PyResult<foretaste::Snapshot> {
+        self.slot.with(py, foretaste::Collection::snapshot)
+    }
+
+    /// Does work on it without the interpreter's lock.
+    fn work<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&foretaste::Collection) -> foretaste::Result<T> + Send,
+    ) -> PyResult<T> {
+        let collection = self.handle(py)?;
+        let done = py.detach(|| work(&collection));
+        errors::result(py, done)
     }
 }
 
@@ -57,37 +81,58 @@ impl Collection {
         progress: Option<&Bound<'_, PyAny>>,
         tokens: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let rows = batch::Rows::new(ids, vectors, payloads, variances, tokens)?;
-        let progress = Progress::new(progress, "writing")?;
-        batch::write(py, &self.handle(py)?, &rows, progress)
+        let (collection, mut progress) = (self.handle(py)?, Progress::new(progress, "writing")?);
+        let beside = Beside { payloads, variances, tokens };
+        let rows = Rows::new(ids, vectors, &beside, &collection.schema(), 0)?;
+        // The last step is the commit, which cannot be cancelled.
+        let total = rows.len() as u64 + 1;
+        let mut batch = collection.batch();
+        let filled = rows.fill(py, &mut batch, |done| progress.tell(done as u64, total));
+        let done = filled.and_then(|()| {
+            py.detach(|| {
+                batch.commit()?;
+                progress.tell(total, total);
+                Ok::<_, Error>(())
+            })
+        });
+        progress.end(py, done)
+    }
+
+    /// A batch to fill and commit: upserts and deletes in one atomic, durable step.
+    fn batch(&self, py: Python<'_>) -> PyResult<Batch> {
+        Batch::new(py, &self.open, &self.handle(py)?)
+    }
+
+    /// The position that a committed batch left under a name, or None; see `Batch.mark`.
+    fn mark(&self, py: Python<'_>, name: &str) -> PyResult<Option<u64>> {
+        Ok(self.handle(py)?.mark(name))
     }
 
     /// Removes the rows with these ids, where there are any, in one atomic, durable batch.
     fn delete(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<()> {
-        let keys = if input::is_one_key(ids) { vec![input::key(ids)?] } else { input::keys(ids)? };
-        let collection = self.handle(py)?;
-        let done = py.detach(|| {
+        let keys = input::one_or_more(ids)?;
+        self.work(py, |collection| {
             let mut batch = collection.batch();
             for key in keys {
                 batch.delete(key);
             }
             batch.commit()
-        });
-        errors::result(py, done)
+        })
     }
 
     /// The row with an id, or None; of several ids, a list of them.
     fn get<'py>(&self, py: Python<'py>, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let snapshot = self.handle(py)?.snapshot();
-        if input::is_one_key(ids) {
-            let found = errors::result(py, snapshot.get(input::key(ids)?))?;
-            return found.map(|row| Record::new(row, snapshot.schema())).into_pyobject(py);
-        }
-        let keys = input::keys(ids)?;
-        let get = |key| Ok(snapshot.get(key)?.map(|row| Record::new(row, snapshot.schema())));
-        let found = py.detach(|| keys.into_iter().map(get).collect::<Result<Vec<_>, _>>());
-        let records: Vec<Option<Record>> = errors::result(py, found)?;
-        Ok(records.into_pyobject(py)?.into_any())
+        snapshot::get(py, &self.now(py)?, ids)
+    }
+
+    /// A consistent view for many reads: later writes do not show in it.
+    fn snapshot(&self, py: Python<'_>) -> PyResult<Snapshot> {
+        self.now(py).map(Snapshot)
+    }
+
+    /// Goes through all its rows as they are now, in the order of storage: an iterator of `Record`s.
+    fn scan(&self, py: Python<'_>) -> PyResult<Records> {
+        self.now(py).map(Records::new)
     }
 
     /// The `k` rows nearest to the vector `q`: an `Answer`, or with `progressive` an iterator of `Revision`s, each the best list
@@ -101,8 +146,10 @@ impl Collection {
     /// was measured, as with a filter, it has no effect. `deadline_ms` ends the search when so many milliseconds have passed, and
     /// `budget` when so many rows and nodes of indexes were compared, with the best hits by then.
     ///
+    /// With `exact` every row that passes is compared, whatever indexes there are: the answer is the true one.
+    ///
     /// `rerank` is a stage or a list of them, each of which refines the list of the one before: `Levels`, `Csd`, `Gaussian`,
-    /// `Mmr`, `Scorer`. `query_variance` says how uncertain the query is, for stages that compare distributions: one variance, or
+    /// `Fuse`, `MaxSim`, `Mmr`, `Scorer`. `query_variance` says how uncertain the query is, for stages that compare distributions: one variance, or
     /// one for each dimension.
     ///
     /// An answer with fewer than `k` hits is no error; `stopped_because` says why it ended.
@@ -111,7 +158,7 @@ impl Collection {
     /// `Corrupt`.
     #[pyo3(signature = (
         q, k = 10, r#where = None, dims = None, ef = None, nprobe = None, target_recall = None, deadline_ms = None,
-        rerank = None, *, progressive = false, query_variance = None, budget = None
+        rerank = None, *, progressive = false, query_variance = None, budget = None, exact = false
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     fn search<'py>(
@@ -129,42 +176,32 @@ impl Collection {
         progressive: bool,
         query_variance: Option<&Bound<'py, PyAny>>,
         budget: Option<u64>,
+        exact: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let query = input::query(q)?;
-        let stages = Stages::new(rerank)?;
-        let asked = Asked {
+        let given = Given {
             k,
-            filter: r#where.map(input::filter).transpose()?,
+            filter: r#where,
             dims,
-            ef: asked::effort(ef)?,
-            nprobe: asked::effort(nprobe)?,
+            ef,
+            nprobe,
             target_recall,
-            deadline: asked::deadline(deadline_ms)?,
+            deadline_ms,
+            rerank,
+            query_variance,
             budget,
-            query_variance: query_variance.map(asked::variance).transpose()?,
-            stages: stages.list,
+            exact,
         };
-        let search = self.slot.with(py, |c| asked.of(c.search(query.as_slice().unwrap_or_default())))?;
-        if progressive {
-            let answer = py.detach(|| search.start());
-            let revisions = Revisions::new(errors::result(py, answer)?, stages.raised);
-            return Ok(Bound::new(py, revisions)?.into_any());
-        }
-        let hits = py.detach(|| search.run());
-        if let Some(raised) = stages.raised.as_ref().and_then(|raised| raised.get()) {
-            return Err(raised.clone_ref(py));
-        }
-        Ok(Bound::new(py, Answer::new(errors::result(py, hits)?))?.into_any())
+        asked::search(py, &self.now(py)?, q, &given, progressive)
     }
 
     /// The `k` rows nearest to each row of `Q`, as two arrays of shape (rows, k): ids (int64) and distances (float64).
     ///
     /// Where there are fewer than `k` hits, the rest is -1 and inf. All ids found must be integers. `threads` are as many
     /// as the machine has when None. The other arguments are those of `search`, for each row; `deadline_ms` counts from when a
-    /// row's own search begins. A `Scorer` cannot be asked: it knows one query.
+    /// row's own search begins. A `Scorer`, `MaxSim` or `Fuse` cannot be asked: it is for one query.
     #[pyo3(signature = (
         Q, k = 10, threads = None, r#where = None, dims = None, ef = None, nprobe = None, target_recall = None,
-        deadline_ms = None, rerank = None, *, query_variance = None, budget = None
+        deadline_ms = None, rerank = None, *, query_variance = None, budget = None, exact = false
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     #[expect(non_snake_case, reason = "the argument's name in Python")]
@@ -183,22 +220,63 @@ impl Collection {
         rerank: Option<&Bound<'py, PyAny>>,
         query_variance: Option<&Bound<'py, PyAny>>,
         budget: Option<u64>,
+        exact: bool,
     ) -> PyResult<Arrays<'py>> {
-        let queries = input::matrix(Q, "queries")?;
-        let stages = Stages::of_many(rerank)?;
-        let asked = Asked {
+        let given = Given {
             k,
-            filter: r#where.map(input::filter).transpose()?,
+            filter: r#where,
             dims,
-            ef: asked::effort(ef)?,
-            nprobe: asked::effort(nprobe)?,
+            ef,
+            nprobe,
             target_recall,
-            deadline: asked::deadline(deadline_ms)?,
+            deadline_ms,
+            rerank,
+            query_variance,
             budget,
-            query_variance: query_variance.map(asked::variance).transpose()?,
-            stages: stages.list,
+            exact,
         };
-        batch::search(py, &self.handle(py)?, &queries, k, threads, |search| asked.of(search))
+        asked::search_batch(py, &self.now(py)?, Q, threads, &given)
+    }
+
+    /// The `k` best rows by their words: those that have at least one word of `query` in the full-text field `field`, ranked by
+    /// BM25 (Robertson and Zaragoza, 2009): a `TextAnswer`.
+    ///
+    /// Counted are exactly the rows there are now, whatever the filter `where` lets through. `k1` says how fast further occurrences
+    /// of a word lose their weight (1.2 when None), `b` how much long texts are held back, from 0 to 1 (0.75 when None).
+    ///
+    /// Raises `BadRequest` for a field that was not declared, `BadFilter`, `LimitExceeded`, `Corrupt`.
+    #[pyo3(signature = (field, query, k = 10, r#where = None, *, k1 = None, b = None))]
+    #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
+    fn search_text(
+        &self,
+        py: Python<'_>,
+        field: &str,
+        query: &str,
+        k: usize,
+        r#where: Option<&Bound<'_, PyAny>>,
+        k1: Option<f64>,
+        b: Option<f64>,
+    ) -> PyResult<TextAnswer> {
+        asked::search_text(py, &self.now(py)?, field, query, k, r#where, k1, b)
+    }
+
+    /// Declares one more full-text field; see `Database.create_collection` for `language`, `stem` and `accents`.
+    ///
+    /// It can be searched at once. The documents that are there are read for it until they have been indexed: in the background, or
+    /// by `optimize`.
+    ///
+    /// Raises `BadRequest` when it is no path or declared already, `LimitExceeded`, `ReadOnly`.
+    #[pyo3(signature = (field, *, language = None, stem = None, accents = false))]
+    fn add_text(
+        &self,
+        py: Python<'_>,
+        field: &str,
+        language: Option<&str>,
+        stem: Option<bool>,
+        accents: bool,
+    ) -> PyResult<()> {
+        let analyser = schema::analyser(language, stem, accents)?;
+        self.work(py, |collection| collection.add_text(field, analyser))
     }
 
     /// Makes searches fast, now: puts the rows in as few segments as possible and builds their index. All rows that were there
@@ -213,16 +291,50 @@ impl Collection {
         progress: Option<&Bound<'_, PyAny>>,
         build_parameters: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        let build = optimize::Build::new(index, build_parameters)?;
         let progress = Progress::new(progress, "optimizing")?;
-        build.run(py, &self.handle(py)?, progress)
+        Build::new(index, build_parameters)?.run(py, &self.handle(py)?, progress)
+    }
+
+    /// Changes what indexes it should have, by the parameters of `optimize`; they are built in the background, or by that.
+    /// `rotation` is "pca", "none", or None to leave it.
+    #[pyo3(signature = (index = "auto", rotation = None, **build_parameters))]
+    fn set_index(
+        &self,
+        py: Python<'_>,
+        index: &str,
+        rotation: Option<&str>,
+        build_parameters: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let spec = Build::new(index, build_parameters)?.spec();
+        let rotation = rotation.map(schema::rotation).transpose()?;
+        self.work(py, |collection| {
+            collection.set_index(spec, rotation.unwrap_or_else(|| collection.schema().rotation_kind()))
+        })
     }
 
     /// Seals its fresh rows into a segment, now.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
-        let collection = self.handle(py)?;
-        let flushed = py.detach(|| collection.flush());
-        errors::result(py, flushed)
+        self.work(py, |collection| collection.flush())
+    }
+
+    /// Makes as few segments as possible of it and gives the space of deleted rows back; see `Database.compact`.
+    #[pyo3(signature = (progress = None))]
+    fn compact(&self, py: Python<'_>, progress: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let (collection, mut progress) = (self.handle(py)?, Progress::new(progress, "compacting")?);
+        let done = py.detach(|| collection.compact(|done, total| progress.tell(done, total)));
+        progress.end(py, done)
+    }
+
+    /// Drops all dimensions beyond `dims`, which must be the length of a level. There is no way back but `extend` and writing the
+    /// rows again.
+    fn truncate(&self, py: Python<'_>, dims: usize) -> PyResult<()> {
+        self.work(py, |collection| collection.truncate(dims))
+    }
+
+    /// Adds levels beyond the present dimension. The rows there are keep the levels they have and are compared on those; rows
+    /// written from now on may have all.
+    fn extend(&self, py: Python<'_>, levels: Vec<usize>) -> PyResult<()> {
+        self.work(py, |collection| collection.extend(levels))
     }
 
     /// What it holds and takes on disk, as a dict: `rows`, `dim`, `metric`, `segments`, `bytes_live`, `bytes_dead`, ….
@@ -259,13 +371,22 @@ impl Collection {
         self.slot.with(py, |collection| collection.schema().level_dims())
     }
 
+    /// What it holds: `schema.columns`, `schema.tokens`, `schema.text_fields` and more.
+    #[getter]
+    fn schema(&self, py: Python<'_>) -> PyResult<Schema> {
+        self.slot.with(py, |collection| Schema(collection.schema()))
+    }
+
+    fn __iter__(&self, py: Python<'_>) -> PyResult<Records> {
+        self.scan(py)
+    }
+
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
         Ok(usize::try_from(self.handle(py)?.len()).unwrap_or(usize::MAX))
     }
 
     fn __contains__(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let (key, collection) = (input::key(id)?, self.handle(py)?);
-        errors::result(py, collection.contains(key))
+        errors::result(py, self.handle(py)?.contains(input::key(id)?))
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {

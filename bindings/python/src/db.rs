@@ -1,69 +1,20 @@
-//! The database as a Python class: open, collections, close.
+//! The database as a Python class: open, collections, upkeep, close; and the care of one that nobody has open.
 //!
 //! Reads from: `foretaste::Database`. Writes to: the same. Never: a handle left open by `close`.
-#![expect(
-    clippy::disallowed_types,
-    reason = "the lock only guards which handles are open; it is never held while Python or the disk is waited for"
-)]
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::Arc;
 
-use foretaste::lang::ColumnType;
-use foretaste::{Element, Metric, RotationKind, Schema, Variance};
-use pyo3::exceptions::PyValueError;
+use foretaste::{Access, Durability};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyList, PyMapping, PyString};
 
 use crate::collection::Collection;
+use crate::handles::Open;
 use crate::progress::Progress;
+use crate::schema::{self, Wanted};
 use crate::{errors, json};
-
-/// The handles of an open database. Closing takes them out, whoever else holds this.
-pub struct Open(RwLock<Option<Handles>>);
-
-struct Handles {
-    database: foretaste::Database,
-    collections: Vec<Weak<Slot>>,
-}
-
-/// One collection's handle, until the database is closed.
-pub struct Slot(RwLock<Option<foretaste::Collection>>);
-
-impl Slot {
-    /// Uses the collection if it is still open.
-    pub fn with<T>(&self, py: Python<'_>, f: impl FnOnce(&foretaste::Collection) -> T) -> PyResult<T> {
-        let collection = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        collection.as_ref().map(f).ok_or_else(|| closed(py))
-    }
-}
-
-impl Open {
-    fn database(&self, py: Python<'_>) -> PyResult<foretaste::Database> {
-        let handles = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        handles.as_ref().map(|handles| handles.database.clone()).ok_or_else(|| closed(py))
-    }
-
-    fn keep(&self, py: Python<'_>, collection: foretaste::Collection) -> PyResult<Arc<Slot>> {
-        let mut handles = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let collections = &mut handles.as_mut().ok_or_else(|| closed(py))?.collections;
-        collections.retain(|slot| slot.strong_count() > 0);
-        let slot = Arc::new(Slot(RwLock::new(Some(collection))));
-        collections.push(Arc::downgrade(&slot));
-        Ok(slot)
-    }
-
-    /// What the database holds and takes.
-    pub fn stats(&self, py: Python<'_>) -> PyResult<foretaste::Stats> {
-        let database = self.database(py)?;
-        let stats = py.detach(|| database.stats());
-        errors::result(py, stats)
-    }
-}
-
-fn closed(py: Python<'_>) -> PyErr {
-    errors::new(py, "Closed", "the database was closed; open it again")
-}
 
 /// An open database: `foretaste.open(path)` gives one. A context manager that closes it.
 #[pyclass(frozen, module = "foretaste")]
@@ -73,26 +24,48 @@ pub struct Database {
 
 /// Opens the database folder at `path`.
 ///
-/// `mode` "rw" (the default) opens it for writing and creates it when it is missing; one process at a time may do so. "r"
-/// opens it to read, beside a writer and on read-only media.
+/// `mode` "rw" (the default) opens it for writing and creates it when it is missing, unless `create` is False; one process at a
+/// time may do so. "r" opens it to read, beside a writer and on read-only media.
 ///
-/// Raises `Locked` when another process writes to it, `NotFound` when it is missing and mode is "r", `Corrupt`,
+/// `durability` says when a commit is acknowledged: "sync" (the default) after it is on the disk; "none" at once, so that a power
+/// loss may take it, a killed process not; a number of milliseconds, at most so long before it is on the disk. `access` "map" (the
+/// default) maps sealed files into memory, "read" reads them, for network, removable or untrusted media. With `background` False
+/// sealing and compaction happen within the commits that make them due, and indexes are built by `optimize` alone. `seal_bytes`
+/// of fresh rows make a segment. `build_threads` and `build_seed` are those of search indexes.
+///
+/// After a fork the child cannot use what its parent opened for writing: `Forked`. What was opened to read it can. Processes that
+/// are spawned open the database themselves.
+///
+/// Raises `Locked` when another process writes to it, `NotFound` when it is missing and may not be created, `Corrupt`,
 /// `FormatTooNew` and `IoError`.
 #[pyfunction]
-#[pyo3(signature = (path, mode = "rw", *, build_threads = None, build_seed = None))]
+#[pyo3(signature = (
+    path, mode = "rw", *, create = true, durability = None, access = "map", background = true, seal_bytes = None,
+    build_threads = None, build_seed = None
+))]
+#[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
 pub fn open(
     py: Python<'_>,
     path: PathBuf,
     mode: &str,
+    create: bool,
+    durability: Option<&Bound<'_, PyAny>>,
+    access: &str,
+    background: bool,
+    seal_bytes: Option<u64>,
     build_threads: Option<usize>,
     build_seed: Option<u64>,
 ) -> PyResult<Database> {
-    let read_only = match mode {
-        "rw" => false,
-        "r" => true,
-        other => return Err(PyValueError::new_err(format!("mode is \"rw\" or \"r\", not {other:?}"))),
-    };
-    let mut options = foretaste::Database::options().read_only(read_only);
+    let read_only = schema::one_of("mode", mode, &[("rw", false), ("r", true)])?;
+    let access = schema::one_of("access", access, &[("map", Access::Map), ("read", Access::Read)])?;
+    let options = foretaste::Database::options().read_only(read_only).create(create);
+    let mut options = options.access(access).background(background);
+    if let Some(durability) = durability {
+        options = options.durability(acknowledged(durability)?);
+    }
+    if let Some(bytes) = seal_bytes {
+        options = options.seal_bytes(bytes);
+    }
     if let Some(threads) = build_threads {
         options = options.build_threads(threads);
     }
@@ -100,8 +73,56 @@ pub fn open(
         options = options.build_seed(seed);
     }
     let database = py.detach(|| options.open(path));
-    let handles = Handles { database: errors::result(py, database)?, collections: Vec::new() };
-    Ok(Database { open: Arc::new(Open(RwLock::new(Some(handles)))) })
+    Ok(Database { open: Arc::new(Open::new(errors::result(py, database)?)) })
+}
+
+/// Verifies every byte of the database at `path` without changing anything; a writer may have it open.
+///
+/// Gives a dict: `sound` is True when nothing is damaged, `damage` a list of dicts with `file`, `offset` and `why`, `notes` what
+/// else is worth knowing; `generation`, `segments`, `rows`, `log_batches` and `bytes` say what was verified. Damage is no
+/// exception.
+///
+/// Raises `NotFound`; `Cancelled` when `progress` returns False.
+#[pyfunction]
+#[pyo3(signature = (path, progress = None))]
+pub fn check<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    progress: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let mut progress = Progress::new(progress, "checking")?;
+    let options = foretaste::Database::options();
+    let done = py.detach(|| foretaste::check(&path, &options, &mut |done, total| progress.tell(done, total)));
+    let report = progress.end(py, done)?;
+    let dict = json::of_report(py, &report)?;
+    dict.set_item("sound", report.is_sound())?;
+    Ok(dict)
+}
+
+/// Repairs the database at `path`, which nobody may have open: saves what is whole, and keeps the damaged originals.
+///
+/// Gives a dict: `rows_saved`, `rows_lost` (ids, or places where no id reads), `actions` (what was done, in order; nothing when
+/// nothing was damaged) and `quarantine`, the folder of the originals, or None.
+///
+/// Raises `Locked`, `NotFound`, `Corrupt` when there is nothing to begin with, `IoError`.
+#[pyfunction]
+pub fn repair(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyAny>> {
+    let options = foretaste::Database::options();
+    let done = py.detach(|| foretaste::repair(&path, &options, &mut |_| ()));
+    json::of_report(py, &errors::result(py, done)?)
+}
+
+/// When a commit is acknowledged.
+fn acknowledged(durability: &Bound<'_, PyAny>) -> PyResult<Durability> {
+    if let Ok(ms) = durability.extract::<u64>() {
+        return Ok(Durability::Interval(ms));
+    }
+    if !durability.is_instance_of::<PyString>() {
+        let why = "durability is \"sync\", \"none\", or a whole number of milliseconds";
+        return Err(PyTypeError::new_err(why));
+    }
+    let names = [("sync", Durability::Sync), ("none", Durability::None)];
+    schema::one_of("durability", &durability.extract::<String>()?, &names)
 }
 
 #[pymethods]
@@ -111,12 +132,22 @@ impl Database {
     /// `metric` is "cosine", "dot" or "l2"; `levels` are the nested lengths at which the vectors may be searched;
     /// `variance` is None, "scalar", "diagonal" or "diagonal-compact"; `dtype` is "f32", "f16", "bf16" or "i8"; `columns`
     /// maps payload paths to "bool", "int", "float" or "str", for fast and checked filters. `rotation` says what the codes of
-    /// an index are made of: "pca" (the default), the principal components, or "none", the vectors as they are. `tokens` are
-    /// the numbers of a token when rows may have token matrices beside their vectors, for late interaction; `tokens_dtype`
-    /// says how those are stored.
+    /// an index are made of: "pca" (the default), the principal components, or "none", the vectors as they are.
+    ///
+    /// `tokens` is given when rows may have token matrices beside their vectors, for late interaction: the numbers of a token, or a
+    /// tuple of them and the type in which they are stored, "f16" unless said otherwise.
+    ///
+    /// `text` are the payload paths of full-text fields: one, a list of them, or a dict from each to how its texts become words. That
+    /// is None, the name of a language whose words are cut down to their stems, or a dict of `language`, `stem` (True when there is
+    /// a language) and `accents` (False: those of Latin and Greek letters do not count).
+    ///
+    ///     db.create_collection("docs", dim=384, tokens=(128, "i8"), text={"title": None, "body": "english"})
     ///
     /// Raises `Exists`, `BadRequest`, `LimitExceeded`, `ReadOnly`.
-    #[pyo3(signature = (name, dim, metric = "cosine", levels = None, variance = None, dtype = "f32", rotation = None, columns = None, *, tokens = None, tokens_dtype = "f16"))]
+    #[pyo3(signature = (
+        name, dim, metric = "cosine", levels = None, variance = None, dtype = "f32", rotation = None, columns = None, *,
+        tokens = None, text = None
+    ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     fn create_collection(
         &self,
@@ -128,47 +159,12 @@ impl Database {
         variance: Option<&str>,
         dtype: &str,
         rotation: Option<&str>,
-        columns: Option<&Bound<'_, PyDict>>,
-        tokens: Option<usize>,
-        tokens_dtype: &str,
+        columns: Option<&Bound<'_, PyMapping>>,
+        tokens: Option<&Bound<'_, PyAny>>,
+        text: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Collection> {
-        let metric: Metric = metric
-            .parse()
-            .map_err(|_| PyValueError::new_err(format!("metric is cosine, dot or l2, not {metric:?}")))?;
-        let dtypes =
-            [("f32", Element::F32), ("f16", Element::F16), ("bf16", Element::BF16), ("i8", Element::I8)];
-        let variances = [
-            ("none", Variance::None),
-            ("scalar", Variance::Scalar),
-            ("diagonal", Variance::Diagonal),
-            ("diagonal-compact", Variance::DiagonalCompact),
-        ];
-        let mut schema = Schema::new(dim, metric).element(one_of("dtype", dtype, &dtypes)?).variance(one_of(
-            "variance",
-            variance.unwrap_or("none"),
-            &variances,
-        )?);
-        if let Some(rotation) = rotation {
-            let rotations = [("none", RotationKind::None), ("pca", RotationKind::Pca)];
-            schema = schema.rotation(one_of("rotation", rotation, &rotations)?);
-        }
-        let tokens_dtype = one_of("tokens_dtype", tokens_dtype, &dtypes)?;
-        if let Some(tokens) = tokens {
-            schema = schema.tokens(tokens, tokens_dtype);
-        }
-        if let Some(levels) = levels {
-            schema = schema.levels(levels);
-        }
-        let kinds = [
-            ("bool", ColumnType::Bool),
-            ("int", ColumnType::Int),
-            ("float", ColumnType::Float),
-            ("str", ColumnType::Str),
-        ];
-        for (path, kind) in columns.into_iter().flatten() {
-            let (path, kind): (String, String) = (path.extract()?, kind.extract()?);
-            schema = schema.column(path, one_of("a column's type", &kind, &kinds)?);
-        }
+        let wanted = Wanted { dim, metric, levels, variance, dtype, rotation, columns, tokens, text };
+        let schema = wanted.schema()?;
         let database = self.open.database(py)?;
         let created = py.detach(|| database.create_collection(name, schema));
         Collection::new(py, &self.open, errors::result(py, created)?)
@@ -201,6 +197,13 @@ impl Database {
         json::of_report(py, &self.open.stats(py)?)
     }
 
+    /// Seals all fresh rows into segments, now. Raises `ReadOnly`, `IoError`.
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        let database = self.open.database(py)?;
+        let flushed = py.detach(|| database.flush());
+        errors::result(py, flushed)
+    }
+
     /// Gives the space of deleted and replaced rows back. Raises `Cancelled` when `progress` returns False.
     #[pyo3(signature = (progress = None))]
     fn compact(&self, py: Python<'_>, progress: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
@@ -217,17 +220,10 @@ impl Database {
         errors::result(py, refreshed)
     }
 
-    /// Closes it; its collections cannot be used any more, answers can. Closing twice does nothing.
+    /// Closes it; its collections cannot be used any more, snapshots and answers can. Closing twice does nothing, and so does
+    /// closing in a fork what its parent has open for writing.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        let handles = self.open.0.write().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Handles { database, collections }) = handles else { return Ok(()) };
-        let closed = py.detach(|| {
-            for slot in collections.iter().filter_map(Weak::upgrade) {
-                drop(slot.0.write().unwrap_or_else(PoisonError::into_inner).take());
-            }
-            database.close()
-        });
-        errors::result(py, closed)
+        self.open.close(py)
     }
 
     /// The database folder.
@@ -259,18 +255,4 @@ impl Database {
         });
         open.unwrap_or_else(|_| "<Database, closed>".to_string())
     }
-}
-
-impl Collection {
-    fn new(py: Python<'_>, open: &Arc<Open>, collection: foretaste::Collection) -> PyResult<Collection> {
-        let name = collection.name().to_string();
-        Ok(Collection { open: Arc::clone(open), slot: open.keep(py, collection)?, name })
-    }
-}
-
-fn one_of<T: Copy>(what: &str, given: &str, choices: &[(&str, T)]) -> PyResult<T> {
-    choices.iter().find(|(name, _)| *name == given).map(|(_, choice)| *choice).ok_or_else(|| {
-        let names = choices.iter().map(|(name, _)| format!("{name:?}")).collect::<Vec<_>>().join(", ");
-        PyValueError::new_err(format!("{what} is one of {names}, not {given:?}"))
-    })
 }

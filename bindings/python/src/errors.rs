@@ -18,6 +18,15 @@ pub fn new(py: Python<'_>, name: &str, message: &str) -> PyErr {
     named(py, name, message, |_| Ok(()))
 }
 
+/// What a fork is told that uses a handle of its parent's, which writes.
+pub fn forked(py: Python<'_>, parent: u32) -> PyErr {
+    let message = format!(
+        "process {parent} has the database open for writing, and this one is a fork of it: open the database here, with mode \"r\" \
+         as long as that one writes"
+    );
+    named(py, "Forked", &message, |fields| fields.set_item("pid", parent))
+}
+
 /// A result of the facade as one of Python.
 pub fn result<T>(py: Python<'_>, result: foretaste::Result<T>) -> PyResult<T> {
     result.map_err(|e| of(py, &e))

@@ -1,12 +1,14 @@
 //! Lists of hits as Python sees them: arrays of their ids and numbers, single hits, and the words of an answer.
 //!
-//! Reads from: `foretaste::Hit`, `foretaste::Cost`. Writes to: arrays, lists and hits, when they are asked for.
-//! Never: a Python object per hit before somebody asks for it.
+//! Reads from: `foretaste::Hit`, `foretaste::TextHit`, `foretaste::Cost`. Writes to: arrays, lists and hits, when they are asked
+//! for. Never: a Python object per hit before somebody asks for it.
 
 use foretaste::{Cost, Key, Stage, StoppedBecause};
 use numpy::PyArray1;
+use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
+use serde_json::Value;
 
 use crate::{errors, json, record};
 
@@ -14,17 +16,56 @@ use crate::{errors, json, record};
 #[pyclass(frozen, module = "foretaste")]
 pub struct Hit(pub foretaste::Hit);
 
+/// Numbers of hits, by name.
+pub type Numbers<H> = &'static [(&'static str, fn(&H) -> f64)];
+
+/// What hits of every kind have.
+pub trait Found: 'static {
+    /// Their numbers, by name.
+    const NUMBERS: Numbers<Self>;
+
+    /// The row's id.
+    fn id(&self) -> &Key;
+
+    /// The row's document.
+    fn payload(&self) -> foretaste::Result<Option<Value>>;
+}
+
+impl Found for foretaste::Hit {
+    const NUMBERS: Numbers<Self> = &[("distance", |hit| hit.distance), ("score", |hit| hit.score)];
+
+    fn id(&self) -> &Key {
+        &self.id
+    }
+
+    fn payload(&self) -> foretaste::Result<Option<Value>> {
+        foretaste::Hit::payload(self)
+    }
+}
+
+impl Found for foretaste::TextHit {
+    const NUMBERS: Numbers<Self> = &[("score", |hit| hit.score)];
+
+    fn id(&self) -> &Key {
+        &self.id
+    }
+
+    fn payload(&self) -> foretaste::Result<Option<Value>> {
+        foretaste::TextHit::payload(self)
+    }
+}
+
 /// The ids, when all of them are integers.
-pub fn integers(hits: &[foretaste::Hit]) -> Option<Vec<i64>> {
-    hits.iter().map(|hit| if let Key::Int(id) = hit.id { Some(id) } else { None }).collect()
+pub fn integers(hits: &[impl Found]) -> Option<Vec<i64>> {
+    hits.iter().map(|hit| if let Key::Int(id) = hit.id() { Some(*id) } else { None }).collect()
 }
 
 /// The ids: a new int64 array when all are integers, else a list.
-pub fn ids<'py>(py: Python<'py>, hits: &[foretaste::Hit]) -> PyResult<Bound<'py, PyAny>> {
+pub fn ids<'py>(py: Python<'py>, hits: &[impl Found]) -> PyResult<Bound<'py, PyAny>> {
     if let Some(ids) = integers(hits) {
         return Ok(PyArray1::from_vec(py, ids).into_any());
     }
-    Ok(list(py, hits.iter().map(|hit| &hit.id))?.into_any())
+    Ok(list(py, hits.iter().map(Found::id))?.into_any())
 }
 
 /// Ids as a list, each of the type the caller put in.
@@ -37,12 +78,15 @@ pub fn list<'py, 'k>(py: Python<'py>, keys: impl Iterator<Item = &'k Key>) -> Py
 }
 
 /// One number of each hit, as a new float64 array.
-pub fn numbers<'py>(
-    py: Python<'py>,
-    hits: &[foretaste::Hit],
-    number: impl Fn(&foretaste::Hit) -> f64,
-) -> Bound<'py, PyArray1<f64>> {
+pub fn numbers<'py, H>(py: Python<'py>, hits: &[H], number: impl Fn(&H) -> f64) -> Bound<'py, PyArray1<f64>> {
     PyArray1::from_vec(py, hits.iter().map(number).collect())
+}
+
+/// The hit at a place, which counts from the end when it is negative.
+pub fn at<H>(hits: &[H], index: isize) -> PyResult<&H> {
+    let at = if index < 0 { index.checked_add_unsigned(hits.len()) } else { Some(index) };
+    let hit = at.and_then(|at| usize::try_from(at).ok()).and_then(|at| hits.get(at));
+    hit.ok_or_else(|| PyIndexError::new_err(format!("there are {} hits", hits.len())))
 }
 
 /// What an answer has cost, as a dict.
@@ -86,7 +130,7 @@ pub fn stopped(because: StoppedBecause) -> &'static str {
 }
 
 /// A hit's document, a new dict, or None.
-pub fn payload<'py>(py: Python<'py>, hit: &foretaste::Hit) -> PyResult<Option<Bound<'py, PyAny>>> {
+pub fn payload<'py>(py: Python<'py>, hit: &impl Found) -> PyResult<Option<Bound<'py, PyAny>>> {
     let payload = errors::result(py, hit.payload())?;
     payload.map(|payload| json::to_python(py, &payload)).transpose()
 }

@@ -1,10 +1,10 @@
-//! Arguments out of Python: ids, vectors, a query, a filter.
+//! Arguments out of Python: ids, vectors, token matrices, a query, a filter.
 //!
 //! Reads from: Python's and numpy's objects. Writes to: what the facade takes.
 //! Never: a copy of a float32 array that lies in C order.
 
-use foretaste::Key;
 use foretaste::lang::Filter;
+use foretaste::{Error, Key};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -72,22 +72,56 @@ pub fn numbers<T: numpy::Element + Copy>(
     Ok(array.readonly().as_array().to_vec())
 }
 
-/// The token matrices of as many rows as given: each an array of one token a row, or None.
+/// The token matrices of the rows with these ids, the first of which is row `first` of its batch: each an array of one token a row,
+/// or None, as an empty one is.
 pub fn tokens<'py>(
     matrices: &Bound<'py, PyAny>,
-    rows: usize,
+    ids: &[Key],
+    first: usize,
 ) -> PyResult<Vec<Option<PyReadonlyArray2<'py, f32>>>> {
-    let one = |(row, tokens): (usize, PyResult<Bound<'py, PyAny>>)| {
+    let mut found = Vec::with_capacity(ids.len());
+    for (i, tokens) in matrices.try_iter()?.enumerate() {
         let tokens = tokens?;
-        (!tokens.is_none()).then(|| matrix(&tokens, &format!("the tokens of row {row}"))).transpose()
-    };
-    let found = matrices.try_iter()?.enumerate().map(one).collect::<PyResult<Vec<_>>>()?;
-    match found.len() == rows {
-        true => Ok(found),
-        false => Err(PyValueError::new_err(format!(
-            "{rows} ids and {} token matrices; one an id, or None",
-            found.len()
-        ))),
+        if tokens.is_none() || tokens.len().is_ok_and(|tokens| tokens == 0) {
+            found.push(None);
+            continue;
+        }
+        let py = tokens.py();
+        let taken = matrix(&tokens, "tokens").map_err(|e| {
+            if !e.is_instance_of::<PyValueError>(py) && !e.is_instance_of::<PyTypeError>(py) {
+                return e;
+            }
+            let id = ids.get(i).map(Key::to_string).unwrap_or_default();
+            let why = e.value(py).to_string();
+            errors::of(py, &Error::BadTokens { row: first + i, id, why })
+        });
+        found.push(Some(taken?));
+    }
+    if found.len() == ids.len() {
+        return Ok(found);
+    }
+    let (rows, given) = (ids.len(), found.len());
+    Err(PyValueError::new_err(format!("{rows} ids and {given} token matrices; one an id, or None")))
+}
+
+/// The tokens of a query, for a collection whose tokens are `dim` numbers, if it keeps any.
+pub fn query_tokens<'py>(
+    tokens: &Bound<'py, PyAny>,
+    dim: Option<usize>,
+) -> PyResult<PyReadonlyArray2<'py, f32>> {
+    let tokens = matrix(tokens, "tokens")?;
+    check_width(tokens.py(), tokens.shape().get(1).copied().unwrap_or(0), dim)?;
+    Ok(tokens)
+}
+
+/// Tokens of another length than the collection's may come out even, and are refused.
+pub fn check_width(py: Python<'_>, width: usize, dim: Option<usize>) -> PyResult<()> {
+    match dim.filter(|dim| *dim != width) {
+        None => Ok(()),
+        Some(dim) => {
+            let why = format!("tokens of {width} numbers given, {dim} expected");
+            Err(errors::of(py, &Error::BadRequest { what: "tokens", why }))
+        }
     }
 }
 
@@ -141,6 +175,11 @@ pub fn key(id: &Bound<'_, PyAny>) -> PyResult<Key> {
 /// Whether an argument is one id rather than several.
 pub fn is_one_key(ids: &Bound<'_, PyAny>) -> bool {
     ids.is_instance_of::<PyString>() || ids.is_instance_of::<PyInt>()
+}
+
+/// One id, or several.
+pub fn one_or_more(ids: &Bound<'_, PyAny>) -> PyResult<Vec<Key>> {
+    if is_one_key(ids) { Ok(vec![key(ids)?]) } else { keys(ids) }
 }
 
 /// A filter: its text, or the nested dict that means the same.

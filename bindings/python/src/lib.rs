@@ -11,6 +11,8 @@ mod batch;
 mod collection;
 mod db;
 mod errors;
+mod fuse;
+mod handles;
 mod hits;
 mod input;
 mod json;
@@ -18,19 +20,28 @@ mod optimize;
 mod progress;
 mod record;
 mod revisions;
+mod rows;
+mod schema;
 mod scorer;
+mod signals;
+mod snapshot;
 mod stages;
+mod table;
+mod text;
+mod writes;
 
 use pyo3::prelude::*;
 
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use super::answer::{Answer, HitIterator};
+    use super::answer::Answer;
     #[pymodule_export]
     use super::collection::Collection;
     #[pymodule_export]
-    use super::db::{Database, open};
+    use super::db::{Database, check, open, repair};
+    #[pymodule_export]
+    use super::fuse::Fuse;
     #[pymodule_export]
     use super::hits::Hit;
     #[pymodule_export]
@@ -38,9 +49,19 @@ mod _native {
     #[pymodule_export]
     use super::revisions::{Revision, Revisions};
     #[pymodule_export]
+    use super::rows::Records;
+    #[pymodule_export]
+    use super::schema::Schema;
+    #[pymodule_export]
     use super::scorer::Scorer;
     #[pymodule_export]
-    use super::stages::{Csd, Gaussian, Levels, Mmr};
+    use super::snapshot::Snapshot;
+    #[pymodule_export]
+    use super::stages::{Csd, Gaussian, Levels, MaxSim, Mmr};
+    #[pymodule_export]
+    use super::text::{TextAnswer, TextHit};
+    #[pymodule_export]
+    use super::writes::Batch;
 
     use pyo3::prelude::*;
 

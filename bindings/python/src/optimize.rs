@@ -40,6 +40,11 @@ impl Build {
         Ok(Build(spec))
     }
 
+    /// What indexes are wanted.
+    pub fn spec(&self) -> Spec {
+        self.0
+    }
+
     /// Builds it.
     pub fn run(&self, py: Python<'_>, collection: &Collection, mut progress: Progress) -> PyResult<()> {
         let done = py.detach(|| {
@@ -80,6 +85,6 @@ impl<'py> Given<'_, 'py> {
             "seed" => "it is given to open, as build_seed",
             _ => "hnsw takes m, ef_construction and edge_bits; ivf takes nlist",
         };
-        Err(PyTypeError::new_err(format!("optimize(index={index:?}) takes no {name}: {instead}")))
+        Err(PyTypeError::new_err(format!("index {index:?} takes no {name}: {instead}")))
     }
 }

@@ -46,6 +46,13 @@ impl Record {
         (!variance.is_empty()).then(|| PyArray1::from_slice(py, variance))
     }
 
+    /// The sums of its variances over the first dimensions up to each level, as a new float32 array, or None.
+    #[getter]
+    fn variance_traces<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f32>>> {
+        let traces = &self.row.variance_traces;
+        (!traces.is_empty()).then(|| PyArray1::from_slice(py, traces))
+    }
+
     /// Its token matrix, as a new float32 array with one token a row, or None.
     #[getter]
     fn tokens<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<f32>>>> {

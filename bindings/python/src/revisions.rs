@@ -7,7 +7,7 @@
     reason = "the lock only tells whether a revision is being computed; nobody ever waits for it"
 )]
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use foretaste::Canceller;
 use numpy::PyArray1;
@@ -15,8 +15,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::errors;
 use crate::hits::{self, Hit};
+use crate::stages::{Raised, Stages};
+use crate::{errors, input};
 
 /// The answer of a search as it becomes better: an iterator of `Revision`s, the last of which is the settled answer.
 ///
@@ -27,7 +28,9 @@ pub struct Revisions {
     answer: Mutex<foretaste::Answer>,
     canceller: Canceller,
     /// What a scorer has raised that must come out.
-    raised: Option<Arc<OnceLock<PyErr>>>,
+    raised: Raised,
+    /// Numbers of a token in the collection, if it keeps any.
+    token_dim: Option<usize>,
 }
 
 /// One state of an answer: the best ranked list so far.
@@ -36,12 +39,21 @@ pub struct Revision(foretaste::Revision);
 
 impl Revisions {
     /// Of an answer that was begun; `raised` is that of its stages.
-    pub fn new(answer: foretaste::Answer, raised: Option<Arc<OnceLock<PyErr>>>) -> Revisions {
-        Revisions { canceller: answer.canceller(), answer: Mutex::new(answer), raised }
+    pub fn new(answer: foretaste::Answer, raised: Raised, token_dim: Option<usize>) -> Revisions {
+        Revisions { canceller: answer.canceller(), answer: Mutex::new(answer), raised, token_dim }
     }
 
-    fn raised(&self) -> Option<&PyErr> {
-        self.raised.as_ref()?.get()
+    /// Works on the answer without the interpreter's lock. What a scorer raises comes before anything else.
+    fn go<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut foretaste::Answer) -> foretaste::Result<T> + Send,
+    ) -> PyResult<T> {
+        let done = py.detach(|| self.lock().map(|mut answer| work(&mut answer)))?;
+        match self.raised.get() {
+            Some(raised) => Err(raised.clone_ref(py)),
+            None => errors::result(py, done),
+        }
     }
 
     fn lock(&self) -> PyResult<MutexGuard<'_, foretaste::Answer>> {
@@ -63,15 +75,31 @@ impl Revisions {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Revision>> {
-        if self.raised().is_some() {
+        if self.raised.get().is_some() {
             // It came out before: this is the end.
             return Ok(None);
         }
-        let next = py.detach(|| self.lock().map(|mut answer| answer.next()))?;
-        if let Some(raised) = self.raised() {
-            return Err(raised.clone_ref(py));
-        }
-        Ok(errors::result(py, next)?.map(Revision))
+        Ok(self.go(py, foretaste::Answer::next)?.map(Revision))
+    }
+
+    /// The hits beyond those given so far, as many as were wanted, as one revision; with none when there are no more. What is not
+    /// at its end is brought there first.
+    fn page(&self, py: Python<'_>) -> PyResult<Revision> {
+        self.go(py, foretaste::Answer::page).map(Revision)
+    }
+
+    /// Goes on with another query: the same filter, effort and stages, from the beginning; what was spent stays counted. With the
+    /// same query nothing happens. Raises what a search raises, and is then as it was.
+    fn requery(&self, py: Python<'_>, q: &Bound<'_, PyAny>) -> PyResult<()> {
+        let query = input::query(q)?;
+        let query = query.as_slice().unwrap_or_default();
+        self.go(py, |answer| answer.requery(query))
+    }
+
+    /// One more stage behind all others, or a list of them: the list found so far is refined, and there are revisions again.
+    fn rerank(&self, py: Python<'_>, stages: &Bound<'_, PyAny>) -> PyResult<()> {
+        let stages = Stages::of(Some(stages), self.token_dim, Raised::clone(&self.raised))?;
+        self.go(py, |answer| stages.list.into_iter().try_for_each(|stage| answer.rerank(stage)))
     }
 
     /// Ends it, from any thread: the next revision is then the last, with the best hits so far.

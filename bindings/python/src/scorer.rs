@@ -33,9 +33,11 @@ pub struct Scorer {
     /// The function.
     #[pyo3(get, name = "fn")]
     function: Py<PyAny>,
+    /// Most ids that are scored.
     #[pyo3(get)]
     budget: usize,
     adaptive: bool,
+    /// Most ids that the function is asked for at once.
     #[pyo3(get)]
     batch: usize,
 }

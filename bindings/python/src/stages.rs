@@ -4,13 +4,15 @@
 
 use std::sync::{Arc, OnceLock};
 
-use foretaste::{Measure, Rerank};
+use foretaste::{Measure, Rerank, Schema};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
-use crate::json;
+use crate::fuse::Fuse;
 use crate::scorer::Scorer;
+use crate::{input, json};
 
 /// A schedule of levels: the search compares the first numbers and keeps so many rows, each further step compares these by more
 /// numbers and keeps fewer.
@@ -21,6 +23,7 @@ use crate::scorer::Scorer;
 ///     docs.search(q, rerank=ft.Levels([(64, 200), (384, 50)]))
 #[pyclass(frozen, module = "foretaste")]
 pub struct Levels {
+    /// Pairs of (dimensions, rows kept), a new list.
     #[pyo3(get)]
     steps: Vec<(usize, usize)>,
 }
@@ -32,6 +35,7 @@ pub struct Levels {
 /// 0 ranks by the means alone.
 #[pyclass(frozen, module = "foretaste")]
 pub struct Csd {
+    /// What the total variance counts for.
     #[pyo3(get)]
     weight: f64,
 }
@@ -42,6 +46,7 @@ pub struct Csd {
 /// For collections with variances, by cosine or l2. The variances of the query are `query_variance` of the search.
 #[pyclass(frozen, module = "foretaste")]
 pub struct Gaussian {
+    /// The distance's name.
     #[pyo3(get)]
     measure: String,
     kind: Measure,
@@ -53,24 +58,54 @@ pub struct Gaussian {
 /// wanted when None.
 #[pyclass(frozen, module = "foretaste")]
 pub struct Mmr {
+    /// 1 keeps the order, 0 is difference alone.
     #[pyo3(get)]
     lambda_: f64,
+    /// How many of the best rows it chooses from; None for four times as many as are wanted.
     #[pyo3(get)]
     among: Option<usize>,
 }
 
+/// Orders the nearest rows by late interaction: each token of the query counts with its largest dot product with a token of the row
+/// (ColBERT: Khattab and Zaharia, 2020, arXiv 2004.12832). Rows without a token matrix come behind the others.
+///
+/// `tokens` are the query's, an array of shape (tokens, numbers of a token). It orders the `among` nearest rows, and at least as
+/// many as are wanted. For collections with `tokens`.
+#[pyclass(frozen, module = "foretaste")]
+pub struct MaxSim {
+    numbers: Vec<f32>,
+    width: usize,
+    /// How many of the nearest rows it orders.
+    #[pyo3(get)]
+    among: usize,
+}
+
+/// What a scorer has raised that ends the program rather than the reranking.
+pub type Raised = Arc<OnceLock<PyErr>>;
+
 /// The stages of one search.
-#[derive(Default)]
 pub struct Stages {
     pub list: Vec<Rerank>,
-    /// What a scorer has raised that ends the program rather than the reranking; `None` when no stage is a scorer.
-    pub raised: Option<Arc<OnceLock<PyErr>>>,
+    pub raised: Raised,
+    /// Numbers of a token in the collection, if it keeps any.
+    token_dim: Option<usize>,
+    /// What of one query's own is in them.
+    own: Option<&'static str>,
 }
 
 impl Stages {
-    /// From the argument `rerank`: a stage, or a list of them.
-    pub fn new(rerank: Option<&Bound<'_, PyAny>>) -> PyResult<Stages> {
-        let mut stages = Stages::default();
+    /// From the argument `rerank` of a search in a collection with this schema: a stage, or a list of them.
+    pub fn new(rerank: Option<&Bound<'_, PyAny>>, schema: &Schema) -> PyResult<Stages> {
+        Stages::of(rerank, token_dim(schema), Raised::default())
+    }
+
+    /// The same, where the collection's tokens are known, and what scorers before have raised.
+    pub fn of(
+        rerank: Option<&Bound<'_, PyAny>>,
+        token_dim: Option<usize>,
+        raised: Raised,
+    ) -> PyResult<Stages> {
+        let mut stages = Stages { list: Vec::new(), raised, token_dim, own: None };
         let Some(rerank) = rerank else { return Ok(stages) };
         if rerank.is_instance_of::<PyList>() || rerank.is_instance_of::<PyTuple>() {
             for stage in rerank.try_iter()? {
@@ -82,12 +117,12 @@ impl Stages {
         Ok(stages)
     }
 
-    /// The same for `search_batch`, where nothing tells a scorer which query it is asked about.
-    pub fn of_many(rerank: Option<&Bound<'_, PyAny>>) -> PyResult<Stages> {
-        let stages = Stages::new(rerank)?;
-        if stages.raised.is_some() {
+    /// The same for `search_batch`, whose queries must have nothing of their own in a stage.
+    pub fn of_many(rerank: Option<&Bound<'_, PyAny>>, schema: &Schema) -> PyResult<Stages> {
+        let stages = Stages::new(rerank, schema)?;
+        if let Some(own) = stages.own {
             let why =
-                "a Scorer scores the rows of one query; search_batch takes the other stages, search takes it";
+                format!("a {own} is for one query; search_batch takes the other stages, search takes it");
             return Err(PyValueError::new_err(why));
         }
         Ok(stages)
@@ -105,16 +140,34 @@ impl Stages {
             let mmr = foretaste::Mmr::new(lambda);
             among.map_or(mmr, |rows| mmr.among(rows)).into()
         } else if let Ok(scorer) = stage.cast::<Scorer>() {
-            let raised = self.raised.get_or_insert_default();
-            scorer.get().stage(stage.py(), Arc::clone(raised)).into()
+            self.own = Some("Scorer");
+            scorer.get().stage(stage.py(), Arc::clone(&self.raised)).into()
+        } else if let Ok(maxsim) = stage.cast::<MaxSim>() {
+            self.own = Some("MaxSim");
+            maxsim.get().stage(stage.py(), self.token_dim)?.into()
+        } else if let Ok(fuse) = stage.cast::<Fuse>() {
+            self.own = Some("Fuse");
+            fuse.get().stage.clone().into()
         } else {
             return Err(PyTypeError::new_err(format!(
-                "rerank is a stage, or a list of stages: Levels, Csd, Gaussian, Mmr, Scorer; not a {}",
+                "rerank is a stage, or a list of stages: Levels, Csd, Gaussian, Mmr, MaxSim, Fuse, Scorer; not a {}",
                 json::type_name(stage)
             )));
         };
         self.list.push(stage);
         Ok(())
+    }
+}
+
+/// Numbers of a token of a collection, if it keeps any.
+pub fn token_dim(schema: &Schema) -> Option<usize> {
+    schema.token_kind().map(|(dim, _)| dim)
+}
+
+impl MaxSim {
+    fn stage(&self, py: Python<'_>, token_dim: Option<usize>) -> PyResult<foretaste::MaxSim> {
+        input::check_width(py, self.width, token_dim)?;
+        Ok(foretaste::MaxSim::new(&self.numbers).among(self.among))
     }
 }
 
@@ -181,5 +234,28 @@ impl Mmr {
     fn __repr__(&self) -> String {
         let among = self.among.map_or(String::new(), |rows| format!(", among={rows}"));
         format!("Mmr({:?}{among})", self.lambda_)
+    }
+}
+
+#[pymethods]
+impl MaxSim {
+    #[new]
+    #[pyo3(signature = (tokens, among = 100))]
+    fn new(tokens: &Bound<'_, PyAny>, among: usize) -> PyResult<MaxSim> {
+        let tokens = input::matrix(tokens, "tokens")?;
+        let width = tokens.shape().get(1).copied().unwrap_or(0);
+        Ok(MaxSim { numbers: tokens.as_slice().unwrap_or_default().to_vec(), width, among })
+    }
+
+    /// The query's tokens, as a new float32 array with one token a row.
+    #[getter]
+    fn tokens<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let rows = self.numbers.len().checked_div(self.width).unwrap_or(0);
+        PyArray1::from_slice(py, &self.numbers).reshape([rows, self.width])
+    }
+
+    fn __repr__(&self) -> String {
+        let rows = self.numbers.len().checked_div(self.width).unwrap_or(0);
+        format!("MaxSim(<{rows} tokens of {}>, among={})", self.width, self.among)
     }
 }

@@ -124,7 +124,7 @@ def test_numpy_scalars_and_arrays_are_payload_values(db):
 def test_variances_are_kept(db):
     col = db.create_collection("d", dim=2, metric="l2", variance="diagonal")
     col.upsert([1, 2], [[1, 2], [3, 4]], variances=[[0.25, 0.5], [1, 2]])
-    assert col.get(2).variance.tolist() == [1, 2]
+    assert col.get(2).variance.tolist() == [1, 2] and col.get(2).variance_traces.tolist() == [3]
     col = db.create_collection("s", dim=2, metric="l2", variance="scalar")
     col.upsert([1], [[1, 2]], variances=np.array([0.5]))
     assert col.get(1).variance.tolist() == [0.5]

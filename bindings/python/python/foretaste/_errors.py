@@ -8,8 +8,9 @@ class Error(Exception):
 class NotFound(Error, KeyError):
     """There is no such database or collection."""
 
-    # KeyError shows the repr of its message.
-    __str__ = Exception.__str__
+    def __str__(self) -> str:
+        # KeyError shows the repr of its message.
+        return Exception.__str__(self)
 
 
 class Exists(Error):
@@ -113,6 +114,12 @@ class Closed(Error):
     """The database was closed."""
 
 
+class Forked(Error):
+    """This process is a fork of `pid`, which has the database open for writing: open it here."""
+
+    pid: int = 0
+
+
 class Cancelled(Error):
     """The progress callback returned False."""
 
@@ -126,4 +133,7 @@ class IoError(Error, OSError):
 
     path: str = ""
     os_error: "int | None" = None
-    __str__ = Exception.__str__
+
+    def __str__(self) -> str:
+        # OSError shows a number and a file's name.
+        return Exception.__str__(self)

@@ -2,7 +2,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol, TypeAlias, overload
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,46 @@ Ids: TypeAlias = Iterable[Id] | npt.NDArray[Any]
 Vectors: TypeAlias = npt.ArrayLike
 Where: TypeAlias = str | dict[str, Any]
 Payload: TypeAlias = dict[str, Any]
+Metric: TypeAlias = Literal["cosine", "dot", "l2"]
+Dtype: TypeAlias = Literal["f32", "f16", "bf16", "i8"]
+Variance: TypeAlias = Literal["scalar", "diagonal", "diagonal-compact"]
+Rotation: TypeAlias = Literal["pca", "none"]
+ColumnType: TypeAlias = Literal["bool", "int", "float", "str"]
+Index: TypeAlias = Literal["auto", "hnsw", "ivf", "flat"]
+Fusion: TypeAlias = Literal["rrf", "zscore", "minmax", "borda", "copeland", "kemeny", "runoff"]
+Language: TypeAlias = Literal[
+    "arabic",
+    "danish",
+    "dutch",
+    "english",
+    "finnish",
+    "french",
+    "german",
+    "greek",
+    "hungarian",
+    "italian",
+    "norwegian",
+    "polish",
+    "portuguese",
+    "romanian",
+    "russian",
+    "spanish",
+    "swedish",
+    "tamil",
+    "turkish",
+]
 Stage: TypeAlias = Literal["sketch", "beam", "refine", "exact", "rerank"]
 Measure: TypeAlias = Literal["wasserstein", "bhattacharyya", "expected_likelihood", "log_likelihood"]
 Stopped: TypeAlias = Literal["complete", "exhausted", "deadline", "budget", "cancelled", "scorer_failed"]
+
+Tokens: TypeAlias = Iterable[npt.ArrayLike | None] | npt.NDArray[Any]
+
+class TextOptions(TypedDict, total=False):
+    language: Language | None
+    stem: bool | None
+    accents: bool
+
+Text: TypeAlias = str | Sequence[str] | Mapping[str, None | Language | TextOptions]
 
 class Bar(Protocol):
     total: Any
@@ -28,9 +65,16 @@ def open(
     path: str | PathLike[str],
     mode: Literal["rw", "r"] = "rw",
     *,
+    create: bool = True,
+    durability: Literal["sync", "none"] | int | None = None,
+    access: Literal["map", "read"] = "map",
+    background: bool = True,
+    seal_bytes: int | None = None,
     build_threads: int | None = None,
     build_seed: int | None = None,
 ) -> Database: ...
+def check(path: str | PathLike[str], progress: Progress = None) -> dict[str, Any]: ...
+def repair(path: str | PathLike[str]) -> dict[str, Any]: ...
 
 class Database:
     @property
@@ -41,21 +85,22 @@ class Database:
         self,
         name: str,
         dim: int,
-        metric: Literal["cosine", "dot", "l2"] = "cosine",
+        metric: Metric = "cosine",
         levels: Sequence[int] | None = None,
-        variance: Literal["scalar", "diagonal", "diagonal-compact"] | None = None,
-        dtype: Literal["f32", "f16", "bf16", "i8"] = "f32",
-        rotation: Literal["pca", "none"] | None = None,
-        columns: Mapping[str, Literal["bool", "int", "float", "str"]] | None = None,
+        variance: Variance | Literal["none"] | None = None,
+        dtype: Dtype = "f32",
+        rotation: Rotation | None = None,
+        columns: Mapping[str, ColumnType] | None = None,
         *,
-        tokens: int | None = None,
-        tokens_dtype: Literal["f32", "f16", "bf16", "i8"] = "f16",
+        tokens: int | tuple[int, Dtype] | None = None,
+        text: Text | None = None,
     ) -> Collection: ...
     def __getitem__(self, name: str, /) -> Collection: ...
     def __contains__(self, name: str, /) -> bool: ...
     def collections(self) -> list[str]: ...
     def drop_collection(self, name: str) -> None: ...
     def stats(self) -> dict[str, Any]: ...
+    def flush(self) -> None: ...
     def compact(self, progress: Progress = None) -> None: ...
     def refresh(self) -> None: ...
     def close(self) -> None: ...
@@ -70,9 +115,11 @@ class Collection:
     @property
     def dim(self) -> int: ...
     @property
-    def metric(self) -> Literal["cosine", "dot", "l2"]: ...
+    def metric(self) -> Metric: ...
     @property
     def levels(self) -> list[int]: ...
+    @property
+    def schema(self) -> Schema: ...
     def upsert(
         self,
         ids: Ids,
@@ -81,8 +128,10 @@ class Collection:
         variances: npt.ArrayLike | None = None,
         progress: Progress = None,
         *,
-        tokens: Iterable[npt.ArrayLike | None] | None = None,
+        tokens: Tokens | None = None,
     ) -> None: ...
+    def batch(self) -> Batch: ...
+    def mark(self, name: str) -> int | None: ...
     def delete(self, ids: Id | Ids) -> None: ...
     @overload
     def get(self, ids: Id) -> Record | None: ...
@@ -104,6 +153,7 @@ class Collection:
         progressive: Literal[False] = False,
         query_variance: npt.ArrayLike | None = None,
         budget: int | None = None,
+        exact: bool = False,
     ) -> Answer: ...
     @overload
     def search(
@@ -121,6 +171,7 @@ class Collection:
         progressive: Literal[True],
         query_variance: npt.ArrayLike | None = None,
         budget: int | None = None,
+        exact: bool = False,
     ) -> Revisions: ...
     @overload
     def search(
@@ -138,6 +189,7 @@ class Collection:
         progressive: bool,
         query_variance: npt.ArrayLike | None = None,
         budget: int | None = None,
+        exact: bool = False,
     ) -> Answer | Revisions: ...
     def search_batch(
         self,
@@ -154,21 +206,188 @@ class Collection:
         *,
         query_variance: npt.ArrayLike | None = None,
         budget: int | None = None,
+        exact: bool = False,
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]: ...
-    def optimize(
+    def search_text(
         self,
-        index: Literal["auto", "hnsw", "ivf", "flat"] = "auto",
-        progress: Progress = None,
+        field: str,
+        query: str,
+        k: int = 10,
+        where: Where | None = None,
         *,
-        m: int = ...,
-        ef_construction: int = ...,
-        edge_bits: int = ...,
-        nlist: int = ...,
-    ) -> None: ...
-    def flush(self) -> None: ...
-    def stats(self) -> dict[str, Any]: ...
+        k1: float | None = None,
+        b: float | None = None,
+    ) -> TextAnswer: ...
+    def scan(self) -> Records: ...
+    def __iter__(self) -> Records: ...
     def __len__(self) -> int: ...
     def __contains__(self, id: Id, /) -> bool: ...
+    def snapshot(self) -> Snapshot: ...
+    def optimize(
+        self,
+        index: Index = "auto",
+        progress: Progress = None,
+        *,
+        m: int | None = ...,
+        ef_construction: int | None = ...,
+        edge_bits: int | None = ...,
+        nlist: int | None = ...,
+    ) -> None: ...
+    def set_index(
+        self,
+        index: Index = "auto",
+        rotation: Rotation | None = None,
+        *,
+        m: int | None = ...,
+        ef_construction: int | None = ...,
+        edge_bits: int | None = ...,
+        nlist: int | None = ...,
+    ) -> None: ...
+    def add_text(
+        self, field: str, *, language: Language | None = None, stem: bool | None = None, accents: bool = False
+    ) -> None: ...
+    def flush(self) -> None: ...
+    def compact(self, progress: Progress = None) -> None: ...
+    def truncate(self, dims: int) -> None: ...
+    def extend(self, levels: Sequence[int]) -> None: ...
+    def stats(self) -> dict[str, Any]: ...
+
+class Snapshot:
+    @property
+    def schema(self) -> Schema: ...
+    @overload
+    def get(self, ids: Id) -> Record | None: ...
+    @overload
+    def get(self, ids: Ids) -> list[Record | None]: ...
+    @overload
+    def search(
+        self,
+        q: Vectors,
+        k: int = 10,
+        where: Where | None = None,
+        dims: int | None = None,
+        ef: int | None = None,
+        nprobe: int | None = None,
+        target_recall: float | None = None,
+        deadline_ms: float | None = None,
+        rerank: Rerank | Sequence[Rerank] | None = None,
+        *,
+        progressive: Literal[False] = False,
+        query_variance: npt.ArrayLike | None = None,
+        budget: int | None = None,
+        exact: bool = False,
+    ) -> Answer: ...
+    @overload
+    def search(
+        self,
+        q: Vectors,
+        k: int = 10,
+        where: Where | None = None,
+        dims: int | None = None,
+        ef: int | None = None,
+        nprobe: int | None = None,
+        target_recall: float | None = None,
+        deadline_ms: float | None = None,
+        rerank: Rerank | Sequence[Rerank] | None = None,
+        *,
+        progressive: Literal[True],
+        query_variance: npt.ArrayLike | None = None,
+        budget: int | None = None,
+        exact: bool = False,
+    ) -> Revisions: ...
+    @overload
+    def search(
+        self,
+        q: Vectors,
+        k: int = 10,
+        where: Where | None = None,
+        dims: int | None = None,
+        ef: int | None = None,
+        nprobe: int | None = None,
+        target_recall: float | None = None,
+        deadline_ms: float | None = None,
+        rerank: Rerank | Sequence[Rerank] | None = None,
+        *,
+        progressive: bool,
+        query_variance: npt.ArrayLike | None = None,
+        budget: int | None = None,
+        exact: bool = False,
+    ) -> Answer | Revisions: ...
+    def search_batch(
+        self,
+        Q: Vectors,
+        k: int = 10,
+        threads: int | None = None,
+        where: Where | None = None,
+        dims: int | None = None,
+        ef: int | None = None,
+        nprobe: int | None = None,
+        target_recall: float | None = None,
+        deadline_ms: float | None = None,
+        rerank: RerankMany | Sequence[RerankMany] | None = None,
+        *,
+        query_variance: npt.ArrayLike | None = None,
+        budget: int | None = None,
+        exact: bool = False,
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]: ...
+    def search_text(
+        self,
+        field: str,
+        query: str,
+        k: int = 10,
+        where: Where | None = None,
+        *,
+        k1: float | None = None,
+        b: float | None = None,
+    ) -> TextAnswer: ...
+    def scan(self) -> Records: ...
+    def __iter__(self) -> Records: ...
+    def __len__(self) -> int: ...
+    def __contains__(self, id: Id, /) -> bool: ...
+    def maxsim(self, tokens: npt.ArrayLike, ids: Id | Ids, k: int = 10) -> list[tuple[Id, float]]: ...
+
+class Batch:
+    def upsert(
+        self,
+        ids: Ids,
+        vectors: Vectors,
+        payloads: Iterable[Payload | None] | None = None,
+        variances: npt.ArrayLike | None = None,
+        *,
+        tokens: Tokens | None = None,
+    ) -> None: ...
+    def delete(self, ids: Id | Ids) -> None: ...
+    def mark(self, name: str, position: int | None) -> None: ...
+    def commit(self) -> None: ...
+    def __len__(self) -> int: ...
+    def __enter__(self) -> Batch: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None, /
+    ) -> None: ...
+
+class Schema:
+    @property
+    def dim(self) -> int: ...
+    @property
+    def metric(self) -> Metric: ...
+    @property
+    def levels(self) -> list[int]: ...
+    @property
+    def dtype(self) -> Dtype: ...
+    @property
+    def variance(self) -> Variance | None: ...
+    @property
+    def rotation(self) -> Rotation: ...
+    @property
+    def columns(self) -> dict[str, ColumnType]: ...
+    @property
+    def tokens(self) -> tuple[int, Dtype] | None: ...
+    @property
+    def text_fields(self) -> list[str]: ...
+
+class Records:
+    def __iter__(self) -> Records: ...
+    def __next__(self) -> Record: ...
 
 class Record:
     @property
@@ -177,6 +396,8 @@ class Record:
     def vector(self) -> npt.NDArray[np.float32]: ...
     @property
     def variance(self) -> npt.NDArray[np.float32] | None: ...
+    @property
+    def variance_traces(self) -> npt.NDArray[np.float32] | None: ...
     @property
     def tokens(self) -> npt.NDArray[np.float32] | None: ...
     @property
@@ -202,10 +423,6 @@ class Hit:
     @property
     def payload(self) -> Payload | None: ...
 
-class HitIterator:
-    def __iter__(self) -> HitIterator: ...
-    def __next__(self) -> Hit: ...
-
 class Answer:
     @property
     def ids(self) -> npt.NDArray[np.int64] | list[Id]: ...
@@ -228,13 +445,43 @@ class Answer:
     def explain(self) -> list[str]: ...
     def to_list(self) -> list[dict[str, Any]]: ...
     def to_numpy(self) -> npt.NDArray[Any]: ...
+    def to_pandas(self) -> Any: ...
+    def to_arrow(self) -> Any: ...
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> Hit: ...
     def __iter__(self) -> Iterator[Hit]: ...
 
+class TextHit:
+    @property
+    def id(self) -> Id: ...
+    @property
+    def score(self) -> float: ...
+    @property
+    def payload(self) -> Payload | None: ...
+
+class TextAnswer:
+    @property
+    def ids(self) -> npt.NDArray[np.int64] | list[Id]: ...
+    @property
+    def scores(self) -> npt.NDArray[np.float64]: ...
+    @property
+    def hits(self) -> list[TextHit]: ...
+    @property
+    def cost(self) -> dict[str, Any]: ...
+    def to_list(self) -> list[dict[str, Any]]: ...
+    def to_numpy(self) -> npt.NDArray[Any]: ...
+    def to_pandas(self) -> Any: ...
+    def to_arrow(self) -> Any: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> TextHit: ...
+    def __iter__(self) -> Iterator[TextHit]: ...
+
 class Revisions:
     def __iter__(self) -> Revisions: ...
     def __next__(self) -> Revision: ...
+    def page(self) -> Revision: ...
+    def requery(self, q: Vectors) -> None: ...
+    def rerank(self, stages: Rerank | Sequence[Rerank]) -> None: ...
     def cancel(self) -> None: ...
     def explain(self) -> list[str]: ...
 
@@ -291,6 +538,35 @@ class Mmr:
     @property
     def among(self) -> int | None: ...
 
+class MaxSim:
+    def __init__(self, tokens: npt.ArrayLike, among: int = 100) -> None: ...
+    @property
+    def tokens(self) -> npt.NDArray[np.float32]: ...
+    @property
+    def among(self) -> int: ...
+
+class Fuse:
+    def __init__(
+        self,
+        fusion: Fusion = "rrf",
+        *,
+        weight: float = 1.0,
+        depth: int = 100,
+        min_votes: int = 1,
+        kappa: float | None = None,
+        finalists: int | None = None,
+    ) -> None: ...
+    @property
+    def fusion(self) -> Fusion: ...
+    @property
+    def weight(self) -> float: ...
+    @property
+    def depth(self) -> int: ...
+    @property
+    def min_votes(self) -> int: ...
+    def vector(self, v: Vectors, weight: float = 1.0) -> Fuse: ...
+    def text(self, field: str, words: str, weight: float = 1.0) -> Fuse: ...
+
 class Scorer:
     def __init__(
         self,
@@ -313,4 +589,4 @@ class Scorer:
 
 # The stages that search_batch takes, and all of them.
 RerankMany: TypeAlias = Levels | Csd | Gaussian | Mmr
-Rerank: TypeAlias = RerankMany | Scorer
+Rerank: TypeAlias = RerankMany | MaxSim | Fuse | Scorer

@@ -1,0 +1,80 @@
+"""What documents show, as programs that run, and that pyright accepts in its strict mode (`make python` does not need it)."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import foretaste as ft
+
+Matrix = npt.NDArray[np.float32]
+
+
+def vectors(rows: int, dim: int, seed: int) -> Matrix:
+    return np.random.default_rng(seed).normal(size=(rows, dim)).astype(np.float32)
+
+
+def test_rows_with_everything(tmp_path: Path) -> None:
+    with ft.open(tmp_path / "notes.ft", durability="none") as db:
+        docs = db.create_collection(
+            "docs",
+            dim=16,
+            metric="cosine",
+            levels=[8, 16],
+            dtype="f16",
+            columns={"year": "int"},
+            tokens=(4, "i8"),
+            text={"title": None, "body": {"language": "english", "stem": True}},
+        )
+        rows = vectors(100, 16, 0)
+        payloads: list[dict[str, Any] | None] = [{"year": 1990 + n % 30, "body": "running foxes"} for n in range(100)]
+        docs.upsert(np.arange(100), rows, payloads, tokens=[vectors(3, 4, n) if n % 2 else None for n in range(100)])
+        docs.upsert([100, 101], rows[:2], tokens=np.ones((2, 3, 4)), progress=lambda done, total: done <= total)
+        record = docs.get(7)
+        assert record is not None and record.tokens is not None and record.tokens.shape == (3, 4)
+        several: list[ft.Record | None] = docs.get([7, 8])
+        assert len(several) == 2
+
+        answer = docs.search(rows[7], k=5, where="year >= 2000", exact=True)
+        hit: ft.Hit = answer[0]
+        assert hit.distance <= float(answer.distances[-1]) and answer.stopped_because == "complete"
+        for revision in docs.search(rows[7], k=5, where={"year": {">=": 2000}}, progressive=True):
+            assert revision.settled <= len(revision)
+        ids, distances = docs.search_batch(rows[:10], k=5, dims=8)
+        assert ids.shape == distances.shape == (10, 5)
+
+        found: ft.TextAnswer = docs.search_text("body", "fox", k=3, where="year < 2000")
+        assert [hit.id for hit in found] == list(found.ids)
+
+        fuse = ft.Fuse("rrf", depth=50).vector(rows[8], weight=0.5).text("body", "run")
+        stages = [fuse, ft.MaxSim(vectors(2, 4, 1), among=20), ft.Mmr(0.7)]
+        assert len(docs.search(rows[7], k=5, rerank=stages)) == 5
+        assert len(docs.search(rows[7], k=5, rerank=ft.Scorer(lambda ids: [-float(id) for id in ids]))) == 5
+
+
+def test_views_and_upkeep(tmp_path: Path) -> None:
+    path = tmp_path / "notes.ft"
+    with ft.open(path) as db:
+        docs = db.create_collection("docs", dim=4, text="body")
+        with docs.batch() as batch:
+            batch.upsert(["a", "b"], vectors(2, 4, 0), [{"body": "one"}, None])
+            batch.mark("import", 2)
+        view: ft.Snapshot = docs.snapshot()
+        docs.delete("a")
+        position: int | None = docs.mark("import")
+        assert position == 2 and [record.id for record in view] == ["a", "b"] and len(view) == 2
+        docs.add_text("title", language="german")
+        docs.set_index("hnsw", m=8)
+        docs.optimize("auto", progress=True)
+        docs.compact()
+        schema: ft.Schema = docs.schema
+        assert schema.text_fields == ["body", "title"] and schema.tokens is None
+        try:
+            docs.search([1.0])
+        except ft.DimensionMismatch as error:
+            assert error.got == 1
+    assert ft.check(path)["sound"]
+    with ft.open(path, mode="r") as reader:
+        reader.refresh()
+        assert reader.mode == "r" and reader["docs"].name == "docs"
