@@ -9,6 +9,7 @@ use foretaste::{
     Change, Collection, Database, Error, ErrorModel, FitOptions, HnswParams, Key, Method, Metric, NewVector,
     Order, Pairs, Rule, Schema, Scored, Space, Spec, Use, Variance, fit_adapter,
 };
+use foretaste_storage::limits;
 use foretaste_storage::vfs::mem::MemVfs;
 use serde_json::json;
 
@@ -365,6 +366,10 @@ fn rules_are_kept_and_a_query_without_one_is_refused() {
     assert_eq!(col.rules().unwrap()[0].1, Rule::prefix(OLD), "replaced");
     col.remove_rule(&large()).unwrap();
     refused(&col, &large());
+    let other = |number: u64| Space::new("other", number.to_string());
+    (2..=limits::RULES).for_each(|n| col.set_rule(&other(n + 10), &Rule::prefix(3)).unwrap());
+    let error = col.set_rule(&other(99), &Rule::prefix(3)).unwrap_err();
+    assert!(matches!(error, Error::LimitExceeded { limit: limits::RULES, .. }), "{error}");
     // Rows in the order in which an adapter is expected to be wrong about them.
     let swapped = pairs().swapped();
     let options = FitOptions { direction: Use::Rows, ..options };
