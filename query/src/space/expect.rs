@@ -93,7 +93,8 @@ impl ErrorModel {
         model.features = from;
         let (rows, truth) = pairs.gather(&held);
         let expected = model.predict(&rows, adapter, threads)?;
-        model.rank_correlation = rank_correlation(&expected, &self::errors(&rows, &truth, adapter, metric, threads));
+        model.rank_correlation =
+            rank_correlation(&expected, &self::errors(&rows, &truth, adapter, metric, threads));
         Ok(model)
     }
 
@@ -118,8 +119,7 @@ impl ErrorModel {
         for part in rows.chunks(RUN * p) {
             let features = self.features(part, adapter, threads);
             let side = Side::rows(&features, p + LENGTHS).shifted(&self.features.mean, 1.0);
-            let logs =
-                multiply(side, part.len() / p, Side::rows(&self.weights, p + LENGTHS), 1, threads);
+            let logs = multiply(side, part.len() / p, Side::rows(&self.weights, p + LENGTHS), 1, threads);
             out.extend(logs.iter().map(|log| (f64::from(*log) + self.level).exp()));
         }
         Ok(out)
@@ -144,7 +144,9 @@ impl ErrorModel {
         let mut out = Vec::with_capacity(rows.len() / p * (p + LENGTHS));
         for (row, lengths) in rows.chunks_exact(p).zip(self.measure(rows, adapter, threads)) {
             out.extend(self.centre.of(row).map(|x| x as f32));
-            out.extend(lengths.iter().zip(&self.lengths).map(|(l, (mean, scale))| ((l - mean) * scale) as f32));
+            out.extend(
+                lengths.iter().zip(&self.lengths).map(|(l, (mean, scale))| ((l - mean) * scale) as f32),
+            );
         }
         out
     }
@@ -156,7 +158,9 @@ fn errors(rows: &[f32], truth: &[f32], adapter: &Adapter, metric: Metric, thread
     let q = adapter.to_dims();
     let error = |(a, b): (&[f32], &[f32])| match metric {
         Metric::Cosine => 2.0 - 2.0 * cosine(a, b),
-        Metric::Dot | Metric::L2 => a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum(),
+        Metric::Dot | Metric::L2 => {
+            a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum()
+        }
     };
     mapped.chunks_exact(q).zip(truth.chunks_exact(q)).map(error).collect()
 }

@@ -4,13 +4,12 @@
 //! Never: an item as its own neighbour; a mean without its interval.
 
 use crate::answer::TopK;
-use crate::kernel::gemm::Side;
 use crate::kernel::lanes::{dot, squared_norm};
 use crate::metric::Metric;
 
 use super::adapter::Adapter;
+use super::compare::compare;
 use super::fit::Options;
-use super::moments::multiply;
 use super::pairs::{Error, Pairs, gather, shuffled};
 
 /// Neighbours that are compared.
@@ -19,8 +18,6 @@ const NEIGHBOURS: usize = 10;
 const HELD_OUT: (usize, usize) = (20, 2000);
 /// Most items among which neighbours are looked for.
 const CANDIDATES: usize = 10_000;
-/// Items whose neighbours are looked for at a time.
-const RUN: usize = 64;
 /// Two-sided 95 % of the normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
 
@@ -137,9 +134,7 @@ pub(super) fn judge(
         neighbours(queries, rows, dims, metric, threads, cancel).ok_or(Error::Cancelled)
     };
     let (truth, found, old) = match direction {
-        Use::Queries => {
-            (nearest(held_from, &from, p)?, nearest(&mapped, &to, q)?, nearest(held_to, &to, q)?)
-        }
+        Use::Queries => (nearest(held_from, &from, p)?, nearest(&mapped, &to, q)?, nearest(held_to, &to, q)?),
         Use::Rows => {
             (nearest(held_to, &to, q)?, nearest(held_to, &mapped, q)?, nearest(held_from, &from, p)?)
         }
@@ -168,35 +163,16 @@ fn neighbours(
     threads: usize,
     cancel: &dyn Fn() -> bool,
 ) -> Option<Vec<Vec<u32>>> {
-    // What a product is divided by, and then less: of rows alone, as the query's part is the same for all.
-    let terms: Vec<(f64, f64)> = rows
-        .chunks_exact(dims)
-        .map(|row| match metric {
-            Metric::Cosine => (1.0 / squared_norm(row).sqrt(), 0.0),
-            Metric::Dot => (1.0, 0.0),
-            Metric::L2 => (1.0, squared_norm(row) / 2.0),
-        })
-        .collect();
-    let count = terms.len();
     let mut found = Vec::with_capacity(queries.len() / dims);
-    for part in queries.chunks(RUN * dims) {
-        if cancel() {
-            return None;
-        }
-        let scores = multiply(Side::rows(part, dims), part.len() / dims, Side::rows(rows, dims), count, threads);
-        for scores in scores.chunks_exact(count) {
-            let mut top = TopK::new(NEIGHBOURS);
-            for (i, (score, (times, minus))) in (0u32..).zip(scores.iter().zip(&terms)) {
-                if i as usize != found.len() {
-                    // A row of zeros has the cosine 0 with everything.
-                    let score = f64::from(*score) * times - minus;
-                    let score = if times.is_finite() { score } else { 0.0 };
-                    top.offer(-score, u64::from(i), i);
-                }
+    compare(queries, rows, dims, metric, threads, cancel, &mut |query, scores| {
+        let mut top = TopK::new(NEIGHBOURS);
+        for (i, score) in (0u32..).zip(scores) {
+            if i as usize != query {
+                top.offer(-score, u64::from(i), i);
             }
-            found.push(top.into_sorted().into_iter().map(|kept| kept.item).collect());
         }
-    }
+        found.push(top.into_sorted().into_iter().map(|kept| kept.item).collect());
+    })?;
     Some(found)
 }
 

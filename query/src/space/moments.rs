@@ -31,7 +31,8 @@ impl Centre {
         let mean: Vec<f32> = sums.iter().map(|sum| (sum / n) as f32).collect();
         let mut square = 0f64;
         for row in rows.chunks_exact(dims) {
-            square += row.iter().zip(&mean).map(|(x, m)| (f64::from(*x) - f64::from(*m)).powi(2)).sum::<f64>();
+            square +=
+                row.iter().zip(&mean).map(|(x, m)| (f64::from(*x) - f64::from(*m)).powi(2)).sum::<f64>();
         }
         let scale = (1.0 / (square / (n * dims as f64)).sqrt()) as f32;
         Centre { mean, scale: if scale.is_finite() && scale > 0.0 { scale } else { 1.0 } }

@@ -98,7 +98,8 @@ impl Adapter {
         // At most 2^32 + 2^17 numbers.
         let numbers = from as u64 * to as u64 + from as u64 + to as u64;
         if rest.len() as u64 != 4 * numbers {
-            let why = format!("{} bytes of numbers, {from} by {to} dimensions have {}", rest.len(), 4 * numbers);
+            let why =
+                format!("{} bytes of numbers, {from} by {to} dimensions have {}", rest.len(), 4 * numbers);
             return Err(damaged(HEADER, why));
         }
         let (rest, _) = rest.as_chunks::<4>();
