@@ -75,8 +75,8 @@ impl Default for Options {
 /// them. `cancel` is asked every few milliseconds to seconds; after it said true the result is [`Error::Cancelled`].
 ///
 /// Costs about `pairs * from * (from + to)` operations for the products, `from³` to `10 from³` for the map, twice with `refit`, and
-/// `2,000 * 10,000 * (from + 2 to)` for the report. Memory: some matrices of `from * from` and `from * to` f64, and the vectors of
-/// 12,000 pairs; all pairs once more for the fit.
+/// `2,000² * (from + 2 to)` at most for the report. Memory: some matrices of `from * from` and `from * to` f64, the vectors of the pairs
+/// once more, and some 2,000 of each kind.
 ///
 /// # Errors
 /// Fewer than [`LEAST_PAIRS`] pairs, cancelled, or a map whose numbers would be beyond f32.
@@ -88,7 +88,7 @@ pub fn fit(
     if pairs.len() < LEAST_PAIRS {
         return Err(Error::TooFew { pairs: pairs.len() });
     }
-    let split = Split::new(pairs.len(), options.direction);
+    let split = Split::new(pairs.len());
     let (from, to) = pairs.gather(&split.fitted);
     let (adapter, ridge) = map(&from, &to, &pairs, options, cancel)?;
     drop((from, to));

