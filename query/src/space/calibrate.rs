@@ -137,16 +137,9 @@ pub fn score_pairs(
     compare(&mapped, &old, q, metric, threads, cancel, &mut |_, scores| by_old.extend_from_slice(scores))
         .ok_or(Error::Cancelled)?;
     let mut out = Vec::with_capacity(queries * nearest.min(items.len()));
-<<<<<<< HEAD
-    for (query, (old, new)) in
-        by_old.chunks_exact(items.len()).zip(by_new.chunks_exact(items.len())).enumerate()
-    {
-        let mut both: Vec<(f64, f64)> = old.iter().copied().zip(new.iter().copied()).collect();
-=======
     compare(&new[..queries * p], &new, p, metric, threads, cancel, &mut |query, scores| {
         let by_old = by_old[query * items.len()..].iter().copied();
         let mut both: Vec<(f64, f64)> = by_old.zip(scores.iter().copied()).collect();
->>>>>>> adapt
         both.swap_remove(query);
         both.sort_by(|a, b| b.0.total_cmp(&a.0));
         out.extend(both.into_iter().take(nearest));
@@ -154,27 +147,3 @@ pub fn score_pairs(
     .ok_or(Error::Cancelled)?;
     Ok(out)
 }
-<<<<<<< HEAD
-
-/// The scores of all queries with all rows.
-fn scores(queries: &[f32], rows: &[f32], dims: usize, metric: Metric, threads: usize) -> Vec<f64> {
-    let squares = |x: &[f32]| x.chunks_exact(dims).map(squared_norm).collect::<Vec<f64>>();
-    let (asked, there) = (squares(queries), squares(rows));
-    let products =
-        multiply(Side::rows(queries, dims), asked.len(), Side::rows(rows, dims), there.len(), threads);
-    let mut out = Vec::with_capacity(products.len());
-    for (products, a) in products.chunks_exact(there.len().max(1)).zip(&asked) {
-        for (product, b) in products.iter().zip(&there) {
-            let (product, length) = (f64::from(*product), (a * b).sqrt());
-            out.push(match metric {
-                Metric::Cosine if length > 0.0 => product / length,
-                Metric::Cosine => 0.0,
-                Metric::Dot => product,
-                Metric::L2 => -(a + b - 2.0 * product).max(0.0).sqrt(),
-            });
-        }
-    }
-    out
-}
-=======
->>>>>>> adapt

@@ -110,31 +110,12 @@ impl ErrorModel {
             // A length that is the same for all says nothing, and rounding is no difference.
             *scale = if variance > 1e-9 { 1.0 / variance.sqrt() } else { 0.0 };
         }
-<<<<<<< HEAD
-        let features = model.features(&rows, adapter, threads);
-        let (from, to) = (Centre::new(&features, p + LENGTHS), Centre::new(&logs, 1));
-        let x = Centred { rows: &features, centre: &from };
-        let y = Centred { rows: &logs, centre: &to };
-        let moments = Moments::new(x, y, threads, cancel)?;
-        let ridge = moments.choose(x, y, threads, cancel)?;
-        let scale = f64::from(from.scale) / f64::from(to.scale);
-        let weights = moments.solve(1, ridge, threads, cancel)?;
-        model.weights = weights.iter().map(|w| (w * scale) as f32).collect();
-        model.level = to.mean.first().map_or(0.0, |mean| f64::from(*mean));
-        model.features = from;
-        let (rows, truth) = pairs.gather(&held);
-        let expected = model.predict(&rows, adapter, threads)?;
-        model.rank_correlation =
-            rank_correlation(&expected, &self::errors(&rows, &truth, adapter, metric, threads));
-        Ok(model)
-=======
         model
     }
 
     /// How many features a row has.
     fn width(&self) -> usize {
         if self.whole { LENGTHS + self.centre.mean.len() } else { LENGTHS }
->>>>>>> adapt
     }
 
     /// Spearman's rank correlation of expected and true errors, on pairs that the model was not fitted on.
@@ -157,13 +138,8 @@ impl ErrorModel {
         let mut out = Vec::with_capacity(rows.len() / p);
         for part in rows.chunks(RUN * p) {
             let features = self.features(part, adapter, threads);
-<<<<<<< HEAD
-            let side = Side::rows(&features, p + LENGTHS).shifted(&self.features.mean, 1.0);
-            let logs = multiply(side, part.len() / p, Side::rows(&self.weights, p + LENGTHS), 1, threads);
-=======
             let side = Side::rows(&features, self.width()).shifted(&self.means, 1.0);
             let logs = multiply(side, part.len() / p, Side::rows(&self.weights, self.width()), 1, threads);
->>>>>>> adapt
             out.extend(logs.iter().map(|log| (f64::from(*log) + self.level).exp()));
         }
         Ok(out)
@@ -187,13 +163,9 @@ impl ErrorModel {
         let p = self.centre.mean.len();
         let mut out = Vec::with_capacity(rows.len() / p * self.width());
         for (row, lengths) in rows.chunks_exact(p).zip(self.measure(rows, adapter, threads)) {
-<<<<<<< HEAD
-            out.extend(self.centre.of(row).map(|x| x as f32));
-=======
             if self.whole {
                 out.extend(self.centre.of(row).map(|x| x as f32));
             }
->>>>>>> adapt
             out.extend(
                 lengths.iter().zip(&self.lengths).map(|(l, (mean, scale))| ((l - mean) * scale) as f32),
             );
