@@ -98,7 +98,7 @@ pub use repair::{Repaired, repair};
 pub use request::MAX_K;
 pub use rerank::{
     Adaptive, Csd, Fuse, Fusion, Gaussian, Levels, MaxSim, Measure, Mmr, Mode, Problem, Rerank, Scored,
-    Scorer, ScorerError,
+    Scorer, ScorerError, Uncertainty,
 };
 pub use schema::{Column, Schema, TextField, Variance};
 pub use search::{Cost, Hit, Hits, Search};

@@ -11,6 +11,7 @@ use foretaste_storage::limits;
 use crate::error::{Error, Result};
 use crate::fields;
 use crate::rerank::Rerank;
+use crate::scan::Sure;
 use crate::schema::Schema;
 use crate::search::Asked;
 use crate::snapshot::Snapshot;
@@ -31,6 +32,10 @@ pub(crate) struct Request {
     /// How many rows the search keeps for the stages that follow: k or more.
     pub keep: usize,
     pub dims: usize,
+    /// The dimensions of the last comparison, those of the last step with a schedule of levels.
+    pub last_dims: usize,
+    /// Which rows are sure enough.
+    pub sure: Option<Sure>,
     pub filter: Option<Filter>,
     pub ef: usize,
     pub nprobe: usize,
@@ -69,6 +74,11 @@ impl Request {
                 format!("{dims} is not a level of this collection, which has {:?}", schema.level_dims());
             return Err(Error::BadRequest { what: "dims", why });
         }
+        let last_dims = match asked.stages.first() {
+            Some(Rerank::Levels(levels)) => levels.last_dims().unwrap_or(dims),
+            _ => dims,
+        };
+        let sure = asked.max_uncertainty.map(|most| sure(schema, most, last_dims)).transpose()?;
         let filter = asked.filter.transpose()?;
         if let Some(filter) = &filter {
             check(schema, filter)?;
@@ -84,6 +94,8 @@ impl Request {
             k: asked.k,
             keep,
             dims,
+            last_dims,
+            sure,
             filter,
             ef,
             nprobe: asked.nprobe.unwrap_or(NPROBE),
@@ -97,6 +109,15 @@ impl Request {
         })
     }
 
+    /// The sum of the query's variances over the dimensions that are compared.
+    pub fn query_uncertainty(&self) -> Option<f32> {
+        let sum = match self.query_variance.as_deref()? {
+            [one] => f64::from(*one) * self.last_dims as f64,
+            each => each.iter().take(self.last_dims).map(|v| f64::from(*v)).sum(),
+        };
+        Some(sum as f32)
+    }
+
     /// How many of the nearest candidates of an index are wanted.
     pub fn wanted(&self) -> usize {
         settle::wanted(self.keep).min(self.keep + self.ef)
@@ -106,6 +127,18 @@ impl Request {
     pub fn query(&self, vector: &[f32], schema: &Schema) -> Query {
         Query::new(vector, self.dims, schema.metric).with_uncertainty(self.uncertainty)
     }
+}
+
+/// A limit on uncertainty, checked.
+fn sure(schema: &Schema, most: f32, dims: usize) -> Result<Sure> {
+    let bad = |why: String| Err(Error::BadRequest { what: "max_uncertainty", why });
+    if schema.layout.variance.is_none() {
+        return bad("the collection keeps no variances; create it with `.variance(…)`".into());
+    }
+    if most.is_nan() || most < 0.0 {
+        return bad(format!("it is {most}; a sum of variances is not negative"));
+    }
+    Ok(Sure { most, dims })
 }
 
 /// Checks a filter against the columns that the schema declares.

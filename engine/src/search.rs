@@ -47,6 +47,7 @@ pub(crate) struct Asked {
     pub k: usize,
     pub dims: Option<usize>,
     pub filter: Option<Result<Filter>>,
+    pub max_uncertainty: Option<f32>,
     pub ef: Option<usize>,
     pub nprobe: Option<usize>,
     pub exact: bool,
@@ -63,6 +64,7 @@ impl Default for Asked {
             k: 10,
             dims: None,
             filter: None,
+            max_uncertainty: None,
             ef: None,
             nprobe: None,
             exact: false,
@@ -91,7 +93,8 @@ pub struct Hit {
     pub stage: Stage,
     /// How likely it is among the true nearest; `None` when that is not known.
     pub p_final: Option<f64>,
-    /// The sum of its variances over the dimensions that were compared; `None` where rows have none.
+    /// The sum of its variances over the dimensions that are compared, those of the last step with a schedule of levels; `None` where
+    /// rows have none.
     pub uncertainty: Option<f32>,
     pub(crate) snapshot: Snapshot,
     pub(crate) place: Place,
@@ -109,6 +112,9 @@ pub struct Hits {
     pub estimated_recall: Option<f64>,
     /// It has at least this part of them, in 19 of 20 searches for each segment whose index was asked.
     pub recall_lower_bound: Option<f64>,
+    /// The sum of the query's own variances over the dimensions that are compared, when [`Search::query_variance`] says them. The larger
+    /// beside [`Hit::uncertainty`], the less it is clear what is asked for.
+    pub query_uncertainty: Option<f32>,
     /// Why there are no more.
     pub stopped_because: StoppedBecause,
     /// What went wrong in a stage, if anything did: the answer is the best until then.
@@ -169,6 +175,16 @@ impl Search {
     /// Only rows that pass a filter that was parsed before.
     pub fn where_(mut self, filter: Filter) -> Self {
         self.asked.filter = Some(Ok(filter));
+        self
+    }
+
+    /// Only rows whose [`Hit::uncertainty`] is at most `limit`: the sum of their variances over the dimensions that are compared (with
+    /// a schedule of levels, over those of its last step). It counts as a filter does, beside one if there is one: while k such rows
+    /// match there are k hits, whichever way they are found. That lists of other queries and full text are fused does not change it.
+    ///
+    /// The search fails when the collection keeps no variances.
+    pub fn max_uncertainty(mut self, limit: f32) -> Self {
+        self.asked.max_uncertainty = Some(limit);
         self
     }
 

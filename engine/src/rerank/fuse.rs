@@ -13,7 +13,7 @@ use foretaste_query::text::Bm25;
 
 use crate::answer::Stage;
 use crate::error::{Error, Result};
-use crate::request::MAX_K;
+use crate::request::{MAX_K, Request};
 use crate::rerank::{List, Refine, Step, bad};
 use crate::schema::Schema;
 use crate::session::{Ground, Halt, Row};
@@ -207,7 +207,8 @@ impl Refine for Work {
                 self.add(rows, weight, ground)?;
             }
             Origin::Text { field, words } => {
-                let plan = TextPlan { k: request.k, bm25: Bm25::default(), filter: request.filter };
+                let Request { k, sure, filter, .. } = request;
+                let plan = TextPlan { k, bm25: Bm25::default(), filter, sure };
                 let ranked = text::ranked(ground.snapshot, &field, &words, &plan, &|| halt.asked());
                 let ranked = match ranked {
                     // The lists so far are whole.

@@ -36,6 +36,10 @@ impl Levels {
         self.0.first().map(|step| step.0)
     }
 
+    pub(crate) fn last_dims(&self) -> Option<usize> {
+        self.0.last().map(|step| step.0)
+    }
+
     pub(super) fn check(&self, schema: &Schema) -> Result<()> {
         let levels = schema.level_dims();
         if self.0.is_empty() {

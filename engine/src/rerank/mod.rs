@@ -8,6 +8,7 @@
 //! | [`MaxSim`] | late interaction with token matrices | the matrices of the list's rows |
 //! | [`Fuse`] | several lists at once | as many searches as lists |
 //! | [`Mmr`] | nearness and difference from what stands before | vectors of the list |
+//! | [`Uncertainty`] | the sums of variances alone | those of the list's rows |
 //!
 //! Reads from: rows found by `session`. Writes to: a list of rows. Never: a row that does not pass the search's filter.
 
@@ -18,6 +19,7 @@ mod live;
 mod maxsim;
 mod mmr;
 mod scored;
+mod uncertainty;
 
 use std::fmt;
 
@@ -28,9 +30,10 @@ pub(crate) use live::Live;
 pub use maxsim::MaxSim;
 pub use mmr::Mmr;
 pub use scored::{Adaptive, Mode, Scored, Scorer, ScorerError};
+pub use uncertainty::Uncertainty;
 
 use crate::error::{Error, Result};
-use crate::schema::Schema;
+use crate::schema::{Schema, Variance};
 use crate::search::Cost;
 use crate::session::{Ground, Halt, Row};
 
@@ -51,6 +54,8 @@ pub enum Rerank {
     Mmr(Mmr),
     /// See [`Fuse`].
     Fuse(Fuse),
+    /// See [`Uncertainty`].
+    Uncertainty(Uncertainty),
 }
 
 /// The list that stages refine.
@@ -104,6 +109,7 @@ impl Rerank {
             Rerank::Gaussian(gaussian) => gaussian.check(schema),
             Rerank::Fuse(fuse) => fuse.check(schema),
             Rerank::MaxSim(maxsim) => maxsim.check(schema),
+            Rerank::Uncertainty(uncertainty) => uncertainty.check(schema),
             Rerank::Scored(_) | Rerank::Mmr(_) => Ok(()),
         }
     }
@@ -117,6 +123,7 @@ impl Rerank {
             Rerank::Mmr(mmr) => mmr.keep(k),
             Rerank::MaxSim(maxsim) => maxsim.keep(k),
             Rerank::Fuse(fuse) => fuse.keep(k),
+            Rerank::Uncertainty(uncertainty) => uncertainty.keep(k),
         }
     }
 
@@ -132,6 +139,7 @@ impl Rerank {
             Rerank::Mmr(mmr) => Some(Box::new(mmr.work())),
             Rerank::MaxSim(maxsim) => Some(Box::new(maxsim.work())),
             Rerank::Fuse(fuse) => Some(Box::new(fuse.work())),
+            Rerank::Uncertainty(uncertainty) => Some(Box::new(uncertainty.work())),
         }
     }
 }
@@ -146,7 +154,7 @@ macro_rules! stages {
         }
     )*};
 }
-stages!(Levels, Csd, Gaussian, Scored, Mmr, Fuse, MaxSim);
+stages!(Levels, Csd, Gaussian, Scored, Mmr, Fuse, MaxSim, Uncertainty);
 
 impl fmt::Debug for Rerank {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -158,6 +166,7 @@ impl fmt::Debug for Rerank {
             Rerank::Mmr(mmr) => mmr.fmt(f),
             Rerank::MaxSim(maxsim) => maxsim.fmt(f),
             Rerank::Fuse(fuse) => fuse.fmt(f),
+            Rerank::Uncertainty(uncertainty) => uncertainty.fmt(f),
         }
     }
 }
@@ -165,6 +174,14 @@ impl fmt::Debug for Rerank {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.stage, self.why)
+    }
+}
+
+/// Refuses collections whose rows have no variances.
+fn check_variance(schema: &Schema) -> Result<()> {
+    match schema.variance_kind() {
+        Variance::None => Err(bad("the collection keeps no variances; create it with `.variance(…)`".into())),
+        _ => Ok(()),
     }
 }
 
