@@ -69,11 +69,7 @@ impl Request {
             _ => (None, 0.0),
         };
         let dims = scheduled.or(asked.dims).unwrap_or(schema.dim());
-        if schema.layout.levels_for(dims).is_none() {
-            let why =
-                format!("{dims} is not a level of this collection, which has {:?}", schema.level_dims());
-            return Err(Error::BadRequest { what: "dims", why });
-        }
+        served(schema, dims).map_err(|why| Error::BadRequest { what: "dims", why })?;
         let last_dims = match asked.stages.first() {
             Some(Rerank::Levels(levels)) => levels.last_dims().unwrap_or(dims),
             _ => dims,
@@ -88,7 +84,7 @@ impl Request {
             return Err(Error::BadRequest { what: "target_recall", why });
         }
         if let Some(variance) = &asked.query_variance {
-            validate::query_variance(&variance.variances(), dims)?;
+            validate::query_variance(&variance.variances(), last_dims)?;
         }
         Ok(Request {
             k: asked.k,
@@ -127,6 +123,28 @@ impl Request {
     pub fn query(&self, vector: &[f32], schema: &Schema) -> Query {
         Query::new(vector, self.dims, schema.metric).with_uncertainty(self.uncertainty)
     }
+}
+
+/// Whether the first `dims` dimensions can be compared alone, or why not: only of declared lengths, and of those between, is it known
+/// that they say something.
+pub(crate) fn served(schema: &Schema, dims: usize) -> std::result::Result<(), String> {
+    let (dim, levels) = (schema.dim(), schema.level_dims());
+    let first = levels.first().copied().unwrap_or(dim);
+    if (first..=dim).contains(&dims) {
+        return Ok(());
+    }
+    Err(match dims {
+        _ if dims > dim => format!("{dims} is more than the {dim} dimensions of this collection"),
+        0 => "at least one dimension is compared".to_string(),
+        _ if levels.len() == 1 => format!(
+            "this collection declares no shorter lengths than {dim}, so that nothing is known of the first {dims} dimensions alone; \
+             if its model was trained to be cut there, declare it: `Schema::levels([{dims}])`"
+        ),
+        _ => format!(
+            "{dims} is below the first level of this collection, which has {levels:?}; any length from there on can be searched, \
+             and a shorter one when it is declared: `Schema::levels`"
+        ),
+    })
 }
 
 /// A limit on uncertainty, checked.

@@ -117,7 +117,8 @@ impl<'a> Unit<'a> {
     /// No row of it has a smaller sum of variances over the first `dims` dimensions; 0 when nothing is known.
     pub fn least_trace(&self, dims: usize) -> foretaste_storage::Result<f32> {
         let Whole::Segment(source) = &self.whole else { return Ok(0.0) };
-        source.segment.least_trace(self.level(dims))
+        // A sum over more dimensions is not smaller.
+        self.levels_around(dims).0.map_or(Ok(0.0), |level| source.segment.least_trace(level))
     }
 
     /// The least and the greatest variance of any dimension of its rows; of fresh rows nothing is known.
@@ -195,7 +196,15 @@ impl<'a> Unit<'a> {
         let Some(Sure { most: limit, dims }) = self.sure else { return Ok(matching) };
         let rows = u64::from(self.rows.rows());
         let (least, most) = match &self.whole {
-            Whole::Segment(source) => source.segment.traces_within(self.level(dims), limit)?,
+            Whole::Segment(source) => {
+                // Between two levels a sum is between theirs.
+                let (shorter, longer) = self.levels_around(dims);
+                let most = match shorter {
+                    Some(shorter) => source.segment.traces_within(shorter, limit)?.1,
+                    None => self.rows.rows(),
+                };
+                (source.segment.traces_within(longer, limit)?.0.min(most), most)
+            }
             Whole::Head(..) => (0, self.rows.rows()),
         };
         let (least, most) = (u64::from(least), u64::from(most));
@@ -206,9 +215,12 @@ impl<'a> Unit<'a> {
         }))
     }
 
-    /// The number of the shortest level of so many dimensions.
-    fn level(&self, dims: usize) -> usize {
-        self.rows.levels().iter().position(|l| *l as usize >= dims).unwrap_or(0)
+    /// The numbers of the longest level that is not longer than `dims`, if there is one, and of the shortest that is not shorter.
+    fn levels_around(&self, dims: usize) -> (Option<usize>, usize) {
+        let levels = self.rows.levels();
+        let shorter = levels.partition_point(|l| (*l as usize) <= dims).checked_sub(1);
+        let longer = levels.partition_point(|l| (*l as usize) < dims);
+        (shorter, longer.min(levels.len().saturating_sub(1)))
     }
 
     /// Whether a row counts and passes.

@@ -160,7 +160,9 @@ impl Search {
         self
     }
 
-    /// Compares only the first `dims` dimensions, which must be the length of a level.
+    /// Compares only the first `dims` dimensions (scaled to length 1 on both sides under cosine): any number of them from the first of
+    /// the collection's levels on. Where [`crate::Schema::levels`] declares none, only all of them: nothing says then that the first
+    /// ones mean anything alone.
     pub fn dims(mut self, dims: usize) -> Self {
         self.asked.dims = Some(dims);
         self
@@ -189,7 +191,8 @@ impl Search {
     }
 
     /// How many candidates a graph's search keeps: more find more of the true nearest and take longer. 64, or 2 k when that is
-    /// more, unless said otherwise; at least k. Without a graph it has no effect.
+    /// more, unless said otherwise; at least k. Without a graph it has no
+    /// effect, but that an inverted file searched by fewer dimensions than all reads so many of its candidates.
     pub fn ef(mut self, ef: usize) -> Self {
         self.asked.ef = Some(ef);
         self
@@ -254,8 +257,8 @@ impl Search {
     /// Distances are those of the stored vectors whichever way a row was found. [`Hits::plan`] says what was done and why.
     ///
     /// # Errors
-    /// `DimensionMismatch`, `NonFinite`, `ZeroVector` for the query; `BadFilter`; `BadRequest` for dims that are no
-    /// level; `LimitExceeded` for k and ef; `Corrupt` when a file it reads is damaged (an index that is damaged is done
+    /// `DimensionMismatch`, `NonFinite`, `ZeroVector` for the query; `BadFilter`; `BadRequest` for dims that cannot be
+    /// searched alone; `LimitExceeded` for k and ef; `Corrupt` when a file it reads is damaged (an index that is damaged is done
     /// without).
     pub fn run(self) -> Result<Hits> {
         self.run_with(&|| false)

@@ -325,7 +325,10 @@ fn stages_that_cannot_be_are_refused() {
     refused(l2.search(&query).max_uncertainty(f32::NAN), "not negative");
     assert!(dot.search(&query).max_uncertainty(f32::INFINITY).run().unwrap().is_empty());
     refused(sure.search(&query).rerank(Levels::new([])), "at least one step");
-    refused(sure.search(&query).rerank(Levels::new([(2, 10), (3, 5)])), "3 is not a level");
+    refused(sure.search(&query).rerank(Levels::new([(1, 10), (4, 5)])), "1 is below the first level");
+    refused(sure.search(&query).rerank(Levels::new([(2, 10), (5, 5)])), "5 is more than the 4");
+    refused(l2.search(&query).dims(3), "declare it: `Schema::levels([3])`");
+    refused(l2.search(&query).rerank(Levels::new([(2, 10), (4, 5)])), "declares no shorter lengths");
     refused(sure.search(&query).rerank(Levels::new([(4, 10), (2, 5)])), "must ascend");
     refused(sure.search(&query).rerank(Levels::new([(2, 10), (4, 0)])), "at least one row");
     refused(

@@ -9,6 +9,7 @@ use foretaste_query::metric::Metric;
 
 use crate::answer::Stage;
 use crate::error::Result;
+use crate::request::served;
 use crate::rerank::{List, Refine, Step, bad};
 use crate::schema::Schema;
 use crate::session::{Ground, Halt, Row};
@@ -27,7 +28,8 @@ const STRIDE: usize = 256;
 pub struct Levels(Vec<(usize, usize)>);
 
 impl Levels {
-    /// Steps of (dimensions, rows kept), dimensions ascending. The first is the search itself.
+    /// Steps of (dimensions, rows kept), dimensions ascending, each a length that [`crate::Search::dims`] takes. The first is the search
+    /// itself.
     pub fn new(steps: impl IntoIterator<Item = (usize, usize)>) -> Levels {
         Levels(steps.into_iter().collect())
     }
@@ -41,13 +43,10 @@ impl Levels {
     }
 
     pub(super) fn check(&self, schema: &Schema) -> Result<()> {
-        let levels = schema.level_dims();
         if self.0.is_empty() {
             return Err(bad("a schedule of levels has at least one step".into()));
         }
-        if let Some((dims, _)) = self.0.iter().find(|(dims, _)| !levels.contains(dims)) {
-            return Err(bad(format!("{dims} is not a level of this collection, which has {levels:?}")));
-        }
+        self.0.iter().try_for_each(|(dims, _)| served(schema, *dims).map_err(bad))?;
         if self.0.windows(2).any(|w| w[0].0 >= w[1].0) {
             return Err(bad(format!("the levels of a schedule must ascend, got {:?}", self.0)));
         }

@@ -195,7 +195,8 @@ fn with_ask<T>(
         vector: work.query.vector(),
         ef,
         nprobe,
-        wanted: request.wanted(),
+        // By fewer dimensions than the codes hold their order is not the one wanted, and more are compared exactly.
+        wanted: if request.dims == index.dims() { request.wanted() } else { request.wanted().max(ef) },
         accept,
         share: at.decision.matching.map(|passing| share(at.decision.rows, passing)),
         without: None,

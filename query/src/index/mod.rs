@@ -57,7 +57,7 @@ pub trait Source: Sync {
     /// The factor of row `row`: value = stored number x scale. 1 unless the element is [`Element::I8`].
     fn scale(&self, row: u32) -> f32;
 
-    /// The sum of row `row`'s variances over its first `dims` dimensions, the length of a level; 0 where there are none.
+    /// The sum of row `row`'s variances over its first `dims` dimensions; 0 where there are none.
     ///
     /// # Errors
     /// When the bytes cannot be read.
