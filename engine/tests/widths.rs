@@ -203,3 +203,71 @@ fn uncertainty_between_two_levels_is_the_sum_of_so_many_variances() {
         }
     }
 }
+
+/// Rows most of whose energy is in front, as those of a model with nested lengths, or turned onto their principal axes, have it.
+fn falling(random: &mut Random) -> Vec<f32> {
+    let size = 0.6 + 0.4 * random.unit().abs();
+    (0..DIMS).map(|d| size * random.unit() / (1.0 + d as f32)).collect()
+}
+
+#[test]
+fn what_is_proved_changes_nothing_of_what_is_found_saves_reading_and_stays_where_it_is() {
+    let mut random = Random::new(24);
+    let spec = HNSW;
+    for (metric, element) in [
+        (Metric::Cosine, Element::F32),
+        (Metric::Cosine, Element::I8),
+        (Metric::L2, Element::F16),
+        (Metric::Dot, Element::F32),
+    ] {
+        let db = Database::options().disk(Arc::new(MemVfs::new())).background(false).open("d").unwrap();
+        let schema = Schema::new(DIMS, metric).levels(LEVELS).element(element);
+        let col = db.create_collection("c", schema).unwrap();
+        let mut batch = col.batch();
+        for id in 0..3000i64 {
+            // Some rows are others again, at the same distance from every query.
+            let row =
+                if id % 40 == 3 { falling(&mut Random::new(id as u64 / 200)) } else { falling(&mut random) };
+            batch.upsert(id, &row);
+        }
+        batch.commit().unwrap();
+        col.optimize(spec, |_| true).unwrap();
+        let (mut saved, mut settled) = (0, 0);
+        for _ in 0..60 {
+            let query = falling(&mut random);
+            let short = 8 + random.below(20) as usize;
+            let among = 100 + random.below(400) as usize;
+            let keep = 1 + random.below(20) as usize;
+            let k = 1 + random.below(keep as u64) as usize;
+            let what = format!("{metric:?} {element:?} {short}: {among}, {keep}, k {k}");
+            let search = |k: usize, keep: usize| {
+                col.search(&query).k(k).ef(500).rerank(Levels::new([(short, among), (DIMS, keep)]))
+            };
+            // That keeps all, so that every row is read.
+            let all = search(among, among).run().unwrap();
+            let some = search(k, keep).run().unwrap();
+            let ids = |hits: &[foretaste::Hit]| -> Vec<(Key, f64)> {
+                hits.iter().map(|hit| (hit.id.clone(), hit.distance)).collect()
+            };
+            assert_eq!(ids(&some), ids(&all[..k]), "{what}");
+            assert!(some.cost.bytes_read <= all.cost.bytes_read);
+            saved += usize::from(some.cost.bytes_read < all.cost.bytes_read);
+            let mut answer = search(k, keep).start().unwrap();
+            let mut sure: Vec<(Key, f64)> = Vec::new();
+            let mut last = Vec::new();
+            while let Some(revision) = answer.next().unwrap() {
+                last = ids(&revision.hits);
+                assert_eq!(last[..sure.len()], sure, "{what}: what was settled changed");
+                sure = last[..revision.settled].to_vec();
+                if revision.stopped_because.is_none() {
+                    settled += sure.len();
+                    // Of rows that are not settled some were not compared by all dimensions yet, and say so.
+                    assert!(revision.hits[..revision.settled].iter().all(|hit| hit.error == 0.0), "{what}");
+                }
+            }
+            assert_eq!(last, ids(&some), "{what}");
+        }
+        assert!(saved > 10, "{metric:?} {element:?}: nothing was saved but in {saved} of 60 searches");
+        assert!(settled > 50, "{metric:?} {element:?}: only {settled} hits were settled on the way");
+    }
+}

@@ -15,6 +15,7 @@ pub mod read;
 pub mod settle;
 mod space;
 mod spec;
+mod tail;
 pub mod trust;
 
 use std::ops::Range;
@@ -26,6 +27,7 @@ use foretaste_storage::layout::Element;
 pub use ann::{Ask, Built, Found, HeldOut, Index, Lent, Scratch, Session, Walk, build};
 pub use query::Query;
 pub use spec::{HnswParams, IvfParams, RotationKind, Spec, Stage, Task};
+pub use tail::Tail;
 
 /// A filter over rows: which of them may be found. Deleted rows are refused here too.
 pub type Accept<'f> = dyn Fn(u32) -> storage::Result<bool> + 'f;
