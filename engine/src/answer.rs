@@ -254,6 +254,11 @@ impl Answer {
         self.canceller.clone()
     }
 
+    /// The steps of its schedule of levels, (dimensions, rows kept), given or chosen by [`crate::Levels::auto`]; none without one.
+    pub fn schedule(&self) -> Vec<(usize, usize)> {
+        self.standing.borrow_owner().borrow_owner().request.schedule()
+    }
+
     /// How each part of the collection is gone through, and why: each segment, then each block of fresh rows.
     pub fn explain(&self) -> Vec<Decision> {
         self.standing.with_dependent(|_, live| live.decisions())
@@ -330,6 +335,7 @@ pub(crate) fn run(
         hits,
         cost: live.cost(),
         plan: live.decisions(),
+        schedule: request.schedule(),
         estimated_recall: look.confidence.recall,
         recall_lower_bound: look.confidence.low,
         query_uncertainty: request.query_uncertainty(),

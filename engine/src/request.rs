@@ -50,9 +50,12 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub fn new(snapshot: &Snapshot, asked: Asked) -> Result<Request> {
+    pub fn new(snapshot: &Snapshot, mut asked: Asked) -> Result<Request> {
         let schema = &snapshot.state.schema;
         limits::check("k", asked.k as u64, MAX_K as u64)?;
+        if let Some(Rerank::Levels(levels)) = asked.stages.first_mut() {
+            levels.resolve(snapshot, asked.k, asked.exact)?;
+        }
         // The last candidates of a beam are its least sure ones: as many more as are wanted, unless the caller knows better.
         (0..).zip(&asked.stages).try_for_each(|(i, stage)| stage.check(schema, i == 0))?;
         let keep = asked.stages.iter().map(|stage| stage.keep(asked.k)).max().unwrap_or(asked.k);
@@ -103,6 +106,14 @@ impl Request {
             stages: asked.stages,
             target_recall: asked.target_recall,
         })
+    }
+
+    /// The steps of the schedule of levels that it begins with.
+    pub fn schedule(&self) -> Vec<(usize, usize)> {
+        match self.stages.first() {
+            Some(Rerank::Levels(levels)) => levels.steps().to_vec(),
+            _ => Vec::new(),
+        }
     }
 
     /// The sum of the query's variances over the dimensions that are compared.

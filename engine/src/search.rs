@@ -108,6 +108,8 @@ pub struct Hits {
     pub cost: Cost,
     /// How each part of the collection was gone through: each segment, then each block of fresh rows.
     pub plan: Vec<Decision>,
+    /// The steps of its schedule of levels, (dimensions, rows kept), given or chosen by [`crate::Levels::auto`]; none without one.
+    pub schedule: Vec<(usize, usize)>,
     /// Which part of the true nearest rows it has, as far as can be expected; `None` when that is not known.
     pub estimated_recall: Option<f64>,
     /// It has at least this part of them, in 19 of 20 searches for each segment whose index was asked.

@@ -12,10 +12,11 @@ use foretaste_query::index::{Found, Index, Query, RowRef, ScanStats, Tail, settl
 use crate::answer::Stage;
 use crate::error::Result;
 use crate::request::served;
-use crate::rerank::{List, Refine, Step, bad};
+use crate::rerank::{List, Refine, Step, auto, bad};
 use crate::scan::Unit;
 use crate::schema::Schema;
 use crate::session::{Ground, Halt, Row};
+use crate::snapshot::Snapshot;
 
 /// Rows of the last step between two looks, and of any between two questions whether to stop.
 const STRIDE: usize = 64;
@@ -29,44 +30,89 @@ const STRIDE: usize = 64;
 /// what is found. It saves little unless the shorter length holds nearly all of a vector's energy.
 ///
 /// Kusupati et al., "Matryoshka Representation Learning" (NeurIPS 2022), there as adaptive and funnel retrieval.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Levels(Vec<(usize, usize)>);
+///
+/// ```
+/// # use foretaste::{Database, Metric, Schema};
+/// use foretaste::Levels;
+///
+/// # fn run(path: &std::path::Path) -> foretaste::Result<()> {
+/// # let db = Database::open(path.join("notes.ft"))?;
+/// # let docs = db.create_collection("docs", Schema::new(4, Metric::L2).levels([2]))?;
+/// # docs.upsert("a", &[0.0, 1.0, 0.0, 0.0])?;
+/// let hits = docs.search(&[0.0; 4]).k(10).rerank(Levels::new([(2, 100), (4, 20)])).run()?;
+/// assert_eq!(hits.schedule, [(2, 100), (4, 20)]);
+/// let hits = docs.search(&[0.0; 4]).k(10).rerank(Levels::auto(0.95)).run()?;
+/// assert_eq!(hits.schedule, [(4, 10)], "so few rows are compared at once");
+/// # Ok(()) }
+/// # run(tempfile::tempdir().unwrap().path()).unwrap();
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Levels {
+    steps: Vec<(usize, usize)>,
+    /// The recall wanted, until the steps are chosen.
+    auto: Option<f64>,
+}
 
 impl Levels {
     /// Steps of (dimensions, rows kept), dimensions ascending, each a length that [`crate::Search::dims`] takes. The first is the search
     /// itself.
     pub fn new(steps: impl IntoIterator<Item = (usize, usize)>) -> Levels {
-        Levels(steps.into_iter().collect())
+        Levels { steps: steps.into_iter().collect(), auto: None }
+    }
+
+    /// The cheapest steps, of the collection's levels, that find this part, above 0 and at most 1, of the nearest rows by all dimensions,
+    /// as far as can be expected: [`crate::Hits::schedule`] says which they are.
+    ///
+    /// They come from the largest segment without an index: of 8,192 of its rows 64 are taken for queries, and it is looked where
+    /// the nearest to each stand by the shorter levels. The first such search of a segment does that, which takes about as long as
+    /// reading so many rows and some hundredths of a second (whatever deadline it has), and all later ones use it. Queries that are unlike
+    /// the rows may find less. Where indexes lead to most rows, or rows are few, there is one step, of all dimensions.
+    pub fn auto(recall: f64) -> Levels {
+        Levels { steps: Vec::new(), auto: Some(recall) }
+    }
+
+    /// Chooses the steps, where that is left to it.
+    pub(crate) fn resolve(&mut self, snapshot: &Snapshot, k: usize, exact: bool) -> Result<()> {
+        let Some(recall) = self.auto.take() else { return Ok(()) };
+        if !(recall > 0.0 && recall <= 1.0) {
+            return Err(bad(format!("the recall wanted is {recall}; it must be above 0 and at most 1")));
+        }
+        self.steps = auto::choose(snapshot, recall, k.max(1), exact)?;
+        Ok(())
+    }
+
+    pub(crate) fn steps(&self) -> &[(usize, usize)] {
+        &self.steps
     }
 
     pub(crate) fn first_dims(&self) -> Option<usize> {
-        self.0.first().map(|step| step.0)
+        self.steps.first().map(|step| step.0)
     }
 
     pub(crate) fn last_dims(&self) -> Option<usize> {
-        self.0.last().map(|step| step.0)
+        self.steps.last().map(|step| step.0)
     }
 
     pub(super) fn check(&self, schema: &Schema) -> Result<()> {
-        if self.0.is_empty() {
+        if self.steps.is_empty() {
             return Err(bad("a schedule of levels has at least one step".into()));
         }
-        self.0.iter().try_for_each(|(dims, _)| served(schema, *dims).map_err(bad))?;
-        if self.0.windows(2).any(|w| w[0].0 >= w[1].0) {
-            return Err(bad(format!("the levels of a schedule must ascend, got {:?}", self.0)));
+        self.steps.iter().try_for_each(|(dims, _)| served(schema, *dims).map_err(bad))?;
+        if self.steps.windows(2).any(|w| w[0].0 >= w[1].0) {
+            return Err(bad(format!("the levels of a schedule must ascend, got {:?}", self.steps)));
         }
-        if self.0.iter().any(|(_, keep)| *keep == 0) {
+        if self.steps.iter().any(|(_, keep)| *keep == 0) {
             return Err(bad("a step of a schedule keeps at least one row".into()));
         }
         Ok(())
     }
 
     pub(super) fn keep(&self, k: usize) -> usize {
-        self.0.first().map_or(k, |step| step.1).max(k)
+        self.steps.first().map_or(k, |step| step.1).max(k)
     }
 
     pub(super) fn work(&self) -> Work {
-        Work { steps: self.0.clone(), next: 1, going: None }
+        Work { steps: self.steps.clone(), next: 1, going: None }
     }
 }
 

@@ -12,6 +12,7 @@
 //!
 //! Reads from: rows found by `session`. Writes to: a list of rows. Never: a row that does not pass the search's filter.
 
+mod auto;
 mod fuse;
 mod gaussian;
 mod levels;

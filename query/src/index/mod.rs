@@ -12,6 +12,7 @@ pub mod kmeans;
 pub mod parallel;
 mod query;
 pub mod read;
+mod schedule;
 pub mod settle;
 mod space;
 mod spec;
@@ -26,6 +27,7 @@ use foretaste_storage::layout::Element;
 
 pub use ann::{Ask, Built, Found, HeldOut, Index, Lent, Scratch, Session, Walk, build};
 pub use query::Query;
+pub use schedule::Ranks;
 pub use spec::{HnswParams, IvfParams, RotationKind, Spec, Stage, Task};
 pub use tail::Tail;
 
