@@ -14,5 +14,6 @@ pub mod index;
 pub mod kernel;
 pub mod lang;
 pub mod metric;
+pub mod recipe;
 pub mod rerank;
 pub mod text;
