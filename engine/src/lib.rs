@@ -107,7 +107,7 @@ pub use repair::{Repaired, repair};
 pub use request::MAX_K;
 pub use rerank::{
     Adaptive, Csd, Fuse, Fusion, Gaussian, Levels, MaxSim, Measure, Mixed, Mmr, Mode, Problem, Rerank,
-    Scored, Scorer, ScorerError,
+    Scored, Scorer, ScorerError, Uncertainty,
 };
 pub use schema::{Column, Schema, TextField, Variance};
 pub use search::{Cost, Hit, Hits, Search};

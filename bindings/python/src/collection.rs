@@ -139,7 +139,7 @@ impl Collection {
     /// so far.
     ///
     /// A float32 array of one dimension in C order is not copied by Python. `where` is a filter, as a str or as the dict that
-    /// means the same. `dims` compares the first dimensions only, and must be the length of a level.
+    /// means the same. `dims` compares the first dimensions only: so many, from the first of the levels on.
     ///
     /// `ef` and `nprobe` are the effort for collections with an index; larger is slower and finds more. `target_recall`, above 0
     /// and at most 1, searches until the recall expected by what was measured when the index was built is so high; where nothing

@@ -238,7 +238,8 @@ impl Refine for Work {
                 self.add(rows, weight, least, ground)?;
             }
             Origin::Text { field, words } => {
-                let plan = TextPlan { k: request.k, bm25: Bm25::default(), filter: request.filter };
+                let Request { k, sure, filter, .. } = request;
+                let plan = TextPlan { k, bm25: Bm25::default(), filter, sure };
                 let ranked = text::ranked(ground.snapshot, &field, &words, &plan, &|| halt.asked());
                 let ranked = match ranked {
                     // The lists so far are whole.
@@ -261,7 +262,7 @@ impl Refine for Work {
     }
 }
 
-/// The nearest of a member's rows, with their distances and scores there.
+/// The nearest of a member's rows whose own rows may count, with their distances and scores there.
 pub(super) fn nearest_elsewhere(
     snapshot: &Snapshot,
     vector: &[f32],
@@ -270,16 +271,31 @@ pub(super) fn nearest_elsewhere(
     halt: &Halt<'_>,
 ) -> Result<(Vec<Row>, Cost)> {
     (request.dims, request.uncertainty, request.query_variance) = (snapshot.schema().dim(), 0.0, None);
-    let units = units(snapshot, request.filter.as_ref())?;
+    (request.last_dims, request.sure) = (request.dims, None);
+    let units = units(snapshot, request.filter.as_ref(), None)?;
     let query = request.query(vector, snapshot.schema());
-    let there = Ground { snapshot, units: &units, request, query: &query, whole: vector, ..*ground };
-    let (found, cost) = there.nearest(&query, request, halt)?;
-    let mut rows = Vec::with_capacity(found.len());
-    for row in found {
-        let own = ground.find(&there.key(row.row)?)?;
-        rows.extend(own.map(|own| Row { row: own, ..row }));
+    let (wanted, mut cost) = (request.keep, Cost::default());
+    loop {
+        let there = Ground { snapshot, units: &units, request, query: &query, whole: vector, ..*ground };
+        let (found, spent) = there.nearest(&query, request, halt)?;
+        cost.add(&spent);
+        let all = found.len() < request.keep || request.keep >= MAX_K || halt.asked();
+        let mut rows = Vec::with_capacity(found.len());
+        for row in found {
+            if let Some(own) = ground.find(&there.key(row.row)?)?
+                && ground.counts(own)?
+            {
+                rows.push(Row { row: own, ..row });
+            }
+        }
+        if rows.len() >= wanted || all {
+            rows.truncate(wanted);
+            return Ok((rows, cost));
+        }
+        // Some are too uncertain in their own space, of which nothing is known here.
+        request.keep = request.keep.saturating_mul(4).min(MAX_K);
+        (request.k, request.ef) = (request.keep, request.ef.max(request.keep.saturating_mul(2)));
     }
-    Ok((rows, cost))
 }
 
 impl Work {

@@ -65,13 +65,13 @@ impl<'a> Ground<'a> {
     /// What a row's uncertainty adds to its rank, if it counts.
     fn weighted(&self, row: RowRef) -> foretaste_storage::Result<Option<f64>> {
         let Some(weight) = self.query.uncertainty() else { return Ok(None) };
-        Ok(Some(weight * f64::from(self.trace(row)?)))
+        Ok(Some(weight * f64::from(self.trace(row, self.query.dims())?)))
     }
 
-    /// The sum of a row's variances over the dimensions that are compared.
-    fn trace(&self, row: RowRef) -> foretaste_storage::Result<f32> {
+    /// The sum of a row's variances over its first `dims` dimensions.
+    pub fn trace(&self, row: RowRef, dims: usize) -> foretaste_storage::Result<f32> {
         match self.units.get(row.source as usize) {
-            Some(unit) => unit.rows.trace(row.row, self.query.dims()),
+            Some(unit) => unit.rows.trace(row.row, dims),
             None => Ok(0.0),
         }
     }
@@ -115,6 +115,14 @@ impl<'a> Ground<'a> {
     /// Where a row is.
     pub fn place(&self, row: RowRef) -> Option<Place> {
         self.units.get(row.source as usize).map(|unit| unit.place(row.row))
+    }
+
+    /// Whether a row is one that the search may find, apart from its filter.
+    pub fn counts(&self, row: RowRef) -> Result<bool> {
+        match self.units.get(row.source as usize) {
+            Some(unit) => Ok(unit.accepts(row.row, None)?),
+            None => Ok(false),
+        }
     }
 
     /// The live row that has `key`.
