@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::optimize::Progress;
 use crate::publish::collect;
 use crate::schema::{Schema, TextField};
+use crate::scores::Memory;
 use crate::seal::seal;
 use crate::search::Search;
 use crate::snapshot::{Record, Snapshot};
@@ -99,7 +100,7 @@ impl Collection {
     /// A consistent view for many reads.
     pub fn snapshot(&self) -> Snapshot {
         let (state, seq) = self.core.view();
-        Snapshot { state, seq }
+        Snapshot { state, seq, memory: Memory::new(&self.handle.core.scores, self.core.id) }
     }
 
     /// A search for the rows nearest to `query`, on a snapshot taken now.

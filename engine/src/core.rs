@@ -26,6 +26,7 @@ use crate::ingest::{Ingest, LogSpan, Writer};
 use crate::options::{Durability, Options};
 use crate::publish::Retired;
 use crate::reader::Follower;
+use crate::scores::ScoreMemory;
 use crate::state::CollectionCore;
 use crate::work::Work;
 
@@ -48,6 +49,7 @@ pub(crate) struct Core {
     pub work: Work,
     pub builds: Builds,
     pub directory: KeyDirectory,
+    pub scores: Arc<ScoreMemory>,
     pub _lock: Option<DatabaseLock>,
 }
 

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use foretaste_storage::layout::Layout;
+use foretaste_storage::limits;
 use foretaste_storage::log::{self, Frame, ReplayEnd};
 use foretaste_storage::manifest::{self, CollectionRecord, Record, State as Presence, TombRef};
 use foretaste_storage::names;
@@ -27,9 +28,10 @@ use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::index;
 use crate::ingest::{self, Ingest, LogSpan, Writer};
-use crate::options::Options;
+use crate::options::{Durability, Options};
 use crate::reader::Follower;
 use crate::schema::Schema;
+use crate::scores::ScoreMemory;
 use crate::state::{CollectionCore, Source, State};
 use crate::text::SealedTexts;
 use crate::tombs::Tombs;
@@ -37,11 +39,14 @@ use crate::work::Work;
 
 /// The folder of the key directory.
 const DIRECTORY: &str = "directory";
+/// The folder of the remembered scores.
+const SCORES: &str = "scores";
 /// How often a reader starts again because the writer published under it.
 const RETRIES: usize = 100;
 
 /// Opens or creates the database at `root`.
 pub(crate) fn open(root: &Path, options: Options) -> Result<Arc<Core>> {
+    limits::check("remembered scores", options.remembered_scores, limits::REMEMBERED_SCORES)?;
     if options.read_only { open_reader(root, options) } else { open_writer(root, options) }
 }
 
@@ -84,8 +89,15 @@ fn open_writer(root: &Path, options: Options) -> Result<Arc<Core>> {
 
 /// A database is made in a new or an empty folder, not among somebody's files.
 fn refuse_foreign(vfs: &dyn Vfs, root: &Path) -> Result<()> {
-    let ours =
-        [lock::LOCK_FILE, names::GENERATIONS, names::LOGS, names::SEGMENTS, names::TOMBSTONES, DIRECTORY];
+    let ours = [
+        lock::LOCK_FILE,
+        names::GENERATIONS,
+        names::LOGS,
+        names::SEGMENTS,
+        names::TOMBSTONES,
+        DIRECTORY,
+        SCORES,
+    ];
     let present = match vfs.read_dir(root) {
         Err(e) if e.is_not_found() => return Ok(()),
         names => names?,
@@ -197,8 +209,12 @@ fn build(
     }
     let path = (options.sled && keep.lock.is_some()).then(|| root.join(DIRECTORY));
     let directory = KeyDirectory::new(path, options.directory_from, record.directory_stamp);
+    let path = (options.sled && keep.lock.is_some()).then(|| root.join(SCORES));
+    let durable = options.durability == Durability::Sync;
+    let scores = Arc::new(ScoreMemory::new(uuid, path, options.remembered_scores, durable));
     Ok(Arc::new(Core {
         directory,
+        scores,
         vfs: Arc::clone(&options.vfs),
         root: root.to_path_buf(),
         uuid,

@@ -16,6 +16,7 @@ use roaring::RoaringBitmap;
 use crate::error::{Error, Result};
 use crate::fields;
 use crate::schema::Schema;
+use crate::scores::Memory;
 use crate::search::Search;
 use crate::state::{Place, State};
 use crate::text::TextSearch;
@@ -25,6 +26,8 @@ use crate::text::TextSearch;
 pub struct Snapshot {
     pub(crate) state: Arc<State>,
     pub(crate) seq: u64,
+    /// What scorers have said of its collection's rows.
+    pub(crate) memory: Memory,
 }
 
 /// A row as it is stored.
@@ -183,6 +186,17 @@ impl Snapshot {
         match place {
             Place::Segment(source, row) => Ok(Rows::key(&*source.segment, *row)?.to_key()),
             Place::Head(head, row) => head.key(*row).map(|k| k.to_key()).ok_or_else(|| lost_row(*row)),
+        }
+    }
+
+    /// The number of the operation that wrote a row.
+    pub(crate) fn version_of(&self, place: &Place) -> Result<u64> {
+        match place {
+            Place::Segment(source, row) => Ok(Rows::version(&*source.segment, *row)?),
+            Place::Head(head, row) => {
+                let (block, inside) = head.locate(*row).ok_or_else(|| lost_row(*row))?;
+                Ok(block.rows(self.state.layout()).version(inside)?)
+            }
         }
     }
 

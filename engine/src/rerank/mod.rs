@@ -17,6 +17,7 @@ mod levels;
 mod live;
 mod maxsim;
 mod mmr;
+mod remembered;
 mod scored;
 
 use std::fmt;
@@ -104,7 +105,8 @@ impl Rerank {
             Rerank::Gaussian(gaussian) => gaussian.check(schema),
             Rerank::Fuse(fuse) => fuse.check(schema),
             Rerank::MaxSim(maxsim) => maxsim.check(schema),
-            Rerank::Scored(_) | Rerank::Mmr(_) => Ok(()),
+            Rerank::Scored(scored) => scored.check(),
+            Rerank::Mmr(_) => Ok(()),
         }
     }
 
