@@ -31,7 +31,7 @@ use crate::ingest::{self, Ingest, LogSpan, Writer};
 use crate::options::{Durability, Options};
 use crate::reader::Follower;
 use crate::schema::Schema;
-use crate::scores::ScoreMemory;
+use crate::scores::{self, ScoreMemory};
 use crate::state::{CollectionCore, Source, State};
 use crate::text::SealedTexts;
 use crate::tombs::Tombs;
@@ -39,8 +39,6 @@ use crate::work::Work;
 
 /// The folder of the key directory.
 const DIRECTORY: &str = "directory";
-/// The folder of the remembered scores.
-const SCORES: &str = "scores";
 /// How often a reader starts again because the writer published under it.
 const RETRIES: usize = 100;
 
@@ -96,7 +94,7 @@ fn refuse_foreign(vfs: &dyn Vfs, root: &Path) -> Result<()> {
         names::SEGMENTS,
         names::TOMBSTONES,
         DIRECTORY,
-        SCORES,
+        scores::FOLDER,
     ];
     let present = match vfs.read_dir(root) {
         Err(e) if e.is_not_found() => return Ok(()),
@@ -209,7 +207,7 @@ fn build(
     }
     let path = (options.sled && keep.lock.is_some()).then(|| root.join(DIRECTORY));
     let directory = KeyDirectory::new(path, options.directory_from, record.directory_stamp);
-    let path = (options.sled && keep.lock.is_some()).then(|| root.join(SCORES));
+    let path = (options.sled && keep.lock.is_some()).then(|| root.join(scores::FOLDER));
     let durable = options.durability == Durability::Sync;
     let scores = Arc::new(ScoreMemory::new(uuid, path, options.remembered_scores, durable));
     Ok(Arc::new(Core {

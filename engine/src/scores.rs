@@ -3,13 +3,19 @@
 //! Reads from: `storage::scores`. Writes to: the same.
 //! Never: a search that fails for want of them; without them the scorer is asked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use foretaste_storage::codec::check::Uuid;
 use foretaste_storage::scores::mem::MemScores;
 use foretaste_storage::scores::{Asked, QueryName, Scores, sled};
 use foretaste_storage::sync::Mutex;
+
+use crate::error::Result;
+use crate::options::Options;
+
+/// The folder of the remembered scores.
+pub(crate) const FOLDER: &str = "scores";
 
 /// The scores that one opening of a database remembers.
 #[derive(Debug)]
@@ -43,6 +49,12 @@ pub(crate) struct Memory {
 pub(crate) struct Remembered {
     pub scores: Arc<dyn Scores>,
     pub asked: Asked,
+}
+
+/// Has the next opening of the database at `root` remember nothing: a repair may lose operations, whose numbers are then given to
+/// others.
+pub(crate) fn distrust(root: &Path, options: &Options) -> Result<()> {
+    if options.sled { Ok(sled::distrust(&root.join(FOLDER))?) } else { Ok(()) }
 }
 
 impl ScoreMemory {

@@ -358,6 +358,28 @@ fn damage_costs_no_more_than_asking_again() {
 }
 
 #[test]
+fn after_a_repair_nothing_is_known_because_numbers_may_be_given_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("d.ft");
+    let judge = Judge::new(0.0);
+    let db = open(&path);
+    search(&fill(&db)).rerank(judge.stage(30)).run().unwrap();
+    db.close().unwrap();
+    assert!(foretaste::repair(&path, &Options::default(), &mut |_| {}).unwrap().actions.is_empty());
+    let db = open(&path);
+    assert_eq!(cost(&search(&db.collection("docs").unwrap()).rerank(judge.stage(0)).run().unwrap()), (0, 30));
+    db.close().unwrap();
+    let log = std::fs::read_dir(path.join("log")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&log, bytes).unwrap();
+    assert!(!foretaste::repair(&path, &Options::default(), &mut |_| {}).unwrap().actions.is_empty());
+    let db = open(&path);
+    assert_eq!(cost(&search(&db.collection("docs").unwrap()).rerank(judge.stage(0)).run().unwrap()), (0, 0));
+}
+
+#[test]
 fn threads_share_what_is_known() {
     let dir = tempfile::tempdir().unwrap();
     let db = open(&dir.path().join("d.ft"));

@@ -103,6 +103,18 @@ pub fn open(path: &Path, most: u64, durable: bool) -> Result<SledScores> {
     })
 }
 
+/// Has the next opening of the folder begin empty: numbers of operations may be given again. Nothing happens where no folder is.
+///
+/// # Errors
+/// `Io`.
+pub fn distrust(path: &Path) -> Result<()> {
+    match OsVfs::new().read_dir(path) {
+        Ok(_) => mark_busy(path, false),
+        // Without a folder that reads there is nothing to open either.
+        Err(_) => Ok(()),
+    }
+}
+
 /// The shelves of a folder, all of whose entries are whole; `None` when there is none.
 fn shelves(path: &Path, most: u64) -> Result<Option<Open>> {
     let mut numbers = Vec::new();

@@ -67,10 +67,10 @@ fn a_row_that_is_scored_again_has_its_new_score_and_nan_is_none() {
 
 #[test]
 fn there_are_never_more_than_there_is_room_for_and_the_newest_stay() {
-    for most in [0, 1, 2, 3, 10, 101] {
+    for most in [0, 1, 2, 3, 10, 41] {
         each(most, |scores| {
             let query = asked("v", 0.0);
-            for i in 0..250 {
+            for i in 0..70 {
                 scores.remember(&query, &scored(i..i + 1));
                 assert!(scores.len() <= most, "{} of {most}", scores.len());
                 let known: Vec<i64> =
@@ -183,6 +183,11 @@ fn what_is_not_closed_is_used_only_where_rows_are_durable_before_they_show() {
     assert_eq!(right(&scores), 10);
     scores.close(true).unwrap();
     assert_eq!(reopened(&path, false), 10);
+    filled(&path, true);
+    sled::distrust(&path).unwrap();
+    assert_eq!(reopened(&path, true), 0);
+    sled::distrust(&folder.path().join("never there")).unwrap();
+    assert!(!folder.path().join("never there").exists());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::hash::Hash;
 use super::{Mode, Phase, Rerank, Stop, descending};
 
 /// Most scores from before that the model is fitted to at once: the time of a fit grows with their cube.
-const KNOWN_ANCHORS: usize = 512;
+pub(super) const KNOWN_ANCHORS: usize = 512;
 
 impl<I: Copy + Ord + Hash> Rerank<I> {
     /// Counts candidates that have a score from before, as (score, cheap score, place), and fits the model to them.
