@@ -205,7 +205,7 @@ impl Answer {
     /// `BadRequest` when the stage cannot be with this collection.
     pub fn rerank(&mut self, stage: impl Into<Rerank>) -> Result<()> {
         let stage = stage.into();
-        stage.check(&self.standing.borrow_owner().borrow_owner().snapshot.state.schema, false)?;
+        stage.check(&self.standing.borrow_owner().borrow_owner().snapshot, false)?;
         self.standing.with_dependent_mut(|_, live| live.add(&stage));
         self.given.clear();
         Ok(())

@@ -12,6 +12,8 @@ use serde_json::Value;
 
 use crate::collection::Collection;
 use crate::error::{Error, Result};
+use crate::ingest::Part;
+use crate::member::{Member, Role};
 use crate::schema::Schema;
 use crate::validate::{self, At};
 
@@ -75,6 +77,15 @@ struct Row {
     variance: Option<Vec<f32>>,
     /// Its token matrix, row-major; empty for none.
     tokens: Vec<f32>,
+    /// Its vectors in further fields.
+    fields: Vec<FieldVector>,
+}
+
+#[derive(Debug)]
+struct FieldVector {
+    field: String,
+    vector: Vec<f32>,
+    variance: Option<Vec<f32>>,
 }
 
 /// The row just added to a batch, to give it more than a vector.
@@ -99,7 +110,14 @@ impl Batch {
     pub fn upsert(&mut self, id: impl Into<Key>, vector: &[f32]) -> RowMut<'_> {
         self.vectors.extend_from_slice(vector);
         let (key, end) = (id.into(), self.vectors.len());
-        self.rows.push(Row { key, end, payload: Vec::new(), variance: None, tokens: Vec::new() });
+        self.rows.push(Row {
+            key,
+            end,
+            payload: Vec::new(),
+            variance: None,
+            tokens: Vec::new(),
+            fields: Vec::new(),
+        });
         RowMut { batch: self }
     }
 
@@ -140,11 +158,22 @@ impl Batch {
         if self.is_empty() && self.mark.is_none() {
             return Ok(());
         }
+        self.check_ids()?;
+        let members = self.collection.members();
+        self.check_fields(&members)?;
+        let mut parts = Vec::with_capacity(members.len() + 1);
+        for member in members.iter() {
+            let Role::Field(name) = &member.role;
+            let block = self.encode_field(name, &member.core.state().schema)?;
+            if block.ops() > 0 {
+                parts.push(Part { collection: &member.core, block });
+            }
+        }
         let block = self.encode(&self.collection.schema())?;
-        self.collection.commit(block)
+        self.collection.commit(parts, block)
     }
 
-    fn encode(&self, schema: &Schema) -> Result<Block> {
+    fn check_ids(&self) -> Result<()> {
         let mut seen: HashMap<&Key, usize> = HashMap::with_capacity(self.len());
         for (op, key) in self.rows.iter().map(|r| &r.key).chain(&self.deletes).enumerate() {
             key.validate()?;
@@ -152,12 +181,58 @@ impl Batch {
                 return Err(Error::DuplicateId { id: key.to_string(), first, second: op });
             }
         }
+        Ok(())
+    }
+
+    fn check_fields(&self, members: &[Member]) -> Result<()> {
+        for row in &self.rows {
+            for (i, given) in row.fields.iter().enumerate() {
+                if row.fields.iter().take(i).any(|other| other.field == given.field) {
+                    let why = format!("row {} has two vectors for field {}", row.key, given.field);
+                    return Err(Error::BadRequest { what: "field", why });
+                }
+                if !members.iter().any(|member| member.role == Role::Field(given.field.clone())) {
+                    let what = format!("vector field `{}`, for row {}", given.field, row.key);
+                    return Err(Error::NotFound { what });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The part of a further vector field: the rows that have a vector there, and the ids of those that have none any more.
+    fn encode_field(&self, field: &str, schema: &Schema) -> Result<Block> {
+        let (mut inputs, mut deletes) = (Vec::new(), Vec::new());
+        for (i, row) in self.rows.iter().enumerate() {
+            let Some(given) = row.fields.iter().find(|given| given.field == field) else {
+                deletes.push(row.key.as_ref());
+                continue;
+            };
+            let at = At { row: i, id: &row.key, field: Some(field) };
+            validate::vector(schema, &given.vector, at)?;
+            if let Some(values) = &given.variance {
+                validate::variance(schema, values, given.vector.len(), at)?;
+            }
+            inputs.push(RowInput {
+                key: row.key.as_ref(),
+                vector: &given.vector,
+                variance: given.variance.as_deref(),
+                tokens: None,
+                // Filters of searches in this field are answered here.
+                payload: &row.payload,
+            });
+        }
+        deletes.extend(self.deletes.iter().map(Key::as_ref));
+        Ok(encode(&schema.layout, &inputs, &deletes, None)?)
+    }
+
+    fn encode(&self, schema: &Schema) -> Result<Block> {
         let mut inputs = Vec::with_capacity(self.rows.len());
         let mut start = 0;
         for (i, row) in self.rows.iter().enumerate() {
             let vector = self.vectors.get(start..row.end).unwrap_or_default();
             start = row.end;
-            let at = At { row: i, id: &row.key };
+            let at = At { row: i, id: &row.key, field: None };
             validate::vector(schema, vector, at)?;
             if let Some(values) = &row.variance {
                 validate::variance(schema, values, vector.len(), at)?;
@@ -186,7 +261,7 @@ impl RowMut<'_> {
         let index = batch.rows.len().saturating_sub(1);
         let schema = batch.collection.schema();
         if let Some(row) = batch.rows.last_mut() {
-            match validate::payload(&schema, &payload, At { row: index, id: &row.key }) {
+            match validate::payload(&schema, &payload, At { row: index, id: &row.key, field: None }) {
                 Ok(()) => row.payload = payload.to_string().into_bytes(),
                 Err(e) => batch.failed = batch.failed.take().or(Some(e)),
             }
@@ -201,6 +276,23 @@ impl RowMut<'_> {
             row.variance = Some(variance.variances());
         }
         self
+    }
+
+    /// Gives the row a vector in a further field; see [`Schema::field`]. A row written without one has none there.
+    pub fn field(self, name: &str, vector: &[f32]) -> Self {
+        if let Some(row) = self.batch.rows.last_mut() {
+            row.fields.push(FieldVector { field: name.to_string(), vector: vector.to_vec(), variance: None });
+        }
+        self
+    }
+
+    /// Gives the row a vector in a further field that keeps variances, and its variance there.
+    pub fn field_with_variance(self, name: &str, vector: &[f32], variance: &RowVariance) -> Self {
+        let given = self.field(name, vector);
+        if let Some(field) = given.batch.rows.last_mut().and_then(|row| row.fields.last_mut()) {
+            field.variance = Some(variance.variances());
+        }
+        given
     }
 
     /// Gives the row a token matrix, for scores by late interaction: token after token, each of as many numbers as

@@ -13,6 +13,8 @@ use foretaste_storage::key::Key;
 use crate::batch::Batch;
 use crate::db::Handle;
 use crate::error::Result;
+use crate::ingest::Part;
+use crate::member::{Member, Role};
 use crate::optimize::Progress;
 use crate::publish::collect;
 use crate::schema::{Schema, TextField};
@@ -99,13 +101,22 @@ impl Collection {
 
     /// A consistent view for many reads.
     pub fn snapshot(&self) -> Snapshot {
-        let (state, seq) = self.core.view();
-        Snapshot { state, seq, memory: Memory::new(&self.handle.core.scores, self.core.id) }
+        let (state, seq, members) = self.core.view_all();
+        let memory = Memory::new(&self.handle.core.scores, self.core.id);
+        Snapshot { state, seq, members, memory }
     }
 
     /// A search for the rows nearest to `query`, on a snapshot taken now.
     pub fn search(&self, query: &[f32]) -> Search {
         self.snapshot().search(query)
+    }
+
+    /// A search for the rows nearest to `query` in a further vector field, on a snapshot taken now; see [`Schema::field`].
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such field.
+    pub fn search_field(&self, field: &str, query: &[f32]) -> Result<Search> {
+        self.snapshot().search_field(field, query)
     }
 
     /// A search for the rows whose full-text field `field` has words of `query`, on a snapshot taken now.
@@ -126,8 +137,10 @@ impl Collection {
         let core = &self.handle.core;
         core.writer("flush")?;
         let mut upkeep = core.upkeep.lock();
-        seal(core, &mut upkeep, &self.core)?;
-        core.directory.fill(core, &self.core);
+        for collection in self.all() {
+            seal(core, &mut upkeep, &collection)?;
+            core.directory.fill(core, &collection);
+        }
         collect(core, &mut upkeep);
         core.work.request();
         Ok(())
@@ -142,7 +155,9 @@ impl Collection {
         self.flush()?;
         let core = &self.handle.core;
         let mut upkeep = core.upkeep.lock();
-        compact::compact_all(core, &mut upkeep, &self.core, &mut progress)?;
+        for collection in self.all() {
+            compact::compact_all(core, &mut upkeep, &collection, &mut progress)?;
+        }
         collect(core, &mut upkeep);
         core.work.request_build();
         Ok(())
@@ -176,7 +191,10 @@ impl Collection {
     /// that cannot be; `Corrupt` when a segment's vectors are; `ReadOnly`, `Io`.
     pub fn optimize(&self, spec: Spec, mut progress: impl FnMut(Progress) -> bool) -> Result<()> {
         let core = &self.handle.core;
-        let done = optimize::optimize(core, &self.core, spec, &mut progress);
+        let mut done = Ok(());
+        for collection in self.all() {
+            done = done.and_then(|()| optimize::optimize(core, &collection, spec, &mut progress));
+        }
         core.work.request();
         done
     }
@@ -188,7 +206,9 @@ impl Collection {
     /// `BadRequest` and `LimitExceeded` for parameters that cannot be; `ReadOnly`, `Io`.
     pub fn set_index(&self, spec: Spec, rotation: RotationKind) -> Result<()> {
         let core = &self.handle.core;
-        optimize::set_index(core, &self.core, spec, rotation)?;
+        for collection in self.all() {
+            optimize::set_index(core, &collection, spec, rotation)?;
+        }
         core.work.request();
         Ok(())
     }
@@ -231,10 +251,31 @@ impl Collection {
         Ok(())
     }
 
-    pub(crate) fn commit(&self, block: Block) -> Result<()> {
+    /// Names and schemas of its further vector fields; see [`Schema::field`].
+    pub fn vector_fields(&self) -> Vec<(String, Arc<Schema>)> {
+        let of = |member: &Member| {
+            let Role::Field(name) = &member.role;
+            (name.clone(), Arc::clone(&member.core.state().schema))
+        };
+        self.members().iter().map(of).collect()
+    }
+
+    pub(crate) fn members(&self) -> Arc<[Member]> {
+        Arc::clone(&self.core.members.read())
+    }
+
+    /// It and its members, which share its upkeep.
+    pub(crate) fn all(&self) -> Vec<Arc<CollectionCore>> {
+        let members = self.members();
+        [&self.core].into_iter().chain(members.iter().map(|member| &member.core)).cloned().collect()
+    }
+
+    /// Commits `block` and what belongs to it in members.
+    pub(crate) fn commit<'a>(&'a self, mut parts: Vec<Part<'a>>, block: Block) -> Result<()> {
         work::before_commit(&self.handle.core, &self.core)?;
-        ingest::commit(&self.handle.core, &self.core, block)?;
-        work::after_commit(&self.handle.core, &self.core);
+        parts.push(Part { collection: &self.core, block });
+        ingest::commit(&self.handle.core, &parts)?;
+        parts.iter().for_each(|part| work::after_commit(&self.handle.core, part.collection));
         Ok(())
     }
 }

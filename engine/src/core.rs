@@ -23,6 +23,7 @@ use crate::build::Builds;
 use crate::directory::KeyDirectory;
 use crate::error::{Error, Result};
 use crate::ingest::{Ingest, LogSpan, Writer};
+use crate::member::is_member;
 use crate::options::{Durability, Options};
 use crate::publish::Retired;
 use crate::reader::Follower;
@@ -142,7 +143,7 @@ impl Core {
     pub fn collection(&self, name: &str) -> Result<Arc<CollectionCore>> {
         let collections = self.collections.read();
         collections.get(name).map(Arc::clone).ok_or_else(|| {
-            let known: Vec<&str> = collections.keys().map(String::as_str).collect();
+            let known: Vec<&str> = collections.keys().map(String::as_str).filter(|n| !is_member(n)).collect();
             let known = if known.is_empty() { "there is none".into() } else { known.join(", ") };
             Error::NotFound { what: format!("collection `{name}` (in this database: {known})") }
         })

@@ -17,6 +17,7 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::ingest::LogSpan;
+use crate::member::{self, Role, is_member, readable};
 use crate::options::Options;
 use crate::publish::{collect, keep_for_snapshots, publish};
 use crate::reader::{self, Refresh};
@@ -91,7 +92,7 @@ impl Database {
 
     /// Names of its collections, sorted.
     pub fn collections(&self) -> Vec<String> {
-        self.core().collections.read().keys().cloned().collect()
+        self.core().collections.read().keys().filter(|name| !is_member(name)).cloned().collect()
     }
 
     /// Opens a collection.
@@ -99,6 +100,9 @@ impl Database {
     /// # Errors
     /// `NotFound`, naming those there are.
     pub fn collection(&self, name: &str) -> Result<Collection> {
+        if is_member(name) {
+            return Err(Error::NotFound { what: format!("collection `{}`", readable(name)) });
+        }
         let core = self.core().collection(name)?;
         Ok(Collection::new(Arc::clone(&self.handle), core))
     }
@@ -111,43 +115,55 @@ impl Database {
         let core = self.core();
         let writer = core.writer("create a collection")?;
         schema.validate()?;
-        limits::check("collection name in bytes", name.len() as u64, limits::NAME_BYTES)?;
+        let longest =
+            limits::NAME_BYTES - if schema.fields.is_empty() { 0 } else { limits::FIELD_NAME_BYTES + 16 };
+        limits::check("collection name in bytes", name.len() as u64, longest)?;
         if name.is_empty() || name.chars().any(char::is_control) {
             let why = "a name has at least one character and no control characters".to_string();
             return Err(Error::BadRequest { what: "collection name", why });
         }
-        let record_schema = schema.encode()?;
+        let parts = parts(name, schema);
+        let schemas = parts.iter().map(|(_, schema)| schema.encode()).collect::<Result<Vec<_>>>()?;
         let mut upkeep = core.upkeep.lock();
         if core.collections.read().contains_key(name) {
             return Err(Error::Exists { name: name.to_string() });
         }
         limits::check(
             "number of collections",
-            upkeep.record.collections.len() as u64 + 1,
+            (upkeep.record.collections.len() + parts.len()) as u64,
             limits::COLLECTIONS,
         )?;
         // Every operation so far belongs to other collections.
         let sealed_seq = writer.ingest.lock().next_seq.saturating_sub(1);
-        let id = upkeep.record.next_collection;
-        let entry = CollectionRecord {
-            id,
-            name: name.to_string(),
-            layout: schema.layout.clone(),
-            schema: record_schema,
-            sealed_seq,
-            segments: Vec::new(),
-            marks: Vec::new(),
-        };
+        let ids = upkeep.record.next_collection..;
+        let entries: Vec<CollectionRecord> = ids
+            .zip(&parts)
+            .zip(schemas)
+            .map(|((id, (name, schema)), encoded)| CollectionRecord {
+                id,
+                name: name.clone(),
+                layout: schema.layout.clone(),
+                schema: encoded,
+                sealed_seq,
+                segments: Vec::new(),
+                marks: Vec::new(),
+            })
+            .collect();
+        let numbers: Vec<u32> = entries.iter().map(|entry| entry.id).collect();
         publish(core, &mut upkeep, false, |record| {
-            record.next_collection += 1;
-            record.collections.push(entry);
+            record.next_collection += entries.len() as u32;
+            record.collections.extend(entries);
         })?;
-        let heads = vec![Arc::new(Head::default())];
-        let state = State { floor: sealed_seq, schema: Arc::new(schema), segments: Vec::new(), heads };
-        let collection =
-            Arc::new(CollectionCore::new(id, name.to_string(), state, sealed_seq, BTreeMap::new()));
-        core.collections.write().insert(name.to_string(), Arc::clone(&collection));
-        Ok(Collection::new(Arc::clone(&self.handle), collection))
+        let mut collections = core.collections.write();
+        for (id, (name, schema)) in numbers.into_iter().zip(parts) {
+            let heads = vec![Arc::new(Head::default())];
+            let state = State { floor: sealed_seq, schema: Arc::new(schema), segments: Vec::new(), heads };
+            let collection = CollectionCore::new(id, name.clone(), state, sealed_seq, BTreeMap::new());
+            collections.insert(name, Arc::new(collection));
+        }
+        member::link(&collections);
+        drop(collections);
+        Ok(Collection::new(Arc::clone(&self.handle), core.collection(name)?))
     }
 
     /// Removes a collection with all its rows. Snapshots of it stay readable.
@@ -158,28 +174,27 @@ impl Database {
         let core = self.core();
         core.writer("drop a collection")?;
         let mut upkeep = core.upkeep.lock();
-        let collection = core.collection(name)?;
-        let _gate = collection.gate.write();
-        collection.dropped.store(true, Ordering::Release);
-        let published =
-            publish(core, &mut upkeep, false, |record| record.collections.retain(|c| c.id != collection.id));
+        let collection = self.collection(name)?;
+        let all = collection.all();
+        let _gate = all.first().map(|owner| owner.gate.write());
+        all.iter().for_each(|part| part.dropped.store(true, Ordering::Release));
+        let published = publish(core, &mut upkeep, false, |record| {
+            record.collections.retain(|c| all.iter().all(|part| part.id != c.id));
+        });
         if let Err(e) = published {
-            collection.dropped.store(false, Ordering::Release);
+            all.iter().for_each(|part| part.dropped.store(false, Ordering::Release));
             return Err(e);
         }
-        core.collections.write().remove(name);
         let generation = upkeep.record.generation;
-        let state = collection.state();
-        for source in &state.segments {
-            retire_segment(core, &mut upkeep, source, generation);
+        for part in &all {
+            core.collections.write().remove(&part.name);
+            let state = part.state();
+            for source in &state.segments {
+                retire_segment(core, &mut upkeep, source, generation);
+            }
+            let schema = Arc::clone(&state.schema);
+            part.install(State { segments: Vec::new(), heads: Vec::new(), schema, ..*state });
         }
-        collection.install(State {
-            segments: Vec::new(),
-            heads: Vec::new(),
-            schema: Arc::clone(&state.schema),
-            ..*state
-        });
-        drop(state);
         collect(core, &mut upkeep);
         Ok(())
     }
@@ -264,6 +279,16 @@ impl Database {
     pub fn close(self) -> Result<()> {
         self.handle.core.close()
     }
+}
+
+/// A collection and its members, with the names that the manifest has them by: the owner first.
+fn parts(name: &str, mut schema: Schema) -> Vec<(String, Schema)> {
+    let (fields, columns) = (std::mem::take(&mut schema.fields), schema.columns.clone());
+    let members = fields.into_iter().map(|(field, schema)| {
+        let schema = Schema { columns: columns.clone(), ..schema };
+        (Role::Field(field).member_of(name), schema)
+    });
+    [(name.to_string(), schema)].into_iter().chain(members).collect()
 }
 
 impl Core {

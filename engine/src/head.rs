@@ -116,11 +116,13 @@ impl Head {
     /// The live row of a key for a snapshot at `seq`.
     pub fn find(&self, key: &Key, seq: u64) -> Option<u32> {
         let newest = self.newest(key)?;
-        let (block, _) = self.locate(newest)?;
-        if block.last_seq() <= seq {
+        if let Some((block, _)) = self.locate(newest)
+            && block.last_seq() <= seq
+        {
             return (!self.dead.contains(newest, seq)).then_some(newest);
         }
-        // The key was written again after the snapshot: look for the version it saw.
+        // The key was written again after the snapshot, or is being written right now, its block not yet in the list: look for
+        // the version that the snapshot saw.
         let dead = self.dead.at(seq);
         self.visible(seq)
             .flat_map(|b| (0..b.block.rows()).map(move |r| (b, r)))

@@ -62,12 +62,21 @@ impl Writer {
     }
 }
 
-/// Writes `block`; returns when it is durable and visible.
-pub(crate) fn commit(core: &Core, collection: &CollectionCore, block: Block) -> Result<()> {
+/// What a commit writes into one collection.
+#[derive(Debug)]
+pub(crate) struct Part<'a> {
+    pub collection: &'a CollectionCore,
+    pub block: Block,
+}
+
+/// Writes the parts of a commit, that of the members' owner last; returns when all are durable and visible.
+pub(crate) fn commit(core: &Core, parts: &[Part<'_>]) -> Result<()> {
     let writer = core.writer("write")?;
+    let Some(Part { collection, .. }) = parts.last() else { return Ok(()) };
     let _gate = collection.gate.read();
     // Outside the lock: the checksum of the batch is most of the work.
-    let prepared = Prepared::new(&core.uuid, collection.id, block.clone());
+    let prepare = |part: &Part<'_>| Prepared::new(&core.uuid, part.collection.id, part.block.clone());
+    let prepared = parts.iter().map(prepare).collect();
     let last;
     let (log, ticket) = {
         let mut ingest = writer.ingest.lock();
@@ -77,22 +86,29 @@ pub(crate) fn commit(core: &Core, collection: &CollectionCore, block: Block) -> 
                 what: format!("collection `{}` (it was dropped)", collection.name),
             });
         }
-        let state = collection.state();
-        check_layout(&state, &block)?;
-        let replaced = replaced(core, collection, &state, &block)?;
+        let mut found = Vec::with_capacity(parts.len());
+        for Part { collection, block } in parts {
+            let state = collection.state();
+            check_layout(&state, block)?;
+            let replaced = replaced(core, collection, &state, block)?;
+            found.push((state, replaced));
+        }
         let log = core.open_log(&mut ingest)?;
-        let first = ingest.next_seq;
-        last = first + u64::from(block.ops().max(1)) - 1;
-        let ticket = log.append(prepared, first)?;
-        ingest.next_seq = last + 1;
-        apply(collection, &state, block, first, last, &replaced);
+        let ticket = log.append_all(prepared, ingest.next_seq)?;
+        for (Part { collection, block }, (state, replaced)) in parts.iter().zip(found) {
+            let (first, ops) = (ingest.next_seq, u64::from(block.ops().max(1)));
+            ingest.next_seq += ops;
+            apply(collection, &state, block.clone(), first, first + ops - 1, &replaced);
+        }
+        last = ingest.next_seq - 1;
         (log, ticket)
     };
     if let Err(e) = log.wait(ticket) {
         writer.poison(&e);
         return Err(e.into());
     }
-    collection.publish(last);
+    // The owner first: views wait while a member's state is newer than the owner's number.
+    parts.iter().rev().for_each(|part| part.collection.publish(last));
     Ok(())
 }
 

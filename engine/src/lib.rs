@@ -55,6 +55,7 @@ mod ingest;
 mod late;
 mod levels;
 mod many;
+mod member;
 mod optimize;
 mod options;
 mod plan;

@@ -13,6 +13,7 @@ use foretaste_storage::sync::Ordering;
 use crate::core::Core;
 use crate::error::Result;
 use crate::ingest::LogSpan;
+use crate::member;
 use crate::recover::{self, to_storage};
 use crate::state::State;
 
@@ -53,11 +54,7 @@ pub(crate) fn refresh(core: &Core) -> Result<Refresh> {
         }
         return Err(e);
     }
-    for collection in core.all_collections() {
-        if let Some(last) = collection.state().active().and_then(|h| h.last_seq()) {
-            collection.publish(last);
-        }
-    }
+    core.all_collections().iter().for_each(|collection| collection.publish_appended());
     Ok(Refresh::Same)
 }
 
@@ -110,7 +107,8 @@ pub(crate) fn adopt(core: &Core, newer: &Core) {
         }
         stays
     });
-    for (name, new) in fresh.iter() {
+    // Members, whose names come after their owner's, before it: its number must not show what they have not got.
+    for (name, new) in fresh.iter().rev() {
         let Some(old) = collections.get(name) else {
             collections.insert(name.clone(), Arc::clone(new));
             continue;
@@ -126,4 +124,5 @@ pub(crate) fn adopt(core: &Core, newer: &Core) {
         old.publish(seq);
         *old.marks.lock() = new.marks.lock().clone();
     }
+    member::link(&collections);
 }

@@ -28,6 +28,7 @@ use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::index;
 use crate::ingest::{self, Ingest, LogSpan, Writer};
+use crate::member;
 use crate::options::{Durability, Options};
 use crate::reader::Follower;
 use crate::schema::Schema;
@@ -205,6 +206,7 @@ fn build(
         let core = CollectionCore::new(entry.id, entry.name.clone(), state, entry.sealed_seq, marks);
         collections.insert(entry.name.clone(), Arc::new(core));
     }
+    member::link(&collections);
     let path = (options.sled && keep.lock.is_some()).then(|| root.join(DIRECTORY));
     let directory = KeyDirectory::new(path, options.directory_from, record.directory_stamp);
     let path = (options.sled && keep.lock.is_some()).then(|| root.join(scores::FOLDER));
@@ -318,10 +320,7 @@ fn replay(core: &Core) -> Result<Found> {
         found.spans.push(LogSpan { id, first_seq: end.first_seq, closed_len: Some(end.valid_len) });
         found.last = Some((id, end.valid_len));
     }
-    for collection in core.all_collections() {
-        let last = collection.state().active().and_then(|h| h.last_seq());
-        collection.publish(last.unwrap_or(0));
-    }
+    core.all_collections().iter().for_each(|collection| collection.publish_appended());
     Ok(found)
 }
 

@@ -27,6 +27,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::fields;
 use crate::index;
+use crate::member::readable;
 use crate::options::Options;
 use crate::schema::Schema;
 use crate::{scores, text};
@@ -121,7 +122,7 @@ impl Repair<'_> {
         schema: &Schema,
         mut entry: SegmentEntry,
     ) -> Result<Option<SegmentEntry>> {
-        let (id, rows, name) = (entry.segment.id, entry.segment.rows, &collection.name);
+        let (id, rows, name) = (entry.segment.id, entry.segment.rows, readable(&collection.name));
         let mut damage = Vec::new();
         let dead = match self.deaths(&entry) {
             Ok(dead) => dead,
@@ -134,7 +135,7 @@ impl Repair<'_> {
                 self.superseded(collection, schema, id)
             }
         };
-        self.indexes(name, schema, &mut entry)?;
+        self.indexes(&name, schema, &mut entry)?;
         let segment = match self.open(&entry.segment, schema) {
             Ok(segment) => segment,
             Err(e) => {

@@ -49,7 +49,7 @@ impl Request {
         let schema = &snapshot.state.schema;
         limits::check("k", asked.k as u64, MAX_K as u64)?;
         // The last candidates of a beam are its least sure ones: as many more as are wanted, unless the caller knows better.
-        (0..).zip(&asked.stages).try_for_each(|(i, stage)| stage.check(schema, i == 0))?;
+        (0..).zip(&asked.stages).try_for_each(|(i, stage)| stage.check(snapshot, i == 0))?;
         let keep = asked.stages.iter().map(|stage| stage.keep(asked.k)).max().unwrap_or(asked.k);
         let keep = keep.min(MAX_K);
         let ef = asked.ef.unwrap_or(EF.max(keep.saturating_mul(2))).max(keep).max(1);

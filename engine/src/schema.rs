@@ -66,6 +66,8 @@ pub struct Schema {
     pub(crate) rotation: RotationKind,
     pub(crate) tokens: Option<TokenLayout>,
     pub(crate) texts: Vec<TextField>,
+    /// Further vector fields, each a collection of its own once it is created; empty from then on.
+    pub(crate) fields: Vec<(String, Schema)>,
 }
 
 impl Schema {
@@ -80,6 +82,7 @@ impl Schema {
             rotation: RotationKind::default(),
             tokens: None,
             texts: Vec::new(),
+            fields: Vec::new(),
         }
     }
 
@@ -149,6 +152,33 @@ impl Schema {
     /// late interaction. 8-bit elements have a scale a token.
     pub fn tokens(mut self, dim: usize, element: Element) -> Self {
         self.tokens = Some(TokenLayout { dims: u32::try_from(dim).unwrap_or(u32::MAX), element });
+        self
+    }
+
+    /// A further vector field: rows may have a second vector, of another dimension, metric, element type and index, that is
+    /// searched by [`crate::Collection::search_field`] and combined with others by [`crate::Fuse::field`]. `schema` says what it is;
+    /// columns are those of the collection, token matrices and full text the collection's alone.
+    ///
+    /// Each field has segments and indexes of its own, which also keep the documents, so that its searches are filtered without
+    /// a look elsewhere: a field costs their bytes once more.
+    ///
+    /// ```
+    /// # use foretaste::{Database, Metric, Schema};
+    /// # fn run(path: &std::path::Path) -> foretaste::Result<()> {
+    /// # let db = Database::open(path.join("notes.ft"))?;
+    /// let schema = Schema::new(3, Metric::Cosine).field("image", Schema::new(2, Metric::L2));
+    /// let docs = db.create_collection("docs", schema)?;
+    /// let mut batch = docs.batch();
+    /// batch.upsert("a", &[1.0, 0.0, 0.0]).field("image", &[0.5, 0.5]);
+    /// batch.upsert("b", &[0.0, 1.0, 0.0]);
+    /// batch.commit()?;
+    /// let hits = docs.search_field("image", &[0.5, 0.0])?.run()?;
+    /// assert_eq!((hits.len(), hits[0].distance), (1, 0.5));
+    /// # Ok(()) }
+    /// # run(tempfile::tempdir().unwrap().path()).unwrap();
+    /// ```
+    pub fn field(mut self, name: impl Into<String>, schema: Schema) -> Self {
+        self.fields.push((name.into(), schema));
         self
     }
 
@@ -233,7 +263,30 @@ impl Schema {
             crate::fields::column_path(&column.path)?;
         }
         self.validate_texts()?;
+        self.validate_fields()?;
         self.validate_index()
+    }
+
+    fn validate_fields(&self) -> Result<()> {
+        limits::check("further vector fields", self.fields.len() as u64, limits::VECTOR_FIELDS)?;
+        for (i, (name, schema)) in self.fields.iter().enumerate() {
+            limits::check("name of a vector field in bytes", name.len() as u64, limits::FIELD_NAME_BYTES)?;
+            let bad =
+                |why: &str| Err(Error::BadRequest { what: "field", why: format!("field `{name}`: {why}") });
+            if name.is_empty() || name.chars().any(char::is_control) {
+                return bad("a name has at least one character and no control characters");
+            }
+            if self.fields.iter().take(i).any(|(other, _)| other == name) {
+                return bad("it is declared twice");
+            }
+            if !(schema.columns.is_empty() && schema.texts.is_empty() && schema.fields.is_empty())
+                || schema.tokens.is_some()
+            {
+                return bad("columns, full text, token matrices and further fields are the collection's");
+            }
+            schema.validate()?;
+        }
+        Ok(())
     }
 
     fn validate_texts(&self) -> Result<()> {
@@ -320,6 +373,15 @@ mod tests {
             Schema::new(8, Metric::L2).text("a b"),
             (0..=limits::TEXT_FIELDS).fold(Schema::new(8, Metric::L2), |s, i| s.text(format!("f{i}"))),
             Schema::new(8, Metric::L2).column("a b", ColumnType::Int),
+            Schema::new(8, Metric::L2).field("", Schema::new(2, Metric::L2)),
+            Schema::new(8, Metric::L2).field("a\n", Schema::new(2, Metric::L2)),
+            Schema::new(8, Metric::L2).field("a", Schema::new(0, Metric::L2)),
+            Schema::new(8, Metric::L2).field("a", Schema::new(2, Metric::L2).text("t")),
+            (0..2).fold(Schema::new(8, Metric::L2), |s, _| s.field("a", Schema::new(2, Metric::L2))),
+            (0..=limits::VECTOR_FIELDS)
+                .fold(Schema::new(8, Metric::L2), |s, i| s.field(format!("{i}"), Schema::new(2, Metric::L2))),
+            Schema::new(8, Metric::L2)
+                .field("x".repeat(limits::FIELD_NAME_BYTES as usize + 1), Schema::new(2, Metric::L2)),
             Schema::new(8, Metric::L2).tokens(0, Element::F32),
             Schema::new(8, Metric::L2).tokens(limits::TOKEN_DIMENSION as usize + 1, Element::F32),
         ] {

@@ -42,13 +42,16 @@ fn freeze(core: &Core, collection: &CollectionCore) -> Result<()> {
     let mut ingest = writer.ingest.lock();
     writer.check_poison()?;
     let state = collection.state();
-    let Some(last) = state.active().and_then(|head| head.last_seq()) else { return Ok(()) };
+    if state.active().is_none_or(|head| head.last_seq().is_none()) {
+        return Ok(());
+    }
     // After this every frame of the head is durable: it may be seen, and it may be sealed.
     if let Err(e) = core.rotate_log(&mut ingest) {
         writer.poison(&e);
         return Err(e);
     }
-    collection.publish(last);
+    // Of every collection, owners before their members, as their names are ordered.
+    core.all_collections().iter().for_each(|collection| collection.publish_appended());
     let mut heads = state.heads.clone();
     heads.push(Arc::new(Head::default()));
     collection.install(State {

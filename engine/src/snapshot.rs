@@ -3,6 +3,7 @@
 //! Reads from: `state`. Writes to: nothing.
 //! Never: a wait for a writer (two short locks guard caches); later commits, seals and compactions do not show.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use roaring::RoaringBitmap;
 
 use crate::error::{Error, Result};
 use crate::fields;
+use crate::member::{Role, Shown};
 use crate::schema::Schema;
 use crate::scores::Memory;
 use crate::search::Search;
@@ -26,6 +28,8 @@ use crate::text::TextSearch;
 pub struct Snapshot {
     pub(crate) state: Arc<State>,
     pub(crate) seq: u64,
+    /// Its further vector fields.
+    pub(crate) members: Option<Arc<[Shown]>>,
     /// What scorers have said of its collection's rows.
     pub(crate) memory: Memory,
 }
@@ -43,6 +47,8 @@ pub struct Record {
     pub variance_traces: Vec<f32>,
     /// The numbers of its token matrix as stored, token after token; empty without one.
     pub tokens: Vec<f32>,
+    /// Its vectors in further fields, by name; see [`Schema::field`].
+    pub fields: BTreeMap<String, Vec<f32>>,
     /// Its document.
     pub payload: Option<serde_json::Value>,
     /// Sequence number of the operation that wrote it; a later one is larger.
@@ -89,6 +95,34 @@ impl Snapshot {
         Search::new(self.clone(), query)
     }
 
+    /// A search for the rows whose vectors in a further field are nearest to `query`; rows without one are not found. Its filters,
+    /// effort and stages are those of every search, but that full text is of the collection, not of a field.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such field.
+    pub fn search_field(&self, field: &str, query: &[f32]) -> Result<Search> {
+        Ok(Search::new(self.field(field)?, query))
+    }
+
+    /// The rows of a further vector field.
+    pub(crate) fn field(&self, name: &str) -> Result<Snapshot> {
+        let found = self.shown().find(|(field, _)| *field == name);
+        let (_, state) = found.ok_or_else(|| {
+            let known: Vec<&str> = self.shown().map(|(field, _)| field).collect();
+            let known = if known.is_empty() { "there is none".into() } else { known.join(", ") };
+            Error::NotFound { what: format!("vector field `{name}` (in this collection: {known})") }
+        })?;
+        Ok(Snapshot { state: Arc::clone(state), seq: self.seq, members: None, memory: self.memory.clone() })
+    }
+
+    /// The further vector fields by name.
+    fn shown(&self) -> impl Iterator<Item = (&str, &Arc<State>)> {
+        self.members.iter().flat_map(|members| members.iter()).map(|member| {
+            let Role::Field(name) = &member.role;
+            (name.as_str(), &member.state)
+        })
+    }
+
     /// A search for the rows whose full-text field `field` has words of `query`, ranked by BM25.
     pub fn search_text(&self, field: &str, query: &str) -> TextSearch {
         TextSearch::new(self.clone(), field, query)
@@ -114,6 +148,22 @@ impl Snapshot {
     }
 
     pub(crate) fn record(&self, place: &Place) -> Result<Record> {
+        let mut record = self.own_record(place)?;
+        for (name, state) in self.shown() {
+            if let Some(place) = state.find(&record.id, self.seq)? {
+                let field = Snapshot {
+                    state: Arc::clone(state),
+                    seq: self.seq,
+                    members: None,
+                    memory: self.memory.clone(),
+                };
+                record.fields.insert(name.to_string(), field.own_record(&place)?.vector);
+            }
+        }
+        Ok(record)
+    }
+
+    fn own_record(&self, place: &Place) -> Result<Record> {
         match place {
             Place::Segment(source, row) => {
                 let mut record = self.read(&*source.segment, *row)?;
@@ -153,6 +203,7 @@ impl Snapshot {
             variance: variances,
             variance_traces: Vec::new(),
             tokens,
+            fields: BTreeMap::new(),
             payload: fields::document(&rows.payload(row)?),
             version: rows.version(row)?,
         })

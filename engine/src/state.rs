@@ -19,6 +19,7 @@ use foretaste_storage::sync::{AtomicBool, Mutex, Ordering, RwLock};
 use crate::error::Result;
 use crate::head::{Head, HeadHandle};
 use crate::index::Health;
+use crate::member::{Member, Shown};
 use crate::schema::Schema;
 use crate::text::SealedTexts;
 use crate::tombs::Tombs;
@@ -64,6 +65,8 @@ pub(crate) struct CollectionCore {
     /// Held shared by commits, alone by a change of levels.
     pub gate: RwLock<()>,
     pub marks: Mutex<BTreeMap<String, u64>>,
+    /// What is part of it.
+    pub members: RwLock<Arc<[Member]>>,
 }
 
 /// Where a row is.
@@ -169,6 +172,7 @@ impl CollectionCore {
             dropped: AtomicBool::new(false),
             gate: RwLock::new(()),
             marks: Mutex::new(marks),
+            members: RwLock::new(Arc::new([])),
         }
     }
 
@@ -195,6 +199,24 @@ impl CollectionCore {
     /// A consistent view: a state and the sequence number it is seen at.
     pub fn view(&self) -> (Arc<State>, u64) {
         self.current.view()
+    }
+
+    /// The same of it and of its members.
+    pub fn view_all(&self) -> (Arc<State>, u64, Option<Arc<[Shown]>>) {
+        let members = Arc::clone(&self.members.read());
+        if members.is_empty() {
+            let (state, seq) = self.view();
+            return (state, seq, None);
+        }
+        let (state, seq, states) = self.current.view_with(members.iter().map(|member| &member.core.current));
+        let shown =
+            members.iter().zip(states).map(|(member, state)| Shown { role: member.role.clone(), state });
+        (state, seq, Some(shown.collect()))
+    }
+
+    /// Lets snapshots see everything that was appended, all of which is durable.
+    pub fn publish_appended(&self) {
+        self.publish(self.state().active().and_then(|head| head.last_seq()).unwrap_or(0));
     }
 
     pub fn is_dropped(&self) -> bool {

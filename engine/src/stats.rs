@@ -15,6 +15,7 @@ use foretaste_query::index::Index;
 
 use crate::core::Core;
 use crate::error::Result;
+use crate::member::{Role, is_member};
 use crate::state::{CollectionCore, Source};
 
 /// What a database holds; see [`crate::Database::stats`].
@@ -88,6 +89,9 @@ pub struct CollectionStats {
     /// Full-text indexes that could not be opened or read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub text_damage: Vec<String>,
+    /// Its further vector fields: their rows, segments and indexes. The figures above are without them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<CollectionStats>,
     /// Indexes that could not be opened or read; their segments are searched row by row.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub index_damage: Vec<String>,
@@ -98,7 +102,11 @@ pub(crate) fn stats(core: &Core) -> Result<Stats> {
     let (bytes_log, collections) = (log_bytes(core, &upkeep.record), core.all_collections());
     Ok(Stats {
         generation: upkeep.record.generation,
-        collections: collections.iter().map(|c| collection_stats(c)).collect(),
+        collections: collections
+            .iter()
+            .filter(|c| !is_member(&c.name))
+            .map(|c| collection_stats(c))
+            .collect(),
         bytes_log,
         bytes_retired: upkeep.retired.iter().map(|r| r.bytes).sum(),
         upkeep_failure: core.work.failure(),
@@ -166,6 +174,15 @@ fn collection_stats(collection: &CollectionCore) -> CollectionStats {
         bytes_text: named_texts.map(|(_, file)| file.len).sum(),
         rows_without_text,
         text_damage: text_damage.map(|e| e.to_string()).collect(),
+        fields: collection
+            .members
+            .read()
+            .iter()
+            .map(|member| {
+                let Role::Field(name) = &member.role;
+                CollectionStats { name: name.clone(), ..collection_stats(&member.core) }
+            })
+            .collect(),
         index_damage: damage.map(|e| e.to_string()).collect(),
     }
 }

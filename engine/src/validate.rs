@@ -19,6 +19,15 @@ use crate::schema::Schema;
 pub(crate) struct At<'a> {
     pub row: usize,
     pub id: &'a Key,
+    /// The further vector field, if it is one.
+    pub field: Option<&'a str>,
+}
+
+impl std::fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.id)?;
+        self.field.map_or(Ok(()), |field| write!(f, ", field {field}"))
+    }
 }
 
 /// A row's vector: the length of a level, finite, within the element type's range, and under cosine not zero as stored.
@@ -32,14 +41,14 @@ pub(crate) fn vector(schema: &Schema, vector: &[f32], at: At<'_>) -> Result<()> 
             expected,
             got: vector.len(),
             row: at.row,
-            id: at.id.to_string(),
+            id: at.to_string(),
         });
     }
-    finite(vector, at.row, at.id)?;
+    finite(vector, at.row, &at)?;
     in_range(schema.layout.element, vector, at)?;
     let zero = stored_as_zero(schema.layout.element);
     if schema.metric == Metric::Cosine && vector.iter().all(|v| v.abs() <= zero) {
-        return Err(Error::ZeroVector { row: at.row, id: at.id.to_string() });
+        return Err(Error::ZeroVector { row: at.row, id: at.to_string() });
     }
     Ok(())
 }
@@ -73,7 +82,7 @@ pub(crate) fn query_variance(values: &[f32], dims: usize) -> Result<()> {
 
 /// A row's variances: as many as the sidecar wants, finite, none negative.
 pub(crate) fn variance(schema: &Schema, values: &[f32], dims: usize, at: At<'_>) -> Result<()> {
-    let bad = |why: String| Err(Error::BadVariance { row: at.row, id: at.id.to_string(), why });
+    let bad = |why: String| Err(Error::BadVariance { row: at.row, id: at.to_string(), why });
     let expected = match schema.layout.variance {
         None => return bad("the collection keeps no variances; create it with `.variance(…)`".into()),
         Some(VarianceLayout::Scalar) => 1,
@@ -90,7 +99,7 @@ pub(crate) fn variance(schema: &Schema, values: &[f32], dims: usize, at: At<'_>)
 
 /// A row's token matrix: whole tokens of the length the schema says, not too many, finite, within the element type's range.
 pub(crate) fn tokens(schema: &Schema, numbers: &[f32], at: At<'_>) -> Result<()> {
-    let bad = |why: String| Err(Error::BadTokens { row: at.row, id: at.id.to_string(), why });
+    let bad = |why: String| Err(Error::BadTokens { row: at.row, id: at.to_string(), why });
     let Some(layout) = schema.tokens else {
         return bad("the collection keeps no token matrices; create it with `.tokens(…)`".into());
     };
@@ -125,7 +134,7 @@ pub(crate) fn query_tokens(numbers: &[f32], dims: usize) -> Result<()> {
 
 /// A row's payload: an object whose values fit the declared columns.
 pub(crate) fn payload(schema: &Schema, payload: &Value, at: At<'_>) -> Result<()> {
-    let bad = |why: String| Err(Error::BadPayload { row: at.row, id: at.id.to_string(), why });
+    let bad = |why: String| Err(Error::BadPayload { row: at.row, id: at.to_string(), why });
     if !payload.is_object() {
         return bad("the payload must be a JSON object".into());
     }
@@ -152,7 +161,7 @@ fn in_range(element: Element, values: &[f32], at: At<'_>) -> Result<()> {
     match beyond(element, values) {
         None => Ok(()),
         Some((dim, element, limit)) => {
-            let (row, id, value) = (at.row, at.id.to_string(), values[dim]);
+            let (row, id, value) = (at.row, at.to_string(), values[dim]);
             Err(Error::OutOfRange { row, dim, id, value, element, limit })
         }
     }
@@ -207,7 +216,7 @@ mod tests {
     #[test]
     fn the_place_of_a_bad_number_is_named() {
         let schema = Schema::new(4, Metric::Cosine).levels([2]);
-        let at = At { row: 3, id: &Key::from("x") };
+        let at = At { row: 3, id: &Key::from("x"), field: None };
         let err = vector(&schema, &[0., 1., f32::NAN, 0.], at).unwrap_err();
         assert!(matches!(err, Error::NonFinite { row: 3, dim: 2, .. }), "{err}");
         assert!(vector(&schema, &[f32::MAX; 4], at).is_ok());
@@ -221,7 +230,7 @@ mod tests {
 
     #[test]
     fn what_the_element_type_cannot_hold_is_refused() {
-        let at = At { row: 1, id: &Key::Int(9) };
+        let at = At { row: 1, id: &Key::Int(9), field: None };
         let schema = |element| Schema::new(2, Metric::Cosine).element(element);
         let err = vector(&schema(Element::F16), &[1.0, -7e4], at).unwrap_err();
         assert!(matches!(err, Error::OutOfRange { row: 1, dim: 1, .. }), "{err}");
@@ -234,7 +243,7 @@ mod tests {
 
     #[test]
     fn variances_are_counted_and_never_negative() {
-        let at = At { row: 0, id: &Key::Int(1) };
+        let at = At { row: 0, id: &Key::Int(1), field: None };
         let plain = Schema::new(2, Metric::L2);
         assert!(variance(&plain, &[0.1], 2, at).is_err());
         let scalar = plain.clone().variance(crate::Variance::Scalar);

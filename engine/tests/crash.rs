@@ -154,6 +154,11 @@ fn a_power_loss_anywhere_in_optimize_loses_nothing_acknowledged() {
     crash_everywhere("optimize", &common::optimize());
 }
 
+#[test]
+fn a_power_loss_anywhere_keeps_all_vectors_of_a_row_together() {
+    crash_everywhere("rows with two vectors", &common::with_a_field());
+}
+
 /// Runs the workload with a fault planned; operations that fail may or may not have happened, later ones go on.
 fn fail_everywhere(name: &str, workload: &[Step], fault: Fault) {
     let steps = {
@@ -212,7 +217,7 @@ fn fail_everywhere(name: &str, workload: &[Step], fault: Fault) {
 /// Whether the operation can succeed on this state at all.
 fn applies(model: &Model, step: &Step) -> bool {
     match step {
-        Step::Create => !model.exists,
+        Step::Create | Step::CreateWithField => !model.exists,
         Step::Commit(upserts, _) => model.exists && upserts.iter().all(|(_, _, l)| *l < model.levels.len()),
         Step::Truncate(dims) => model.exists && model.levels.contains(dims),
         Step::Extend(dims) => model.exists && model.levels.last().is_some_and(|l| l < dims),
@@ -227,6 +232,7 @@ fn an_io_error_at_any_step_loses_nothing_acknowledged() {
     fail_everywhere("update, delete and compact", &common::update_delete_and_compact(), Fault::IoError);
     fail_everywhere("truncate and extend", &common::truncate_and_extend(), Fault::IoError);
     fail_everywhere("optimize", &common::optimize(), Fault::IoError);
+    fail_everywhere("rows with two vectors", &common::with_a_field(), Fault::IoError);
 }
 
 #[test]
@@ -235,4 +241,5 @@ fn a_full_disk_at_any_step_loses_nothing_acknowledged() {
     fail_everywhere("update, delete and compact", &common::update_delete_and_compact(), Fault::DiskFull);
     fail_everywhere("truncate and extend", &common::truncate_and_extend(), Fault::DiskFull);
     fail_everywhere("optimize", &common::optimize(), Fault::DiskFull);
+    fail_everywhere("rows with two vectors", &common::with_a_field(), Fault::DiskFull);
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! kernel ──> index ──> answer        lang: text ──> tokens ──> tree ──> checked filter ──> filter: rows of a segment
-//! text: words ──> postings ──> ranked rows
+//! text: words ──> postings ──> ranked rows      space: vectors of one model ──> those of another
 //! ```
 //!
 //! Never: a file, a collection, a decision about durability.
@@ -15,4 +15,5 @@ pub mod kernel;
 pub mod lang;
 pub mod metric;
 pub mod rerank;
+pub mod space;
 pub mod text;

@@ -12,7 +12,7 @@
 //! Reads from: the writer. Writes to: memory. Never: a lock held after the view is taken.
 
 use crate::append::Published;
-use crate::sync::{Arc, RwLock};
+use crate::sync::{self, Arc, RwLock};
 
 /// A state that can be replaced.
 pub trait State {
@@ -60,6 +60,29 @@ impl<S: State> Current<S> {
         let state = self.state();
         let seq = published.max(state.floor());
         (state, seq)
+    }
+
+    /// The same, and the states of `others` to see at that number.
+    ///
+    /// A commit may append to this one and to others: to all before it publishes here. Then what this one's number shows of it is
+    /// in the others' states, which are taken after the number. A state of another that has dropped what the number still has to
+    /// see has a floor above it, and everything is taken anew; it does not come to that for long when a commit publishes here
+    /// before it does there.
+    pub fn view_with<'a>(
+        &self,
+        others: impl Iterator<Item = &'a Current<S>> + Clone,
+    ) -> (Arc<S>, u64, Vec<Arc<S>>)
+    where
+        S: 'a,
+    {
+        loop {
+            let (state, seq) = self.view();
+            let states: Vec<Arc<S>> = others.clone().map(Current::state).collect();
+            if states.iter().all(|other| other.floor() <= seq) {
+                return (state, seq, states);
+            }
+            sync::yield_now();
+        }
     }
 }
 

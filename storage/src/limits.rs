@@ -49,6 +49,10 @@ pub const PATHS_BYTES: u64 = 64 << 10;
 pub const DENSE_VALUES: u64 = 32;
 /// Most full-text fields of a collection.
 pub const TEXT_FIELDS: u64 = 64;
+/// Further vector fields of a collection.
+pub const VECTOR_FIELDS: u64 = 16;
+/// Bytes of the name of a further vector field.
+pub const FIELD_NAME_BYTES: u64 = 64;
 /// Longest word of a full-text field, in bytes of UTF-8; longer ones are not indexed.
 pub const WORD_BYTES: u64 = 255;
 /// Most different words of a full-text field of a segment, whose numbers are 32-bit.

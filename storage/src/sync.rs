@@ -9,6 +9,7 @@ mod chosen {
     pub use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
     pub use std::sync::Arc;
     pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    pub use std::thread::yield_now;
 
     /// Waits on `condvar`, giving `guard`'s lock up meanwhile.
     pub fn wait<'a, T>(condvar: &Condvar, mut guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
@@ -21,6 +22,7 @@ mod chosen {
 mod chosen {
     pub use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
     pub use loom::sync::{Arc, Condvar, MutexGuard};
+    pub use loom::thread::yield_now;
 
     /// loom's mutex with parking_lot's signature (no poisoning).
     #[derive(Debug, Default)]

@@ -4,7 +4,8 @@
 //! Run with `make loom`. Planted and caught: `view` loading the state before the number (the reader saw two versions: the
 //! head shared with the newer state had the new row, the older state's deaths did not have its killer); `install` with the floor of
 //! the state before (the reader saw no version, because the merged segment had dropped the one it should see);
-//! the deletion pushed after `publish` (the reader saw both versions).
+//! the deletion pushed after `publish` (the reader saw both versions). Of a view of two: the members' states taken before
+//! the number (the member showed both versions), and the members' floors not compared (it showed none).
 #![cfg(foretaste_loom)]
 
 use foretaste_storage::append::AppendList;
@@ -115,5 +116,45 @@ fn two_commits_are_seen_one_after_the_other() {
         }
         let (state, seq) = current.view();
         assert_eq!(state.live(seq), [3]);
+    });
+}
+
+/// Replaces the only live row of a member and of its owner in one commit, as `ingest::commit` does.
+fn commit_both(ingest: &Mutex<u64>, owner: &Current<Toy>, member: &Current<Toy>) {
+    let last = {
+        let mut next = ingest.lock();
+        for current in [member, owner] {
+            let (seq, state) = (*next, current.state());
+            *next += 1;
+            let old = *state.live(u64::MAX).last().expect("a live row");
+            assert!(state.deaths.push((seq, old)).is_ok());
+            assert!(state.head.push(seq).is_ok());
+        }
+        *next - 1
+    };
+    owner.publish(last);
+    member.publish(last);
+}
+
+#[test]
+fn a_view_of_two_shows_exactly_one_version_of_each_and_of_the_same_commit() {
+    loom::model(|| {
+        let (ingest, owner) = toy();
+        let (_, member) = toy();
+        let writer = {
+            let (ingest, owner, member) = (ingest.clone(), owner.clone(), member.clone());
+            thread::spawn(move || commit_both(&ingest, &owner, &member))
+        };
+        let merger = {
+            let (ingest, member) = (ingest.clone(), member.clone());
+            thread::spawn(move || merge(&ingest, &member))
+        };
+        let (state, seq, members) = owner.view_with([&*member].into_iter());
+        let seen = (state.live(seq), members[0].live(seq));
+        assert!(seen == (vec![1], vec![1]) || seen == (vec![3], vec![2]), "{seen:?} at {seq}");
+        writer.join().unwrap();
+        merger.join().unwrap();
+        let (state, seq, members) = owner.view_with([&*member].into_iter());
+        assert_eq!((state.live(seq), members[0].live(seq)), (vec![3], vec![2]));
     });
 }

@@ -1,4 +1,5 @@
-//! Several ranked lists made one: the search's own, those of other query vectors, those of full-text searches.
+//! Several ranked lists made one: the search's own, those of other query vectors, of further vector fields, and of full-text
+//! searches.
 //!
 //! Each list is found by an ordinary search with the same filter; after each the fused list is shown as it is then.
 //!
@@ -13,10 +14,12 @@ use foretaste_query::text::Bm25;
 
 use crate::answer::Stage;
 use crate::error::{Error, Result};
-use crate::request::MAX_K;
+use crate::request::{MAX_K, Request};
 use crate::rerank::{List, Refine, Step, bad};
-use crate::schema::Schema;
+use crate::scan::units;
+use crate::search::Cost;
 use crate::session::{Ground, Halt, Row};
+use crate::snapshot::Snapshot;
 use crate::text::{self, Ranked, TextPlan};
 use crate::validate;
 
@@ -82,6 +85,7 @@ struct Other {
 #[derive(Debug, Clone, PartialEq)]
 enum Origin {
     Vector(Vec<f32>),
+    Field { field: String, vector: Vec<f32> },
     Text { field: String, words: String },
 }
 
@@ -103,7 +107,14 @@ impl Fuse {
         self
     }
 
-    /// One more list: the best rows by BM25 of the words in a full-text field; see [`Schema::text`].
+    /// One more list: the rows whose vectors in a further field are nearest to `vector`; see [`crate::Schema::field`].
+    pub fn field(mut self, field: &str, vector: &[f32], weight: f64) -> Fuse {
+        let (field, vector) = (field.to_string(), vector.to_vec());
+        self.others.push(Other { from: Origin::Field { field, vector }, weight });
+        self
+    }
+
+    /// One more list: the best rows by BM25 of the words in a full-text field; see [`crate::Schema::text`].
     pub fn text(mut self, field: &str, words: &str, weight: f64) -> Fuse {
         let (field, words) = (field.to_string(), words.to_string());
         self.others.push(Other { from: Origin::Text { field, words }, weight });
@@ -123,7 +134,8 @@ impl Fuse {
         self
     }
 
-    pub(super) fn check(&self, schema: &Schema) -> Result<()> {
+    pub(super) fn check(&self, snapshot: &Snapshot) -> Result<()> {
+        let schema = snapshot.schema();
         let weights = || self.others.iter().map(|other| other.weight).chain([self.weight]);
         if let Some(weight) = weights().find(|weight| !(*weight >= 0.0 && weight.is_finite())) {
             return Err(bad(format!("the weight of a list is {weight}; it must be finite and not negative")));
@@ -131,11 +143,23 @@ impl Fuse {
         if weights().all(|weight| weight == 0.0) {
             return Err(bad("one of the lists must have a weight".into()));
         }
-        if self.fusion == Fusion::MinMax && schema.metric() != Metric::Cosine {
+        let fields = self.others.iter().filter_map(|other| match &other.from {
+            Origin::Field { field, .. } => Some(snapshot.field(field)),
+            _ => None,
+        });
+        let mut metrics = vec![schema.metric()];
+        for field in fields {
+            metrics.push(field?.metric());
+        }
+        if self.fusion == Fusion::MinMax && metrics.iter().any(|metric| *metric != Metric::Cosine) {
             return Err(bad("only a cosine has a least score; use `ZScore`, or ranks".into()));
         }
         self.others.iter().try_for_each(|other| match &other.from {
             Origin::Vector(vector) => validate::query(schema, vector, schema.dim()),
+            Origin::Field { field, vector } => {
+                let field = snapshot.field(field)?;
+                validate::query(field.schema(), vector, field.schema().dim())
+            }
             Origin::Text { field, .. } => text::declared(schema, field).map(|_| ()),
         })
     }
@@ -189,7 +213,7 @@ pub(super) struct Work {
 impl Refine for Work {
     fn step(&mut self, ground: &Ground<'_>, list: &mut List, halt: &Halt<'_>) -> Result<Step> {
         if self.lists.is_empty() {
-            self.add(list.rows.clone(), self.fuse.weight, ground)?;
+            self.add(list.rows.clone(), self.fuse.weight, ground.query.metric().least_score(), ground)?;
         }
         let Some(Other { from, weight }) = self.fuse.others.get(self.lists.len() - 1).cloned() else {
             self.place(list);
@@ -204,7 +228,13 @@ impl Refine for Work {
                 let query = request.query(&vector, &ground.snapshot.state.schema);
                 let (rows, cost) = ground.nearest(&query, &request, halt)?;
                 list.spent.add(&cost);
-                self.add(rows, weight, ground)?;
+                self.add(rows, weight, ground.query.metric().least_score(), ground)?;
+            }
+            Origin::Field { field, vector } => {
+                let (rows, cost) = nearest_in_field(&field, &vector, &mut request, ground, halt)?;
+                list.spent.add(&cost);
+                let least = ground.snapshot.field(&field)?.metric().least_score();
+                self.add(rows, weight, least, ground)?;
             }
             Origin::Text { field, words } => {
                 let plan = TextPlan { k: request.k, bm25: Bm25::default(), filter: request.filter };
@@ -221,11 +251,8 @@ impl Refine for Work {
                     error: 0.0,
                     stage: Stage::Rerank,
                 };
-                self.add(ranked.iter().map(row).collect(), weight, ground)?;
-                // BM25 of a row without any of the words.
-                if let Some(list) = self.lists.last_mut() {
-                    list.least = 0.0;
-                }
+                // BM25 of a row without any of the words is 0.
+                self.add(ranked.iter().map(row).collect(), weight, 0.0, ground)?;
             }
         }
         self.place(list);
@@ -233,8 +260,32 @@ impl Refine for Work {
     }
 }
 
+/// The rows whose vectors in a further field are nearest, with their scores there.
+fn nearest_in_field(
+    field: &str,
+    vector: &[f32],
+    request: &mut Request,
+    ground: &Ground<'_>,
+    halt: &Halt<'_>,
+) -> Result<(Vec<Row>, Cost)> {
+    let snapshot = ground.snapshot.field(field)?;
+    (request.dims, request.uncertainty, request.query_variance) = (snapshot.schema().dim(), 0.0, None);
+    let units = units(&snapshot, request.filter.as_ref())?;
+    let query = request.query(vector, snapshot.schema());
+    let there =
+        Ground { snapshot: &snapshot, units: &units, request, query: &query, whole: vector, ..*ground };
+    let (found, cost) = there.nearest(&query, request, halt)?;
+    let mut rows = Vec::with_capacity(found.len());
+    for row in found {
+        let own = ground.find(&there.key(row.row)?)?;
+        rows.extend(own.map(|own| Row { row: own, ..row }));
+    }
+    Ok((rows, cost))
+}
+
 impl Work {
-    fn add(&mut self, rows: Vec<Row>, weight: f64, ground: &Ground<'_>) -> Result<()> {
+    /// Adds a list whose scores cannot be below `least`.
+    fn add(&mut self, rows: Vec<Row>, weight: f64, least: f64, ground: &Ground<'_>) -> Result<()> {
         let own = self.lists.is_empty();
         let mut numbers = Vec::new();
         let hits = rows.iter().map(|row| (row.row, row.score)).collect();
@@ -250,7 +301,6 @@ impl Work {
                 place.insert(Row { distance, stage: Stage::Rerank, ..row });
             }
         }
-        let least = ground.query.metric().least_score();
         self.lists.push(Listed { hits, weight, least });
         Ok(())
     }

@@ -31,9 +31,9 @@ pub use mmr::Mmr;
 pub use scored::{Adaptive, Mode, Scored, Scorer, ScorerError};
 
 use crate::error::{Error, Result};
-use crate::schema::Schema;
 use crate::search::Cost;
 use crate::session::{Ground, Halt, Row};
+use crate::snapshot::Snapshot;
 
 /// A stage that refines the list of rows found; see [`crate::Search::rerank`].
 #[derive(Clone)]
@@ -95,7 +95,8 @@ pub(crate) trait Refine: Send {
 
 impl Rerank {
     /// Checks it against the collection; `first` when no other stage is before it.
-    pub(crate) fn check(&self, schema: &Schema, first: bool) -> Result<()> {
+    pub(crate) fn check(&self, snapshot: &Snapshot, first: bool) -> Result<()> {
+        let schema = snapshot.schema();
         match self {
             Rerank::Levels(_) if !first => {
                 Err(bad("a schedule of levels begins with the search itself: make it the first stage".into()))
@@ -103,7 +104,7 @@ impl Rerank {
             Rerank::Levels(levels) => levels.check(schema),
             Rerank::Csd(csd) => csd.check(schema),
             Rerank::Gaussian(gaussian) => gaussian.check(schema),
-            Rerank::Fuse(fuse) => fuse.check(schema),
+            Rerank::Fuse(fuse) => fuse.check(snapshot),
             Rerank::MaxSim(maxsim) => maxsim.check(schema),
             Rerank::Scored(scored) => scored.check(),
             Rerank::Mmr(_) => Ok(()),

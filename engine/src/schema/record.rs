@@ -93,7 +93,8 @@ impl Schema {
             columns.push(Column { path, kind });
         }
         let IndexRecord { index, rotation } = index;
-        let schema = Schema { metric, layout, columns, index, rotation, texts, tokens };
+        let fields = Vec::new();
+        let schema = Schema { metric, layout, columns, index, rotation, texts, tokens, fields };
         schema.validate()?;
         Ok(schema)
     }

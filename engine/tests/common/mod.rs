@@ -19,6 +19,8 @@ use foretaste_storage::vfs::Vfs;
 use serde_json::json;
 
 pub const ROOT: &str = "db";
+/// The further vector field.
+pub const FIELD: &str = "f";
 /// Numbers of a token.
 pub const TOKEN_DIMS: usize = 3;
 
@@ -27,6 +29,8 @@ pub const TOKEN_DIMS: usize = 3;
 pub enum Step {
     Open,
     Create,
+    /// With a further vector field.
+    CreateWithField,
     /// Upserts of (key, seed, level), then deletes.
     Commit(Vec<(i64, u32, usize)>, Vec<i64>),
     Flush,
@@ -67,6 +71,11 @@ pub fn tokens(key: i64, seed: u32) -> Vec<f32> {
     (0..len).map(|n| (key as f32) - (seed as f32) * 0.5 + (n as f32) * 0.25).collect()
 }
 
+/// The vector of a row in the further field, which some rows have not.
+pub fn field(key: i64, seed: u32) -> Option<Vec<f32>> {
+    ((key + i64::from(seed)) % 3 != 0).then(|| vec![key as f32, seed as f32])
+}
+
 pub fn options(vfs: Arc<dyn Vfs>) -> Options {
     Database::options().disk(vfs).background(false)
 }
@@ -76,7 +85,7 @@ impl Model {
     pub fn after(&self, step: &Step) -> Model {
         let mut next = self.clone();
         match step {
-            Step::Create => {
+            Step::Create | Step::CreateWithField => {
                 next.exists = true;
                 next.levels = schema().level_dims();
             }
@@ -119,6 +128,10 @@ impl Running {
             Step::Create => {
                 self.col = Some(self.db.as_ref().ok_or_else(none)?.create_collection("c", schema())?)
             }
+            Step::CreateWithField => {
+                let schema = schema().field(FIELD, Schema::new(2, Metric::L2));
+                self.col = Some(self.db.as_ref().ok_or_else(none)?.create_collection("c", schema)?)
+            }
             Step::Commit(upserts, deletes) => {
                 let col = self.col.as_ref().ok_or_else(none)?;
                 let levels = col.schema().level_dims();
@@ -126,11 +139,14 @@ impl Running {
                 for (key, seed, level) in upserts {
                     let dims = *levels.get(*level).ok_or_else(none)?;
                     let variance = RowVariance::Variance(vec![0.25; dims]);
-                    batch
+                    let row = batch
                         .upsert(*key, &vector(*key, *seed, dims))
                         .payload(json!({"n": seed, "text": format!("row {key}")}))
                         .variance(&variance)
                         .tokens(&tokens(*key, *seed));
+                    if let Some(given) = field(*key, *seed).filter(|_| !col.vector_fields().is_empty()) {
+                        row.field(FIELD, &given);
+                    }
                 }
                 for key in deletes {
                     batch.delete(*key);
@@ -176,6 +192,9 @@ pub fn read(db: &Database) -> foretaste::Result<Model> {
         assert_eq!(record.variance, vec![0.25; record.vector.len()]);
         assert_eq!(record.tokens, tokens(key, payload as u32), "key {key}");
         assert_eq!(record.variance_traces.len(), col.schema().level_dims().len());
+        let has_field = !col.vector_fields().is_empty();
+        let given = field(key, payload as u32).filter(|_| has_field);
+        assert_eq!(record.fields.get(FIELD), given.as_ref(), "key {key}");
         let old = rows.insert(key, (record.vector, payload as u32));
         assert!(old.is_none(), "key {key} is there twice");
     }
@@ -183,6 +202,15 @@ pub fn read(db: &Database) -> foretaste::Result<Model> {
     let dims = col.schema().level_dims()[0];
     let hits = col.search(&vector(0, 0, dims)).dims(dims).k(1000).filter("n >= 0").run()?;
     assert_eq!(hits.len(), rows.len(), "the search finds what the scan finds");
+    if !col.vector_fields().is_empty() {
+        let hits = col.search_field(FIELD, &[0.0, 0.0])?.k(1000).filter("n >= 0").run()?;
+        let with = rows.iter().filter(|(key, (_, seed))| field(**key, *seed).is_some());
+        assert_eq!(
+            hits.len(),
+            with.count(),
+            "the search of the field finds the rows that have a vector there"
+        );
+    }
     let hits = col.search_text("text", "row").k(1000).filter("n >= 0").run()?;
     assert_eq!(hits.len(), rows.len(), "the search for a word of every row finds what the scan finds");
     for key in rows.keys() {
@@ -232,6 +260,26 @@ pub fn update_delete_and_compact() -> Vec<Step> {
         Step::Compact,
         Step::Drop,
         Step::Create,
+        Step::Commit(vec![(1, 9, 2)], vec![]),
+        Step::Close,
+    ]
+}
+
+/// Rows with two vectors: written, replaced, deleted, sealed and compacted.
+pub fn with_a_field() -> Vec<Step> {
+    vec![
+        Step::Open,
+        Step::CreateWithField,
+        Step::Commit((1..=8).map(|i| (i, 1, 2)).collect(), vec![]),
+        Step::Flush,
+        Step::Commit(vec![(2, 2, 2), (3, 3, 0), (9, 1, 2)], vec![1]),
+        Step::Close,
+        Step::Open,
+        Step::Commit(vec![(3, 4, 1)], vec![5, 99]),
+        Step::Compact,
+        Step::Commit(vec![(1, 1, 2)], vec![]),
+        Step::Drop,
+        Step::CreateWithField,
         Step::Commit(vec![(1, 9, 2)], vec![]),
         Step::Close,
     ]

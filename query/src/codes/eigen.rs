@@ -20,15 +20,15 @@ const BATCH: usize = 64;
 const ROWS: usize = 56;
 
 /// The eigenvectors with the largest eigenvalues.
-pub(super) struct Eigen {
+pub(crate) struct Eigen {
     /// Eigenvalues, falling.
-    pub(super) values: Vec<f64>,
+    pub(crate) values: Vec<f64>,
     /// Orthonormal rows, one for each value.
-    pub(super) vectors: Vec<f32>,
+    pub(crate) vectors: Vec<f32>,
 }
 
 /// The first `count` eigenvectors of the symmetric `matrix` of `dims` rows, which is used up. Its entries are best around 1.
-pub(super) fn eigen(mut matrix: Vec<f32>, dims: usize, count: usize, threads: usize) -> Eigen {
+pub(crate) fn eigen(mut matrix: Vec<f32>, dims: usize, count: usize, threads: usize) -> Eigen {
     let kernels = Kernels::get();
     let (mut diagonal, mut beside) = tridiagonal(kernels, &mut matrix, dims);
     let all = rotations(kernels, &mut diagonal, &mut beside, threads);

@@ -6,7 +6,7 @@
 //! Reads from: vectors. Writes to: codes in memory. Never: a file.
 
 pub(crate) mod edges;
-mod eigen;
+pub(crate) mod eigen;
 mod query;
 pub mod rotation;
 pub(crate) mod rows;

@@ -1,9 +1,10 @@
-//! A frame: one committed batch in the log.
+//! A frame: one committed batch in the log. A commit to several collections at once is as many frames, one behind the other,
+//! and counts when all of them are there.
 //!
 //! | at | bytes | holds |
 //! | --- | --- | --- |
 //! | 0 | 4 | magic `FTLF` |
-//! | 4 | 4 | flags: zero |
+//! | 4 | 4 | flags: 1 when the next frame belongs to the same commit, 2 when the frame before does |
 //! | 8 | 8 | length of the payload in bytes |
 //! | 16 | 8 | sequence number of the batch's first operation |
 //! | 24 | 4 | operations: how many sequence numbers the batch takes |
@@ -46,6 +47,16 @@ pub(super) struct FrameHeader {
     pub collection: u32,
     pub synced: u64,
     pub payload_sum: u64,
+    pub link: Link,
+}
+
+/// How a frame hangs together with its neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Link {
+    /// The next frame belongs to the same commit.
+    pub to_next: bool,
+    /// The frame before belongs to the same commit.
+    pub to_last: bool,
 }
 
 /// The seeds of a log's checksums.
@@ -100,6 +111,7 @@ impl FrameHeader {
         let mut out = [0; FRAME_BYTES as usize];
         let mut put = |at: usize, bytes: &[u8]| out[at..at + bytes.len()].copy_from_slice(bytes);
         put(0, &MAGIC);
+        put(4, &(u32::from(self.link.to_next) | u32::from(self.link.to_last) << 1).to_le_bytes());
         put(8, &self.payload_len.to_le_bytes());
         put(16, &self.first_seq.to_le_bytes());
         put(24, &self.ops.to_le_bytes());
@@ -118,6 +130,7 @@ impl FrameHeader {
         if bytes[..4] != MAGIC || u64_at(SUM_AT)? != check::sum(seeds.header, offset, &bytes[..SUM_AT]) {
             return None;
         }
+        let flags = u32_at(4)?;
         let header = FrameHeader {
             payload_len: u64_at(8)?,
             first_seq: u64_at(16)?,
@@ -125,8 +138,9 @@ impl FrameHeader {
             collection: u32_at(28)?,
             synced: u64_at(32)?,
             payload_sum: u64_at(40)?,
+            link: Link { to_next: flags & 1 != 0, to_last: flags & 2 != 0 },
         };
-        let plausible = u32_at(4)? == 0
+        let plausible = flags <= 3
             && u64_at(48)? == 0
             && header.payload_len <= limits::BATCH_BYTES
             && header.synced <= offset
@@ -161,8 +175,15 @@ fn payload_sum(seed: u64, payload: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
-    const HEADER: FrameHeader =
-        FrameHeader { payload_len: 640, first_seq: 9, ops: 3, collection: 2, synced: 128, payload_sum: 77 };
+    const HEADER: FrameHeader = FrameHeader {
+        payload_len: 640,
+        first_seq: 9,
+        ops: 3,
+        collection: 2,
+        synced: 128,
+        payload_sum: 77,
+        link: Link { to_next: true, to_last: false },
+    };
 
     #[test]
     fn a_header_reads_back_only_in_its_place_log_and_database() {

@@ -16,7 +16,7 @@ use crate::codec::check::Uuid;
 use crate::codec::header::{HEADER_BYTES, Header, Kind};
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::log::frame::{FRAME_BYTES, FrameHeader, Seeds};
+use crate::log::frame::{FRAME_BYTES, FrameHeader, Link, Seeds};
 use crate::log::replay::Frame;
 use crate::vfs::File;
 
@@ -36,10 +36,9 @@ pub(super) struct Reader {
 
 /// What stands at a reader's position.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it is moved once, from the reader to the visitor")]
 pub(super) enum Next {
-    /// A whole frame; the reader is behind it now.
-    Frame(Frame),
+    /// The frames of a whole commit; the reader is behind them now.
+    Commit(Vec<Frame>),
     /// The end of what was to be read.
     End,
     /// Something that is no frame, for this reason, and nothing proves that one was ever durable here.
@@ -92,17 +91,45 @@ impl Reader {
         Ok(Err(why))
     }
 
-    /// The next frame of the first `end` bytes of the file, of which the first `known_synced` were durable once.
+    /// The next commit of the first `end` bytes of the file, of which the first `known_synced` were durable once.
     ///
     /// # Errors
     /// `Corrupt` when a frame is missing or damaged that was durable, or holds what was never written.
     pub fn next(&mut self, end: u64, known_synced: u64) -> Result<Next> {
+        let (offset, next_seq) = (self.offset, self.next_seq);
+        let mut commit = Vec::new();
+        loop {
+            let missing = match self.next_frame(end, known_synced)? {
+                Ok((frame, link)) => {
+                    if link.to_last == commit.is_empty() {
+                        return Err(
+                            self.corrupt(frame.offset + 4, "a part of a commit without its other parts")
+                        );
+                    }
+                    commit.push(frame);
+                    match link.to_next {
+                        true => continue,
+                        false => return Ok(Next::Commit(commit)),
+                    }
+                }
+                Err(None) if commit.is_empty() => return Ok(Next::End),
+                Err(None) => "a commit is cut off behind one of its parts".to_string(),
+                Err(Some(why)) => why,
+            };
+            // All of a commit or nothing.
+            (self.offset, self.next_seq) = (offset, next_seq);
+            return Ok(Next::Torn(missing));
+        }
+    }
+
+    /// The next frame, or why there is none; `None` at the end.
+    fn next_frame(&mut self, end: u64, known_synced: u64) -> Result<Result<(Frame, Link), Option<String>>> {
         if self.offset >= end {
             return if self.offset < known_synced {
                 let why = format!("the log ends here, but {known_synced} bytes of it were durable");
                 Err(self.corrupt(self.offset, why))
             } else {
-                Ok(Next::End)
+                Ok(Err(None))
             };
         }
         let mut found = self.frame(end)?;
@@ -111,29 +138,35 @@ impl Reader {
                 return Err(self.corrupt(self.offset, why.clone()));
             }
             if !self.durable_once(self.offset + FRAME_BYTES, end)? {
-                return Ok(Next::Torn(why.clone()));
+                return Ok(Err(Some(why.clone())));
             }
             // A writer may have completed this frame and written the one that proves it since it was read here. If
             // the proof was there, so was the whole frame: what it is now is what it is.
             found = self.frame(end)?;
         }
         match found {
-            Ok((header, payload)) => self.accept(header, payload).map(Next::Frame),
+            Ok((header, payload)) => self.accept(header, payload).map(Ok),
             Err(why) => Err(self.corrupt(self.offset, format!("{why}, but it was durable once"))),
         }
     }
 
-    /// The next whole frame at the position or behind it; `None` at the end.
-    pub fn seek(&mut self, end: u64) -> Result<Option<Frame>> {
+    /// The next whole commit at the position or behind it; none at the end.
+    pub fn seek(&mut self, end: u64) -> Result<Vec<Frame>> {
         while self.offset < end {
-            if let Ok((header, payload)) = self.frame(end)?
-                && let Ok(frame) = self.accept(header, payload)
+            let (offset, next_seq) = (self.offset, self.next_seq);
+            let mut commit = Vec::new();
+            while let Ok((header, payload)) = self.frame(end)?
+                && let Ok((frame, link)) = self.accept(header, payload)
+                && link.to_last != commit.is_empty()
             {
-                return Ok(Some(frame));
+                commit.push(frame);
+                if !link.to_next {
+                    return Ok(commit);
+                }
             }
-            self.offset += FRAME_BYTES;
+            (self.offset, self.next_seq) = (offset + FRAME_BYTES, next_seq);
         }
-        Ok(None)
+        Ok(Vec::new())
     }
 
     /// The log's header. Only what a creation cut short can leave is "not begun"; anything else is an error.
@@ -174,7 +207,7 @@ impl Reader {
     }
 
     /// Checks what the checksums do not, and steps behind the frame. Whatever is wrong now was written that way.
-    fn accept(&mut self, header: FrameHeader, payload: Bytes) -> Result<Frame> {
+    fn accept(&mut self, header: FrameHeader, payload: Bytes) -> Result<(Frame, Link)> {
         let offset = self.offset;
         if header.first_seq < self.next_seq {
             let why = format!("sequence number {} after {}", header.first_seq, self.next_seq);
@@ -190,7 +223,8 @@ impl Reader {
         }
         self.offset += header.frame_len();
         self.next_seq = header.next_seq();
-        Ok(Frame { offset, collection: header.collection, first_seq: header.first_seq, block })
+        let frame = Frame { offset, collection: header.collection, first_seq: header.first_seq, block };
+        Ok((frame, header.link))
     }
 
     /// Whether a frame at `from` or later proves that what stands at the position was durable when it was written.

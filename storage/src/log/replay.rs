@@ -89,16 +89,18 @@ fn run(
     let (first_seq, mut frames) = (reader.next_seq, 0);
     let torn = loop {
         match reader.next(end, known_synced)? {
-            Next::Frame(frame) => visit(frame)?,
+            Next::Commit(commit) => {
+                frames += commit.len() as u64;
+                commit.into_iter().try_for_each(&mut *visit)?;
+            }
             Next::End => break None,
             Next::Torn(why) => break Some(Torn { bytes: end - reader.offset, why }),
         }
-        frames += 1;
     };
     Ok(ReplayEnd { valid_len: reader.offset, first_seq, next_seq: reader.next_seq, frames, torn })
 }
 
-/// Visits every whole frame of a log, damaged or not, and returns how many bytes belong to none. For repair.
+/// Visits the frames of every whole commit of a log, damaged or not, and returns how many bytes belong to none. For repair.
 ///
 /// # Errors
 /// `Io`; whatever `visit` returns. Damage is no error.
@@ -112,11 +114,12 @@ pub fn salvage(
     let end = file.len()?;
     let mut reader = Reader::resume(file, name, uuid, id, HEADER_BYTES, 0);
     let mut whole = HEADER_BYTES.min(end);
-    while let Some(frame) = reader.seek(end)? {
-        whole += reader.offset - frame.offset;
-        visit(frame)?;
+    loop {
+        let commit = reader.seek(end)?;
+        let Some(first) = commit.first() else { return Ok(end - whole) };
+        whole += reader.offset - first.offset;
+        commit.into_iter().try_for_each(&mut *visit)?;
     }
-    Ok(end - whole)
 }
 
 /// Follows a log that another process appends to.
@@ -154,9 +157,9 @@ impl Tail {
             return Err(Error::corrupt(&self.name, end, why));
         }
         let mut frames = 0;
-        while let Next::Frame(frame) = self.reader.next(end, 0)? {
-            frames += 1;
-            visit(frame)?;
+        while let Next::Commit(commit) = self.reader.next(end, 0)? {
+            frames += commit.len() as u64;
+            commit.into_iter().try_for_each(&mut *visit)?;
         }
         Ok(frames)
     }

@@ -126,6 +126,87 @@ fn a_cut_log_replays_its_whole_frames_and_below_the_known_length_is_corrupt() {
     }
 }
 
+/// A log of one batch, a commit of three parts to collections 1, 2 and 3, and one more batch; and where the parts begin.
+fn log_with_a_commit_of_parts() -> (Vec<u8>, [u64; 6]) {
+    let vfs = MemVfs::new();
+    let log = new_log(&vfs, Durability::None);
+    let mut offsets = vec![log.len()];
+    let wait = |ticket| log.wait(ticket).unwrap();
+    wait(log.append(log.prepare(9, block_of(1, 3)), 10).unwrap());
+    offsets.push(log.len());
+    let parts = [
+        log.prepare(1, block_of(2, 70_000)),
+        log.prepare(2, block_of(3, 0)),
+        log.prepare(3, block_of(4, 90)),
+    ];
+    offsets.extend(parts.iter().scan(log.len(), |at, part| {
+        *at += part.frame_len();
+        Some(*at)
+    }));
+    wait(log.append_all(parts.to_vec(), 12).unwrap());
+    wait(log.append(log.prepare(9, block_of(5, 3)), 18).unwrap());
+    offsets.push(log.len());
+    (vfs.read_file(path()).unwrap(), offsets.try_into().unwrap())
+}
+
+#[test]
+fn all_parts_of_a_commit_are_there_or_none() {
+    let (bytes, offsets) = log_with_a_commit_of_parts();
+    let numbers = |replayed: &Replayed| replayed.iter().map(|f| (f.0, f.1)).collect::<Vec<_>>();
+    let all = [(10, 9), (12, 1), (14, 2), (16, 3), (18, 9)];
+    let whole_from = |len: u64| match offsets {
+        [_, one, _, _, three, four] => {
+            [(four, 5), (three, 4), (one, 1), (0, 0)].into_iter().find(|(o, _)| *o <= len)
+        }
+    };
+    for len in (0..bytes.len()).filter(|len| *len < 2000 || len % 16 == 0).chain([bytes.len()]) {
+        let (replayed, end) = replay_bytes(&bytes[..len], 0).unwrap();
+        let (_, whole) = whole_from(len as u64).unwrap();
+        assert_eq!(numbers(&replayed), all[..whole], "cut at {len}");
+        let valid = if whole == 0 { offsets[0].min(end.valid_len) } else { offsets[whole] };
+        assert_eq!((end.frames, end.valid_len), (whole as u64, valid), "cut at {len}");
+        // Who follows the log sees the same, and the rest once it is there.
+        let (name, file) = (names::log_file(ID), MemVfs::new().create(Path::new("/log")).unwrap());
+        file.write_at(0, &bytes[..len]).unwrap();
+        let mut tail = Tail::resume(Arc::clone(&file), &name, &UUID, ID, offsets[0], 10);
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            tail.poll(&mut |frame| {
+                seen.push((frame.first_seq, frame.collection));
+                Ok(())
+            })
+            .or_else(|e| if (len as u64) < offsets[0] { Ok(0) } else { Err(e) })
+            .unwrap();
+            file.write_at(0, &bytes).unwrap();
+        }
+        assert_eq!(
+            seen,
+            if (len as u64) < offsets[0] { &all[..seen.len()] } else { &all[..] },
+            "cut at {len}"
+        );
+    }
+    // Of a commit with a damaged part nothing is saved, of the others all.
+    for (part, saved) in [
+        (1, vec![all[0], all[4]]),
+        (2, vec![all[0], all[4]]),
+        (3, vec![all[0], all[4]]),
+        (0, all[1..].to_vec()),
+    ] {
+        let mut bytes = bytes.clone();
+        bytes[offsets[part] as usize + 20] ^= 1;
+        let vfs = MemVfs::new();
+        vfs.write_file(path(), &bytes).unwrap();
+        let mut found = Vec::new();
+        let file = vfs.open(&path()).unwrap();
+        let lost = salvage(file, &names::log_file(ID), &UUID, ID, &mut |frame| {
+            found.push((frame.first_seq, frame.collection));
+            Ok(())
+        });
+        assert_eq!(found, saved, "part {part}");
+        assert_eq!(lost.unwrap(), if part == 0 { offsets[1] - offsets[0] } else { offsets[4] - offsets[1] });
+    }
+}
+
 #[test]
 fn every_flipped_byte_is_corrupt_or_takes_only_the_end_that_nothing_proves_durable() {
     let (bytes, frames, offsets) = small_log(Durability::Sync);

@@ -12,7 +12,7 @@ use crate::bytes::ALIGN;
 use crate::codec::check::Uuid;
 use crate::codec::header::{HEADER_BYTES, Header, Kind};
 use crate::error::{Error, Result};
-use crate::log::frame::{FrameHeader, Prepared, Seeds};
+use crate::log::frame::{FrameHeader, Link, Prepared, Seeds};
 use crate::log::group::Group;
 use crate::names;
 use crate::sync::{AtomicU64, Mutex, Ordering};
@@ -84,7 +84,8 @@ pub struct Log {
 
 #[derive(Debug)]
 struct Item {
-    batch: Prepared,
+    /// The parts of one commit, in their order.
+    batches: Vec<Prepared>,
     first_seq: u64,
 }
 
@@ -174,8 +175,17 @@ impl Log {
     /// # Errors
     /// `Poisoned` after a failed write or sync.
     pub fn append(&self, batch: Prepared, first_seq: u64) -> Result<Ticket> {
-        let len = batch.frame_len();
-        let ticket = self.group.enqueue(Item { batch, first_seq })?;
+        self.append_all(vec![batch], first_seq)
+    }
+
+    /// Queues a commit of several batches, all of which are there after a crash or none. Each takes its sequence numbers
+    /// behind those of the one before, at least one.
+    ///
+    /// # Errors
+    /// As [`Log::append`].
+    pub fn append_all(&self, batches: Vec<Prepared>, first_seq: u64) -> Result<Ticket> {
+        let len = batches.iter().map(Prepared::frame_len).sum();
+        let ticket = self.group.enqueue(Item { batches, first_seq })?;
         self.len.fetch_add(len, Ordering::Relaxed);
         Ok(Ticket(ticket))
     }
@@ -258,32 +268,43 @@ impl Writer {
                 let why = format!("sequence number {} appended after {}", item.first_seq, self.next_seq);
                 return Err(Error::Poisoned { why });
             }
-            let payload = item.batch.block.bytes();
-            let header = FrameHeader {
-                payload_len: payload.len() as u64,
-                first_seq: item.first_seq,
-                ops: item.batch.block.ops(),
-                collection: item.batch.collection,
-                synced: self.synced,
-                payload_sum: item.batch.payload_sum,
-            };
-            let offset = self.len + self.buffer.len() as u64;
-            self.buffer.extend_from_slice(&header.encode(&self.seeds, offset));
-            if payload.len() <= COPIED_BYTES {
-                self.buffer.extend_from_slice(payload);
-            } else {
-                self.write_buffer()?;
-                self.file.write_at(self.len, payload)?;
-                self.len += payload.len() as u64;
-            }
-            let padding = payload.len().next_multiple_of(ALIGN) - payload.len();
-            self.buffer.resize(self.buffer.len() + padding, 0);
-            self.next_seq = header.next_seq();
-            if self.buffer.len() >= BUFFER_BYTES {
-                self.write_buffer()?;
+            let (mut first_seq, parts) = (item.first_seq, item.batches.len());
+            for (i, batch) in item.batches.iter().enumerate() {
+                let link = Link { to_next: i + 1 < parts, to_last: i > 0 };
+                self.write_frame(batch, first_seq, link)?;
+                first_seq += u64::from(batch.block.ops().max(1));
             }
         }
         self.write_buffer()
+    }
+
+    fn write_frame(&mut self, batch: &Prepared, first_seq: u64, link: Link) -> Result<()> {
+        let payload = batch.block.bytes();
+        let header = FrameHeader {
+            payload_len: payload.len() as u64,
+            first_seq,
+            ops: batch.block.ops(),
+            collection: batch.collection,
+            synced: self.synced,
+            payload_sum: batch.payload_sum,
+            link,
+        };
+        let offset = self.len + self.buffer.len() as u64;
+        self.buffer.extend_from_slice(&header.encode(&self.seeds, offset));
+        if payload.len() <= COPIED_BYTES {
+            self.buffer.extend_from_slice(payload);
+        } else {
+            self.write_buffer()?;
+            self.file.write_at(self.len, payload)?;
+            self.len += payload.len() as u64;
+        }
+        let padding = payload.len().next_multiple_of(ALIGN) - payload.len();
+        self.buffer.resize(self.buffer.len() + padding, 0);
+        self.next_seq = header.next_seq();
+        if self.buffer.len() >= BUFFER_BYTES {
+            self.write_buffer()?;
+        }
+        Ok(())
     }
 
     fn write_buffer(&mut self) -> Result<()> {
