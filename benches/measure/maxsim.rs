@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long, value_delimiter = ',', default_value = "100,500,1000")]
     among: Vec<usize>,
     /// Encodings: bits, repetitions and numbers after the projection, as `4x20x2048`; 0 numbers are not projected.
-    #[arg(long, value_delimiter = ',', default_value = "3x20x1024,4x20x2048,4x20x4096,4x10x0")]
+    #[arg(long, value_delimiter = ',', default_value = "3x20x1024,4x20x2048,4x40x4096")]
     encodings: Vec<String>,
 }
 

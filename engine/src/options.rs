@@ -130,7 +130,8 @@ impl Options {
     /// How many scores of expensive scorers the database remembers (1,000,000; at most 2^32): see [`crate::Scored::version`].
     /// When there is no room, about half of them are forgotten, the oldest. 0 remembers none, and uses none.
     ///
-    /// They are in the folder `scores`, about 150 bytes each, and derived: they change no answer but by not asking again. A
+    /// They are in the folder `scores`, about 300 bytes each, and derived: they change no answer but by not asking again. All are
+    /// read once, when a search first asks for one (200,000 in half a second). A
     /// database that is read-only or not on the real disk remembers them in memory, until it is closed.
     pub fn remembered_scores(mut self, most: u64) -> Self {
         self.remembered_scores = most;

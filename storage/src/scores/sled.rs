@@ -8,21 +8,20 @@
 //! Reads from: the folder `scores`. Writes to: the same.
 //! Never: a failure that reaches a search; an entry handed on that is not whole; a sync for a score.
 
+mod shelf;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ::sled::{Config, Db};
+use shelf::{Shelf, shelf_path, wipe_shelf};
 
-use super::{Asked, Scored, Scores, decode, encode, scorer_prefix, shelf};
+use super::{Asked, Scored, Scores, decode, encode, scorer_prefix};
 use crate::directory::sled::{LOCKED, guard, wait_until_gone, wipe};
 use crate::error::{Error, Result};
-use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, RwLock};
+use crate::sync::{AtomicBool, Mutex, Ordering, RwLock};
 use crate::vfs::os::OsVfs;
 use crate::vfs::{LockMode, Vfs};
-
-/// sled's page cache for a shelf.
-const CACHE_BYTES: u64 = 16 << 20;
 
 /// While it is there, what the folder holds is not to be used by the next opening.
 const BUSY: &str = "busy";
@@ -43,14 +42,6 @@ pub struct SledScores {
 struct Open {
     newer: Arc<Shelf>,
     older: Option<Arc<Shelf>>,
-}
-
-struct Shelf {
-    number: u64,
-    path: PathBuf,
-    db: Db,
-    /// Entries, and those about to be written.
-    count: AtomicU64,
 }
 
 /// Opens the scores in the folder `path`, which is made when it is missing, with room for `most`.
@@ -122,7 +113,7 @@ fn shelves(path: &Path, most: u64) -> Result<Option<Open>> {
         numbers.push(name.parse::<u64>().ok().filter(|n| n.to_string() == *name).ok_or(unusable(path))?);
     }
     numbers.sort_unstable();
-    let (room, second) = shelf(most);
+    let (room, second) = super::shelf(most);
     let mut open: Option<Open> = None;
     for number in numbers.into_iter().rev() {
         let full = open.as_ref().is_some_and(|open| !second || open.older.is_some());
@@ -194,7 +185,7 @@ impl SledScores {
             None => Some(fresh),
             Some(open) => {
                 let before = std::mem::replace(&mut open.newer, fresh);
-                if shelf(self.most).1 { open.older.replace(before) } else { Some(before) }
+                if super::shelf(self.most).1 { open.older.replace(before) } else { Some(before) }
             }
         };
         let Some(gone) = gone else { return Ok(()) };
@@ -208,7 +199,7 @@ impl SledScores {
     }
 
     fn put(&self, entries: Vec<(Vec<u8>, [u8; super::VALUE_BYTES])>) {
-        let (room, _) = shelf(self.most);
+        let (room, _) = super::shelf(self.most);
         let Some(mut open) = self.opened() else { return };
         for (key, value) in entries {
             loop {
@@ -309,69 +300,6 @@ impl std::fmt::Debug for SledScores {
     }
 }
 
-impl Shelf {
-    /// Opens or begins the shelf `number`, and verifies what is on it.
-    fn open(folder: &Path, number: u64) -> Result<Shelf> {
-        let path = shelf_path(folder, number);
-        let (db, count) = guard(&path, "open", || {
-            let db = Config::new()
-                .path(&path)
-                .cache_capacity(CACHE_BYTES)
-                .flush_every_ms(None)
-                .use_compression(false)
-                .open()?;
-            let mut count = 0;
-            for entry in db.iter() {
-                let (key, value) = entry?;
-                if decode(&key, &value).is_none() {
-                    return Err(::sled::Error::Unsupported("an entry that is not whole".into()));
-                }
-                count += 1;
-            }
-            Ok((db, count))
-        })?;
-        Ok(Shelf { number, path, db, count: AtomicU64::new(count) })
-    }
-
-    /// Writes an entry; false when there is no room left.
-    fn put(&self, key: &[u8], value: &[u8], room: u64) -> Result<bool> {
-        if self.count.fetch_add(1, Ordering::Relaxed) >= room {
-            self.count.fetch_sub(1, Ordering::Relaxed);
-            return Ok(false);
-        }
-        let old = guard(&self.path, "write", || self.db.insert(key, value))?;
-        if old.is_some() {
-            self.count.fetch_sub(1, Ordering::Relaxed);
-        }
-        Ok(true)
-    }
-
-    /// The first `most` entries whose keys begin with `prefix`.
-    fn scan(&self, prefix: &[u8], most: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        guard(&self.path, "read", || {
-            let entries = self.db.scan_prefix(prefix).take(most);
-            entries.map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec()))).collect()
-        })
-    }
-
-    /// Removes every entry whose key begins with `prefix`.
-    fn remove(&self, prefix: &[u8]) -> Result<()> {
-        guard(&self.path, "write", || {
-            for entry in self.db.scan_prefix(prefix) {
-                if self.db.remove(entry?.0)?.is_some() {
-                    self.count.fetch_sub(1, Ordering::Relaxed);
-                }
-            }
-            self.db.flush()?;
-            Ok(())
-        })
-    }
-}
-
-fn shelf_path(folder: &Path, number: u64) -> PathBuf {
-    folder.join(number.to_string())
-}
-
 /// Whether a sled is open on one of its shelves, here or in another process.
 fn is_locked(path: &Path) -> Result<bool> {
     let disk = OsVfs::new();
@@ -398,10 +326,4 @@ fn mark_busy(path: &Path, durable: bool) -> Result<()> {
         disk.sync_dir(path)?;
     }
     Ok(())
-}
-
-/// Deletes the folder of a shelf.
-fn wipe_shelf(path: &Path) -> Result<()> {
-    wipe(path)?;
-    OsVfs::new().remove_dir(path)
 }
