@@ -243,6 +243,21 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
+fn what_was_remembered_outlives_a_killed_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, killed) = (folder.path().join("scores"), folder.path().join("killed"));
+    let scores = sled::open(&path, 600, true).unwrap();
+    for query in 0..5 {
+        scores.remember(&asked("v", query as f32), &scored(0..100));
+        // The files as they are now, which nobody closed.
+        copy(&path, &killed);
+        assert_eq!(reopened(&killed, true), 100 * (query as usize + 1));
+        fs::remove_dir_all(&killed).unwrap();
+    }
+    assert_eq!(right(&scores), 500);
+}
+
+#[test]
 fn damage_and_torn_files_never_give_a_wrong_score() {
     let folder = tempfile::tempdir().unwrap();
     let whole = folder.path().join("whole");
