@@ -67,10 +67,10 @@ fn a_row_that_is_scored_again_has_its_new_score_and_nan_is_none() {
 
 #[test]
 fn there_are_never_more_than_there_is_room_for_and_the_newest_stay() {
-    for most in [0, 1, 2, 3, 10, 41] {
+    for most in [0, 1, 3, 10, 41] {
         each(most, |scores| {
             let query = asked("v", 0.0);
-            for i in 0..70 {
+            for i in 0..2 * most as i64 + 10 {
                 scores.remember(&query, &scored(i..i + 1));
                 assert!(scores.len() <= most, "{} of {most}", scores.len());
                 let known: Vec<i64> =
