@@ -5,6 +5,7 @@
 //! cargo run --release -p foretaste-benches --bin measure -- scan FILE.hdf5
 //! cargo run --release -p foretaste-benches --bin measure -- open
 //! cargo run --release -p foretaste-benches --bin measure -- levels|gaussian|scorers FILE.hdf5
+//! cargo run --release -p foretaste-benches --bin measure -- maxsim
 //! cargo run --release -p foretaste-benches --bin measure -- bandwidth
 //! ```
 //!
@@ -15,6 +16,7 @@ mod bandwidth;
 mod gaussian;
 mod ingest;
 mod levels;
+mod maxsim;
 mod open;
 mod scan;
 mod scorers;
@@ -47,6 +49,8 @@ enum What {
     Gaussian(gaussian::Args),
     /// An expensive scorer on a budget: how many of its own best rows are found.
     Scorers(scorers::Args),
+    /// Late interaction behind a first stage of single vectors: how many of the true best rows are found.
+    Maxsim(maxsim::Args),
     /// What one core reads from memory, to compare the scan with.
     Bandwidth,
 }
@@ -60,6 +64,7 @@ fn main() -> anyhow::Result<()> {
         What::Levels(a) => levels::run(&args.dir, &a),
         What::Gaussian(a) => gaussian::run(&args.dir, &a),
         What::Scorers(a) => scorers::run(&args.dir, &a),
+        What::Maxsim(a) => maxsim::run(&args.dir, &a),
         What::Bandwidth => bandwidth::run(),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Reads from: `snapshot`. Writes to: nothing. Never: a decision about how to go through it; that is `plan`'s.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foretaste_query::index::trust::Trust;
@@ -258,6 +259,29 @@ impl<'a> Unit<'a> {
             Whole::Segment(source) => Place::Segment(Arc::clone(source), row),
             Whole::Head(head, _) => Place::Head(Arc::clone(head), self.first_row + row),
         }
+    }
+}
+
+/// Which of some units a place is in.
+pub(crate) struct Whereabouts(BTreeMap<(usize, u32), u32>);
+
+impl Whereabouts {
+    pub fn new(units: &[Unit<'_>]) -> Whereabouts {
+        let begin = |unit: &Unit<'_>| match &unit.whole {
+            Whole::Segment(source) => (Arc::as_ptr(source).addr(), 0),
+            Whole::Head(head, _) => (Arc::as_ptr(head).addr(), unit.first_row),
+        };
+        Whereabouts(units.iter().map(begin).zip(0..).collect())
+    }
+
+    /// The row at a place, as the units count; `None` when it is in none of them.
+    pub fn find(&self, place: &Place) -> Option<RowRef> {
+        let (whole, row) = match place {
+            Place::Segment(source, row) => (Arc::as_ptr(source).addr(), *row),
+            Place::Head(head, row) => (Arc::as_ptr(head).addr(), *row),
+        };
+        let ((_, first_row), source) = self.0.range((whole, 0)..=(whole, row)).next_back()?;
+        Some(RowRef { source: *source, row: row - first_row })
     }
 }
 

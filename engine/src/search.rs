@@ -136,6 +136,8 @@ pub struct Cost {
     pub bytes_read: u64,
     /// Ids that a scorer was asked for.
     pub scorer_calls: u64,
+    /// Rows whose score was remembered ([`crate::Scored::version`]): the scorer was not asked for them.
+    pub scores_remembered: u64,
     /// Wall time.
     pub elapsed: Duration,
 }
@@ -148,6 +150,7 @@ impl Cost {
         self.rows_refused += other.rows_refused;
         self.bytes_read += other.bytes_read;
         self.scorer_calls += other.scorer_calls;
+        self.scores_remembered += other.scores_remembered;
     }
 }
 

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::fields;
 use crate::member::{Role, Shown};
 use crate::schema::Schema;
+use crate::scores::Memory;
 use crate::search::Search;
 use crate::state::{Place, State};
 use crate::text::TextSearch;
@@ -29,6 +30,8 @@ pub struct Snapshot {
     pub(crate) seq: u64,
     /// Its further vector fields.
     pub(crate) members: Option<Arc<[Shown]>>,
+    /// What scorers have said of its collection's rows.
+    pub(crate) memory: Memory,
 }
 
 /// A row as it is stored.
@@ -109,7 +112,7 @@ impl Snapshot {
             let known = if known.is_empty() { "there is none".into() } else { known.join(", ") };
             Error::NotFound { what: format!("vector field `{name}` (in this collection: {known})") }
         })?;
-        Ok(Snapshot { state: Arc::clone(state), seq: self.seq, members: None })
+        Ok(Snapshot { state: Arc::clone(state), seq: self.seq, members: None, memory: self.memory.clone() })
     }
 
     /// The further vector fields by name.
@@ -158,7 +161,12 @@ impl Snapshot {
         let mut record = self.own_record(place)?;
         for (name, state) in self.shown() {
             if let Some(place) = state.find(&record.id, self.seq)? {
-                let field = Snapshot { state: Arc::clone(state), seq: self.seq, members: None };
+                let field = Snapshot {
+                    state: Arc::clone(state),
+                    seq: self.seq,
+                    members: None,
+                    memory: self.memory.clone(),
+                };
                 record.fields.insert(name.to_string(), field.own_record(&place)?.vector);
             }
         }
@@ -240,6 +248,17 @@ impl Snapshot {
         match place {
             Place::Segment(source, row) => Ok(Rows::key(&*source.segment, *row)?.to_key()),
             Place::Head(head, row) => head.key(*row).map(|k| k.to_key()).ok_or_else(|| lost_row(*row)),
+        }
+    }
+
+    /// The number of the operation that wrote a row.
+    pub(crate) fn version_of(&self, place: &Place) -> Result<u64> {
+        match place {
+            Place::Segment(source, row) => Ok(Rows::version(&*source.segment, *row)?),
+            Place::Head(head, row) => {
+                let (block, inside) = head.locate(*row).ok_or_else(|| lost_row(*row))?;
+                Ok(block.rows(self.state.layout()).version(inside)?)
+            }
         }
     }
 

@@ -21,6 +21,7 @@ mod live;
 mod maxsim;
 mod mixed;
 mod mmr;
+mod remembered;
 mod scored;
 mod uncertainty;
 
@@ -118,7 +119,8 @@ impl Rerank {
             Rerank::Fuse(fuse) => fuse.check(snapshot),
             Rerank::MaxSim(maxsim) => maxsim.check(schema),
             Rerank::Uncertainty(uncertainty) => uncertainty.check(schema),
-            Rerank::Scored(_) | Rerank::Mmr(_) | Rerank::Mixed(_) => Ok(()),
+            Rerank::Scored(scored) => scored.check(),
+            Rerank::Mmr(_) | Rerank::Mixed(_) => Ok(()),
         }
     }
 

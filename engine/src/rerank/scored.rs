@@ -2,9 +2,10 @@
 //!
 //! Which ids it is asked for is `foretaste_query::rerank::scorer`'s business; here its wishes are met: a search, or scores.
 //!
-//! Reads from: the search, vectors of rows, the scorer. Writes to: the list. Never: more ids asked for than the budget; a panic
+//! Reads from: the search, vectors of rows, the scorer and what it said before. Writes to: the list, what is remembered. Never: more ids asked for than the budget; a panic
 //! of the scorer passed on; an estimate before a score.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -12,11 +13,14 @@ use foretaste_query::index::{Query, RowRef};
 use foretaste_query::metric::Metric;
 use foretaste_query::rerank::scorer::{self, Candidate, Options, Rerank, Stop};
 use foretaste_storage::key::Key;
+use foretaste_storage::limits;
+use foretaste_storage::scores::QueryName;
 
 use crate::answer::Stage;
 use crate::error::Result;
 use crate::request::MAX_K;
-use crate::rerank::{List, Problem, Refine, Step};
+use crate::rerank::{List, Problem, Refine, Step, remembered};
+use crate::scores::Remembered;
 use crate::session::{Ground, Halt, Row, to_unit};
 
 pub use foretaste_query::rerank::scorer::{Adaptive, Mode};
@@ -57,16 +61,43 @@ where
 /// let stage = Scored::new(by_length).budget(200).batch(16).adaptive();
 /// # let _ = stage;
 /// ```
+///
+/// With a version its scores are remembered, and an answer asked again begins where it ended: rows that were scored have
+/// their scores at once, and the budget is for others.
+///
+/// ```
+/// # use foretaste::{Database, Key, Metric, Schema, Scored};
+/// # fn run(path: &std::path::Path) -> foretaste::Result<()> {
+/// # let db = Database::open(path.join("notes.ft"))?;
+/// # let docs = db.create_collection("docs", Schema::new(2, Metric::L2))?;
+/// # for (i, id) in ["a", "bb", "ccc", "dddd"].iter().enumerate() { docs.upsert(*id, &[0.0, i as f32])?; }
+/// let ask = || {
+///     let by_length = |ids: &[Key]| Ok(ids.iter().map(|id| id.to_string().len() as f64).collect());
+///     let stage = Scored::new(by_length).budget(2).version("length-1").query_key("the question");
+///     docs.search(&[0.0, 0.0]).k(4).rerank(stage).run()
+/// };
+/// let (first, second, third) = (ask()?, ask()?, ask()?);
+/// assert_eq!((first.cost.scorer_calls, first.cost.scores_remembered), (2, 0));
+/// assert_eq!((second.cost.scorer_calls, second.cost.scores_remembered), (2, 2));
+/// assert_eq!((third.cost.scorer_calls, third.cost.scores_remembered), (0, 4));
+/// assert_eq!(first[0].id, "bb".into());
+/// assert_eq!(third[0].id, "dddd".into());
+/// # Ok(()) }
+/// # run(tempfile::tempdir().unwrap().path()).unwrap();
+/// ```
 #[derive(Clone)]
 pub struct Scored {
     scorer: Arc<dyn Scorer>,
     options: Options,
+    version: Option<Arc<str>>,
+    query_key: Option<Arc<[u8]>>,
 }
 
 impl Scored {
     /// Scores the head of the list: 100 ids, 32 at a time.
     pub fn new(scorer: impl Scorer + 'static) -> Scored {
-        Scored { scorer: Arc::new(scorer), options: Options { budget: 100, batch: 32, mode: Mode::Retrieve } }
+        let options = Options { budget: 100, batch: 32, mode: Mode::Retrieve };
+        Scored { scorer: Arc::new(scorer), options, version: None, query_key: None }
     }
 
     /// Most ids that are scored.
@@ -92,12 +123,46 @@ impl Scored {
         self.mode(Mode::Adaptive(Adaptive::default()))
     }
 
+    /// Has the database remember the scores under this version of the scorer, of at most 255 bytes: what the scores depend on
+    /// beside the query and the row, such as the model and its prompt. Without a version nothing is remembered.
+    ///
+    /// A score is remembered for the collection, the version, the query's vector (or what [`Scored::query_key`] says instead),
+    /// the row's id and the operation that wrote the row: a row that is written again is scored again. When the search begins, all
+    /// rows of which a score is known, are live and pass the filter have that score, wherever the search would have found
+    /// them. They are no calls; [`Cost::scores_remembered`](crate::Cost::scores_remembered) counts them, also with a budget
+    /// of 0. How many are kept, and where: [`Options::remembered_scores`](crate::Options::remembered_scores).
+    ///
+    /// The same request can so have another answer the second time: one that knows more. [`Mode::Adaptive`] then begins with a query
+    /// that is estimated from what is known.
+    pub fn version(mut self, version: &str) -> Scored {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// What the scores are remembered under instead of the query's vector: the text of the query, say. The scorer must say the
+    /// same of a row for every query with this name. Without a version it has no effect.
+    pub fn query_key(mut self, name: impl AsRef<[u8]>) -> Scored {
+        self.query_key = Some(name.as_ref().into());
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let bytes = self.version.as_ref().map_or(0, |version| version.len() as u64);
+        Ok(limits::check("version of a scorer in bytes", bytes, limits::SCORER_VERSION_BYTES)?)
+    }
+
+    /// What is remembered of this scorer and the query of `ground`.
+    fn memory(&self, ground: &Ground<'_>) -> Option<Remembered> {
+        let name = self.query_key.as_deref().map_or(QueryName::Vector(ground.whole), QueryName::Bytes);
+        ground.snapshot.memory.of(self.version.as_deref()?, name)
+    }
+
     pub(super) fn keep(&self, k: usize) -> usize {
         self.options.budget.min(MAX_K).max(k)
     }
 
     pub(super) fn work(&self) -> Work {
-        Work { scored: self.clone(), rerank: None, rows: Vec::new() }
+        Work { scored: self.clone(), rerank: None, remembered: None, shown: false, rows: Vec::new() }
     }
 }
 
@@ -110,6 +175,9 @@ impl std::fmt::Debug for Scored {
 pub(super) struct Work {
     scored: Scored,
     rerank: Option<Rerank<RowRef>>,
+    remembered: Option<Remembered>,
+    /// Whether the list has been shown with what is known from before.
+    shown: bool,
     /// Every row that was offered.
     rows: Vec<Row>,
 }
@@ -122,13 +190,26 @@ impl Refine for Work {
                 let mut query = Vec::new();
                 lift_query(ground.query, &mut query);
                 let mut rerank = Rerank::new(&query, self.scored.options);
+                self.remembered = self.scored.memory(ground);
+                let known = self.remembered.as_ref().map(|r| remembered::known(r, ground, halt));
+                let known = known.unwrap_or_default();
+                rerank.know(known.iter().map(|(row, score)| (row.row, *score)));
                 // What the search has found already is the first thing that is wanted.
-                let rows = std::mem::take(&mut list.rows);
+                let mut rows = std::mem::take(&mut list.rows);
+                let found: HashSet<RowRef> = rows.iter().map(|row| row.row).collect();
+                rows.extend(known.into_iter().map(|(row, _)| row).filter(|row| !found.contains(&row.row)));
                 self.offer(&mut rerank, ground, rows)?;
+                list.spent.scores_remembered += rerank.remembered() as u64;
                 rerank
             }
         };
-        let step = self.advance(&mut rerank, ground, list, halt)?;
+        let shown = self.shown || rerank.remembered() == 0;
+        self.shown = true;
+        let step = match rerank.step() {
+            // What is known is there to be seen before the scorer is asked.
+            scorer::Step::Search { .. } | scorer::Step::Score(_) if !shown => Step::More,
+            _ => self.advance(&mut rerank, ground, list, halt)?,
+        };
         self.place(&rerank, ground, list);
         self.rerank = Some(rerank);
         Ok(step)
@@ -173,6 +254,9 @@ impl Work {
                     let scorer = Arc::clone(&self.scored.scorer);
                     match catch_unwind(AssertUnwindSafe(|| scorer.score(&ids))) {
                         Ok(Ok(scores)) if scores.len() == ids.len() => {
+                            if let Some(remembered) = &self.remembered {
+                                remembered::keep(remembered, ground, asked, &ids, &scores);
+                            }
                             rerank.scored(&scores);
                             return Ok(match rerank.step() {
                                 scorer::Step::Done(stop) => ended(stop),
