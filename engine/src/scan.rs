@@ -240,19 +240,6 @@ impl<'a> Unit<'a> {
         }
     }
 
-    /// Its row at `place`, if that is in it.
-    pub fn row_at(&self, place: &Place) -> Option<u32> {
-        match (&self.whole, place) {
-            (Whole::Segment(source), Place::Segment(at, row)) => {
-                Arc::ptr_eq(&source.segment, &at.segment).then_some(*row)
-            }
-            (Whole::Head(head, block), Place::Head(at, row)) if Arc::ptr_eq(head, at) => {
-                row.checked_sub(self.first_row).filter(|row| *row < block.block.rows())
-            }
-            _ => None,
-        }
-    }
-
     /// Where a row is, for as long as its hit lives.
     pub fn place(&self, row: u32) -> Place {
         match &self.whole {

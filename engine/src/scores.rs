@@ -103,6 +103,11 @@ impl Memory {
         Memory { all: Arc::clone(all), collection }
     }
 
+    /// The same of another collection.
+    pub fn of_collection(&self, collection: u32) -> Self {
+        Memory { collection, ..self.clone() }
+    }
+
     /// What is remembered of a query by a version of a scorer.
     pub fn of(&self, scorer: &str, query: QueryName<'_>) -> Option<Remembered> {
         let scores = self.all.opened()?;

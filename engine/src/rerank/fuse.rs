@@ -16,7 +16,7 @@ use crate::answer::Stage;
 use crate::error::{Error, Result};
 use crate::request::{MAX_K, Request};
 use crate::rerank::{List, Refine, Step, bad};
-use crate::scan::units;
+use crate::scan::{Whereabouts, units};
 use crate::search::Cost;
 use crate::session::{Ground, Halt, Row};
 use crate::snapshot::Snapshot;
@@ -275,6 +275,7 @@ pub(super) fn nearest_elsewhere(
     let units = units(snapshot, request.filter.as_ref(), None)?;
     let query = request.query(vector, snapshot.schema());
     let (wanted, mut cost) = (request.keep, Cost::default());
+    let (own, whereabouts) = (ground.snapshot, Whereabouts::new(ground.units));
     loop {
         let there = Ground { snapshot, units: &units, request, query: &query, whole: vector, ..*ground };
         let (found, spent) = there.nearest(&query, request, halt)?;
@@ -282,7 +283,8 @@ pub(super) fn nearest_elsewhere(
         let all = found.len() < request.keep || request.keep >= MAX_K || halt.asked();
         let mut rows = Vec::with_capacity(found.len());
         for row in found {
-            if let Some(own) = ground.find(&there.key(row.row)?)?
+            let place = own.state.find(&there.key(row.row)?, own.seq)?;
+            if let Some(own) = place.and_then(|place| whereabouts.find(&place))
                 && ground.counts(own)?
             {
                 rows.push(Row { row: own, ..row });

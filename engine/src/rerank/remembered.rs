@@ -45,7 +45,7 @@ fn find(
 ) -> Result<Option<Row>> {
     let snapshot = ground.snapshot;
     let Some(place) = snapshot.state.find(&scored.key, snapshot.seq)? else { return Ok(None) };
-    if snapshot.version_of(&place)? != scored.version {
+    if place.version()? != scored.version {
         return Ok(None);
     }
     let Some(row) = whereabouts.find(&place) else { return Ok(None) };
@@ -69,7 +69,7 @@ pub(super) fn keep(
 ) {
     let said = rows.iter().zip(ids).zip(scores).filter_map(|((row, id), score)| {
         // A row whose version cannot be read is asked of the scorer again.
-        let version = ground.place(*row).and_then(|place| ground.snapshot.version_of(&place).ok())?;
+        let version = ground.place(*row).and_then(|place| place.version().ok())?;
         Some(Scored { key: id.clone(), version, score: *score })
     });
     let said: Vec<Scored> = said.collect();

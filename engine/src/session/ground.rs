@@ -125,15 +125,6 @@ impl<'a> Ground<'a> {
         }
     }
 
-    /// The live row that has `key`.
-    pub fn find(&self, key: &Key) -> Result<Option<RowRef>> {
-        let Some(place) = self.snapshot.state.find(key, self.snapshot.seq)? else { return Ok(None) };
-        let of_unit = |(source, unit): (usize, &Unit<'_>)| {
-            unit.row_at(&place).map(|row| RowRef { source: source as u32, row })
-        };
-        Ok(self.units.iter().enumerate().find_map(of_unit))
-    }
-
     /// The key of a row.
     pub fn key(&self, row: RowRef) -> Result<Key> {
         Ok(key_of(self.snapshot, self.units, row)?)
