@@ -1,7 +1,7 @@
 //! Several vectors a row: what is found in each field is what brute force finds, a batch is all or nothing over all fields,
 //! and a snapshot never shows two fields of different commits.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -290,7 +290,8 @@ fn the_surest_of_the_nearest_come_first_and_a_query_says_how_sure_it_is() {
     // Of no more rows than are wanted only the order changes.
     let same = col.search(&query).k(10).rerank(Uncertainty::new()).run().unwrap();
     let (mut a, mut b) = (ids(&same), ids(&near)[..10].to_vec());
-    (a.sort(), b.sort());
+    a.sort();
+    b.sort();
     assert_eq!(a, b);
 
     let said = |variance: Vec<f32>, dims: usize| {

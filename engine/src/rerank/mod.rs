@@ -17,6 +17,7 @@ mod auto;
 mod fuse;
 mod gaussian;
 mod levels;
+mod lift;
 mod live;
 mod maxsim;
 mod mixed;

@@ -10,7 +10,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use foretaste_query::index::{Query, RowRef};
-use foretaste_query::metric::Metric;
 use foretaste_query::rerank::scorer::{self, Candidate, Options, Rerank, Stop};
 use foretaste_storage::key::Key;
 use foretaste_storage::limits;
@@ -19,9 +18,10 @@ use foretaste_storage::scores::QueryName;
 use crate::answer::Stage;
 use crate::error::Result;
 use crate::request::MAX_K;
+use crate::rerank::lift::{lift_query, lift_row, lower_query};
 use crate::rerank::{List, Problem, Refine, Step, remembered};
 use crate::scores::Remembered;
-use crate::session::{Ground, Halt, Row, to_unit};
+use crate::session::{Ground, Halt, Row};
 
 pub use foretaste_query::rerank::scorer::{Adaptive, Mode};
 
@@ -162,7 +162,14 @@ impl Scored {
     }
 
     pub(super) fn work(&self) -> Work {
-        Work { scored: self.clone(), rerank: None, remembered: None, shown: false, rows: Vec::new() }
+        Work {
+            scored: self.clone(),
+            rerank: None,
+            remembered: None,
+            shown: false,
+            floor: None,
+            rows: Vec::new(),
+        }
     }
 }
 
@@ -178,6 +185,9 @@ pub(super) struct Work {
     remembered: Option<Remembered>,
     /// Whether the list has been shown with what is known from before.
     shown: bool,
+    /// When the list it was given is in another order than the search's: the last of the scores that stand for that order. What
+    /// is found later stands below.
+    floor: Option<f64>,
     /// Every row that was offered.
     rows: Vec<Row>,
 }
@@ -196,9 +206,10 @@ impl Refine for Work {
                 rerank.know(known.iter().map(|(row, score)| (row.row, *score)));
                 // What the search has found already is the first thing that is wanted.
                 let mut rows = std::mem::take(&mut list.rows);
+                let ranked = rows.len();
                 let found: HashSet<RowRef> = rows.iter().map(|row| row.row).collect();
                 rows.extend(known.into_iter().map(|(row, _)| row).filter(|row| !found.contains(&row.row)));
-                self.offer(&mut rerank, ground, rows)?;
+                self.offer(&mut rerank, ground, rows, ranked)?;
                 list.spent.scores_remembered += rerank.remembered() as u64;
                 rerank
             }
@@ -246,7 +257,7 @@ impl Work {
                     if halt.asked() {
                         return Ok(Step::Done);
                     }
-                    self.offer(rerank, ground, rows)?;
+                    self.offer(rerank, ground, rows, 0)?;
                 }
                 scorer::Step::Score(asked) => {
                     let ids = asked.iter().map(|row| ground.key(*row)).collect::<Result<Vec<Key>>>()?;
@@ -283,8 +294,14 @@ impl Work {
         }
     }
 
-    /// Shows the machine rows.
-    fn offer(&mut self, rerank: &mut Rerank<RowRef>, ground: &Ground<'_>, rows: Vec<Row>) -> Result<()> {
+    /// Shows the machine rows, the first `ranked` of which are the list that it was given.
+    fn offer(
+        &mut self,
+        rerank: &mut Rerank<RowRef>,
+        ground: &Ground<'_>,
+        rows: Vec<Row>,
+        ranked: usize,
+    ) -> Result<()> {
         let dims = ground.query.dims();
         let (mut numbers, mut own) = (Vec::new(), Vec::new());
         lift_query(ground.query, &mut own);
@@ -297,18 +314,40 @@ impl Work {
             lifted.push((row.row, vector, cheap));
             self.rows.push(row);
         }
+        self.keep_order(&mut lifted, ranked);
         rerank.offer(lifted.iter().map(|(id, vector, cheap)| Candidate { id: *id, vector, cheap: *cheap }));
         Ok(())
+    }
+
+    /// The machine takes rows in the order of their cheap scores. A list that a stage before has put in another order than that of the
+    /// similarity to the query keeps its own.
+    fn keep_order(&mut self, lifted: &mut [(RowRef, Vec<f32>, f64)], ranked: usize) {
+        let (list, later) = lifted.split_at_mut(ranked.min(lifted.len()));
+        let slack = |cheap: f64| 1e-4 * cheap.abs() + 1e-9;
+        if list.windows(2).any(|pair| pair[0].2 < pair[1].2 - slack(pair[1].2)) {
+            let count = list.len();
+            for (place, (_, _, cheap)) in list.iter_mut().enumerate() {
+                *cheap = (count - place) as f64;
+            }
+            self.floor = Some(0.0);
+        }
+        if let Some(floor) = self.floor {
+            // Below the list, in their own order.
+            later.iter_mut().for_each(|(_, _, cheap)| *cheap = floor - 1.0 + *cheap / (1.0 + cheap.abs()));
+        }
     }
 
     /// Puts the list in the machine's order.
     fn place(&self, rerank: &Rerank<RowRef>, ground: &Ground<'_>, list: &mut List) {
         let distances: std::collections::HashMap<RowRef, &Row> =
             self.rows.iter().rev().map(|row| (row.row, row)).collect();
+        // What stands for an order says nothing of scores: rows that were not scored keep theirs.
+        let ordered = self.floor.is_some() && self.scored.options.mode == Mode::Retrieve;
         let placed = |hit: &scorer::Hit<RowRef>| {
             let row = **distances.get(&hit.id)?;
             let stage = if hit.score.is_some() { Stage::Rerank } else { row.stage };
-            Some(Row { score: hit.score.unwrap_or(hit.estimate), stage, ..row })
+            let estimate = if ordered { row.score } else { hit.estimate };
+            Some(Row { score: hit.score.unwrap_or(estimate), stage, ..row })
         };
         let ranked = rerank.ranked();
         let most = ground.request.keep.max(ground.request.k);
@@ -327,48 +366,4 @@ fn ended(stop: Stop) -> Step {
 
 fn failed(why: String) -> Step {
     Step::Failed(Problem { stage: "scorer", why })
-}
-
-/// The query as a vector whose dot product with a lifted row orders as the metric does.
-fn lift_query(query: &Query, out: &mut Vec<f32>) {
-    out.clear();
-    match query.metric() {
-        Metric::Dot => out.extend_from_slice(query.vector()),
-        Metric::Cosine => {
-            out.extend_from_slice(query.vector());
-            to_unit(out);
-        }
-        // -|q - x|² = 2 <q, x> - |x|² - |q|².
-        Metric::L2 => {
-            out.extend(query.vector().iter().map(|v| 2.0 * v));
-            out.push(-1.0);
-        }
-    }
-}
-
-/// A row, so that its dot product with a lifted query is what the metric compares.
-fn lift_row(row: &[f32], metric: Metric, out: &mut Vec<f32>) {
-    out.clear();
-    match metric {
-        Metric::Dot => out.extend_from_slice(row),
-        Metric::Cosine => {
-            out.extend_from_slice(row);
-            to_unit(out);
-        }
-        Metric::L2 => {
-            out.extend_from_slice(row);
-            out.push(row.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>() as f32);
-        }
-    }
-}
-
-/// The query that a lifted one stands for; `None` when there is none, as for one that likes large norms under L2.
-fn lower_query(lifted: &[f32], metric: Metric) -> Option<Vec<f32>> {
-    let query: Vec<f32> = match (metric, lifted.split_last()) {
-        (Metric::L2, Some((norm, rest))) if *norm < 0.0 => rest.iter().map(|v| v / (-2.0 * norm)).collect(),
-        (Metric::L2, _) => return None,
-        (Metric::Dot | Metric::Cosine, _) => lifted.to_vec(),
-    };
-    let usable = query.iter().all(|v| v.is_finite()) && query.iter().any(|v| *v != 0.0);
-    (usable || metric == Metric::L2 && query.iter().all(|v| v.is_finite())).then_some(query)
 }

@@ -136,7 +136,9 @@ impl Model {
                 }
                 for key in deletes {
                     next.rows.remove(key);
-                    next.changed.iter_mut().for_each(|changed| drop(changed.remove(key)));
+                    if let Some(changed) = &mut next.changed {
+                        changed.remove(key);
+                    }
                 }
             }
             Step::Truncate(dims) => {

@@ -108,9 +108,8 @@ fn solved(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
         b.swap(i, pivot);
         for r in i + 1..n {
             let factor = a[r][i] / a[i][i];
-            for c in i..n {
-                a[r][c] -= factor * a[i][c];
-            }
+            let (above, below) = a.split_at_mut(r);
+            below[0].iter_mut().zip(&above[i]).skip(i).for_each(|(x, y)| *x -= factor * y);
             b[r] -= factor * b[i];
         }
     }

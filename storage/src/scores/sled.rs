@@ -304,10 +304,9 @@ impl std::fmt::Debug for SledScores {
 fn is_locked(path: &Path) -> Result<bool> {
     let disk = OsVfs::new();
     for name in disk.read_dir(path)? {
-        match disk.try_lock(&path.join(name).join(LOCKED), LockMode::Exclusive) {
-            Ok(None) => return Ok(true),
-            // Without the file there is nothing that sled could have locked.
-            Ok(Some(_)) | Err(_) => {}
+        // Without the file there is nothing that sled could have locked.
+        if let Ok(None) = disk.try_lock(&path.join(name).join(LOCKED), LockMode::Exclusive) {
+            return Ok(true);
         }
     }
     Ok(false)
