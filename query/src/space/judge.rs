@@ -56,8 +56,8 @@ pub struct Report {
     pub retention_at_1: Estimate,
     /// The mean share of the ten nearest by the new model that are among the ten that are found.
     pub retention_at_10: Estimate,
-    /// The same share for the old model without any adapter: its own ten nearest. What it lacks of 1, the old vectors never had, and
-    /// an adapter to them cannot give back but by chance.
+    /// The same share for the old model without any adapter: its own ten nearest. What it lacks of 1 is what the models disagree about.
+    /// Through the adapter more may be found: a mapped query is free of the errors that the old model makes with queries.
     pub old_at_10: Estimate,
     /// The mean cosine of mapped and true vectors.
     pub cosine: f64,

@@ -328,7 +328,7 @@ fn units_of_either_side_do_not_matter() {
     }
     let far = fit(
         Pairs::new(&scaled(&from, 1e-30), p, &scaled(&to, 1e30), q).unwrap(),
-        &Options::default(),
+        &Options { method: Method::Ridge { ridge: None }, ..Options::default() },
         &|| false,
     );
     assert_eq!(far.map(|_| ()), Err(Error::Overflow));
@@ -378,7 +378,8 @@ fn reports_are_those_of_brute_force() {
     let order = super::pairs::shuffled(n);
     for direction in [Use::Queries, Use::Rows] {
         for metric in Metric::ALL {
-            let options = Options { metric, direction, refit: false, ..Options::default() };
+            let method = Method::Ridge { ridge: None };
+            let options = Options { method, metric, direction, refit: false, ..Options::default() };
             let (adapter, report) = fit(Pairs::new(&from, p, &to, q).unwrap(), &options, &|| false).unwrap();
             assert!(!report.refitted);
             let count = 30;
