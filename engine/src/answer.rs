@@ -192,6 +192,7 @@ impl Answer {
     pub fn requery(&mut self, vector: &[f32]) -> Result<()> {
         let cost = self.standing.with_dependent(|_, live| live.cost());
         let asked = self.standing.borrow_owner().borrow_owner();
+        let vector = &*validate::as_stored(asked.snapshot.schema(), vector, 0, &"query")?;
         if asked.whole == vector {
             return Ok(());
         }
@@ -274,6 +275,7 @@ fn stand(
     spent: Cost,
 ) -> Result<Standing> {
     let schema = &snapshot.state.schema;
+    let vector = &*validate::as_stored(schema, vector, 0, &"query")?;
     validate::query(schema, vector, request.dims)?;
     let (query, whole) = (request.query(vector, schema), vector.to_vec());
     let asked = Asked { snapshot, whole, request, query, started };
@@ -321,6 +323,7 @@ pub(crate) fn run(
 ) -> Result<Hits> {
     let started = Instant::now();
     let schema = &snapshot.state.schema;
+    let vector = &*validate::as_stored(schema, vector, 0, &"query")?;
     validate::query(schema, vector, request.dims)?;
     let query = request.query(vector, schema);
     let units = units(snapshot, request.filter.as_ref(), request.sure)?;

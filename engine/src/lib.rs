@@ -96,6 +96,7 @@ pub use error::{Error, Result};
 pub use foretaste_query::index::{HnswParams, IvfParams, RotationKind, Spec, Stage as BuildStage};
 pub use foretaste_query::lang::{self, ColumnType, Filter};
 pub use foretaste_query::metric::Metric;
+pub use foretaste_query::recipe::{Recipe, UnknownRecipe};
 pub use foretaste_query::space::{
     Adapter, ErrorModel, Estimate, Method, Options as FitOptions, Pairs, Report as FitReport, Use,
     fit as fit_adapter,

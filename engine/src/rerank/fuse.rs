@@ -155,10 +155,14 @@ impl Fuse {
             return Err(bad("only a cosine has a least score; use `ZScore`, or ranks".into()));
         }
         self.others.iter().try_for_each(|other| match &other.from {
-            Origin::Vector(vector) => validate::query(schema, vector, schema.dim()),
+            Origin::Vector(vector) => {
+                let vector = validate::as_stored(schema, vector, 0, &"query")?;
+                validate::query(schema, &vector, schema.dim())
+            }
             Origin::Field { field, vector } => {
                 let field = snapshot.field(field)?;
-                validate::query(field.schema(), vector, field.schema().dim())
+                let vector = validate::as_stored(field.schema(), vector, 0, &"query")?;
+                validate::query(field.schema(), &vector, field.schema().dim())
             }
             Origin::Text { field, .. } => text::declared(schema, field).map(|_| ()),
         })
@@ -225,7 +229,8 @@ impl Refine for Work {
         request.stages.clear();
         match from {
             Origin::Vector(vector) => {
-                let query = request.query(&vector, &ground.snapshot.state.schema);
+                let schema = &ground.snapshot.state.schema;
+                let query = request.query(&validate::as_stored(schema, &vector, 0, &"query")?, schema);
                 let (rows, cost) = ground.nearest(&query, &request, halt)?;
                 list.spent.add(&cost);
                 self.add(rows, weight, ground.query.metric().least_score(), ground)?;
@@ -273,6 +278,7 @@ pub(super) fn nearest_elsewhere(
     (request.dims, request.uncertainty, request.query_variance) = (snapshot.schema().dim(), 0.0, None);
     (request.last_dims, request.sure) = (request.dims, None);
     let units = units(snapshot, request.filter.as_ref(), None)?;
+    let vector = &*validate::as_stored(snapshot.schema(), vector, 0, &"query")?;
     let query = request.query(vector, snapshot.schema());
     let (wanted, mut cost) = (request.keep, Cost::default());
     let (own, whereabouts) = (ground.snapshot, Whereabouts::new(ground.units));
