@@ -1,4 +1,5 @@
-//! Measures what `docs/measurements.md` states: durable ingest, import, bytes on disk, time to open, scan rate, reranking.
+//! Measures what `docs/measurements.md` states: durable ingest, import, bytes on disk, time to open, scan rate, reranking,
+//! a change of the model.
 //!
 //! ```text
 //! cargo run --release -p foretaste-benches --bin measure -- ingest FILE.hdf5 [--batch 1000] [--payload] [--threads N]
@@ -6,10 +7,11 @@
 //! cargo run --release -p foretaste-benches --bin measure -- open
 //! cargo run --release -p foretaste-benches --bin measure -- levels|gaussian|scorers FILE.hdf5
 //! cargo run --release -p foretaste-benches --bin measure -- maxsim
+//! cargo run --release -p foretaste-benches --bin measure -- upgrade FILE.hdf5 [--texts FILE.jsonl.gz] [--json]
 //! cargo run --release -p foretaste-benches --bin measure -- bandwidth
 //! ```
 //!
-//! Each prints one JSON object a line. Reads from: a data set file. Writes to: a temporary database beside `--dir`.
+//! Each prints one JSON object a line, `upgrade` tables unless it is told `--json`. Reads from: a data set file. Writes to: a temporary database beside `--dir`.
 //! Never: a time with the building of the data in it.
 
 mod bandwidth;
@@ -20,6 +22,7 @@ mod maxsim;
 mod open;
 mod scan;
 mod scorers;
+mod upgrade;
 
 use std::path::PathBuf;
 
@@ -51,6 +54,8 @@ enum What {
     Scorers(scorers::Args),
     /// Late interaction behind a first stage of single vectors: how many of the true best rows are found.
     Maxsim(maxsim::Args),
+    /// A change of the embedding model: what is found while rows are embedded again.
+    Upgrade(upgrade::Args),
     /// What one core reads from memory, to compare the scan with.
     Bandwidth,
 }
@@ -65,6 +70,7 @@ fn main() -> anyhow::Result<()> {
         What::Gaussian(a) => gaussian::run(&args.dir, &a),
         What::Scorers(a) => scorers::run(&args.dir, &a),
         What::Maxsim(a) => maxsim::run(&args.dir, &a),
+        What::Upgrade(a) => upgrade::run(&args.dir, &a),
         What::Bandwidth => bandwidth::run(),
     }
 }
