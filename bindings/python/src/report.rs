@@ -28,12 +28,6 @@ impl FitReport {
         self.0.held_out
     }
 
-    /// Among how many items neighbours were looked for.
-    #[getter]
-    fn candidates(&self) -> usize {
-        self.0.candidates
-    }
-
     /// The share of held-out items whose nearest by the new model is the nearest that is found.
     #[getter]
     fn retention_at_1(&self) -> Estimate {
@@ -75,7 +69,6 @@ impl FitReport {
         let (own, dict) = (&self.0, PyDict::new(py));
         dict.set_item("pairs", own.pairs)?;
         dict.set_item("held_out", own.held_out)?;
-        dict.set_item("candidates", own.candidates)?;
         for (name, estimate) in [
             ("retention_at_1", own.retention_at_1),
             ("retention_at_10", own.retention_at_10),
@@ -104,7 +97,6 @@ impl FitReport {
         Ok(FitReport(foretaste::FitReport {
             pairs: figures.get_item("pairs")?.extract()?,
             held_out: figures.get_item("held_out")?.extract()?,
-            candidates: figures.get_item("candidates")?.extract()?,
             retention_at_1: estimate("retention_at_1")?,
             retention_at_10: estimate("retention_at_10")?,
             old_at_10: estimate("old_at_10")?,

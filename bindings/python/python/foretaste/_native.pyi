@@ -76,7 +76,6 @@ class Figures(TypedDict):
 class ReportFigures(TypedDict):
     pairs: int
     held_out: int
-    candidates: int
     retention_at_1: Figures
     retention_at_10: Figures
     old_at_10: Figures
@@ -416,8 +415,6 @@ class FitReport:
     def pairs(self) -> int: ...
     @property
     def held_out(self) -> int: ...
-    @property
-    def candidates(self) -> int: ...
     @property
     def retention_at_1(self) -> Estimate: ...
     @property
