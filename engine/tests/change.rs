@@ -467,3 +467,16 @@ fn commits_go_on_while_a_change_begins_is_filled_and_ends() {
     });
     assert_eq!(col.len(), 40);
 }
+
+#[test]
+fn a_sample_without_a_pattern_is_embedded_before_the_rows_that_an_order_puts_first() {
+    let db = database();
+    let col = collection(&db, 4000);
+    let rows = begin(&col).backfill(Order::Variance).unwrap().next(4000).unwrap();
+    let traces: Vec<f32> = rows.iter().map(|row| row.record.variance_traces[1]).collect();
+    let ascents: Vec<usize> = (1..traces.len()).filter(|i| traces[*i] > traces[i - 1]).collect();
+    let [begin] = ascents[..] else { panic!("{} runs", ascents.len() + 1) };
+    assert!((850..1150).contains(&begin), "{begin} rows come first");
+    let mean = |some: &[f32]| some.iter().sum::<f32>() / some.len() as f32;
+    assert!((mean(&traces[..begin]) / mean(&traces) - 1.0).abs() < 0.1, "they are like all");
+}

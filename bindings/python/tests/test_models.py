@@ -223,11 +223,11 @@ def test_what_no_rule_can_be(db, docs, pairs):
         docs.set_rule("new@2", adapter=useless)
     assert docs.rules() == []
     docs.set_rule("new@2", adapter=useless, least_retention=0)
-    adapter = ft.fit_adapter(new, old[:, :5])
-    with pytest.raises(ft.BadRequest, match="fits no level"):
+    adapter = ft.fit_adapter(new, old[:, :3])
+    with pytest.raises(ft.BadRequest, match="below the first level"):
         docs.set_rule("new@2", adapter=adapter, least_retention=0)
-    with pytest.raises(ft.BadRequest, match="fits no level"):
-        docs.set_rule("new@2", prefix=5)
+    with pytest.raises(ft.BadRequest, match="below the first level"):
+        docs.set_rule("new@2", prefix=3)
     with pytest.raises(ft.BadRequest, match="own space"):
         docs.set_rule("old@1", prefix=4)
     with pytest.raises(ft.BadRequest, match="report"):

@@ -15,6 +15,7 @@
 mod backfill;
 mod rules;
 
+pub(crate) use backfill::in_sample;
 pub use backfill::{Backfill, Order, PendingRow};
 
 use std::sync::Arc;
