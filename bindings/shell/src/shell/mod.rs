@@ -9,12 +9,14 @@ mod cell;
 mod dot;
 mod embed;
 mod exec;
+mod explain;
 mod grid;
 mod input;
 mod out;
 mod query;
 mod schema;
 mod settings;
+mod watch;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};

@@ -15,12 +15,14 @@ pub struct Out {
     terminal: bool,
     file: Option<(PathBuf, File)>,
     once: Option<(PathBuf, File)>,
+    /// Whether the statement that named the file for one statement is still the present one.
+    named_now: bool,
 }
 
 impl Out {
     /// To standard output.
     pub fn new(terminal: bool) -> Out {
-        Out { terminal, file: None, once: None }
+        Out { terminal, file: None, once: None, named_now: false }
     }
 
     /// From now on to this file, or to standard output again.
@@ -33,6 +35,7 @@ impl Out {
     /// The next statement's results to this file.
     pub fn once(&mut self, file: &Path) -> Outcome {
         self.once = Some(create(file)?);
+        self.named_now = true;
         Ok(())
     }
 
@@ -61,17 +64,15 @@ impl Out {
 
     /// A statement has ended, and with it what goes to a file once.
     pub fn end_of_statement(&mut self) -> Outcome {
-        Ok(())
-    }
-
-    /// Ends what goes to a file once: the statement after `.once` has been carried out.
-    pub fn end_once(&mut self) -> Outcome {
+        if std::mem::take(&mut self.named_now) {
+            return Ok(());
+        }
         self.once.take().map_or(Ok(()), close)
     }
 
     /// Everything is written.
     pub fn finish(&mut self) -> Outcome {
-        self.end_once()?;
+        self.once.take().map_or(Ok(()), close)?;
         self.file.take().map_or(Ok(()), close)
     }
 }
