@@ -98,7 +98,7 @@ impl Shell {
                 None => e.into(),
             }
         })?;
-        self.note(&plural(insert.rows.len() as u64, "row") + " written");
+        self.note(&format!("{} written", plural(insert.rows.len() as u64, "row")));
         Ok(())
     }
 
