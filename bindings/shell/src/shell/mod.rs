@@ -7,11 +7,13 @@
 
 mod cell;
 mod dot;
+mod editor;
 mod embed;
 mod exec;
 mod explain;
 mod grid;
 mod input;
+mod live;
 mod out;
 mod query;
 mod schema;
@@ -162,7 +164,7 @@ impl Shell {
         match (session, self.interactive) {
             (false, _) => Ok(()),
             (true, false) => self.stdin(),
-            (true, true) => self.stdin(),
+            (true, true) => self.session(),
         }
     }
 

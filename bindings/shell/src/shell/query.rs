@@ -50,7 +50,8 @@ impl Shell {
             }
             Ask::Vectors(mut all) if all.len() == 1 => {
                 let Some(one) = all.pop() else { return Ok(()) };
-                self.settled(one, &search)
+                let people = self.settings.mode.is_for_people() && self.out.is_terminal();
+                if people && self.settings.progress { self.live(one, &search) } else { self.settled(one, &search) }
             }
             Ask::Vectors(all) => {
                 let mut grid = answers(&search);
