@@ -86,7 +86,7 @@ fn refusals_say_where_and_what_was_expected_and_meant() {
         ("search docs near [1] where lang = 'en' rerakn mmr(1)", "rerakn", "expected `and`", Some("did you mean `rerank`?")),
         ("search docs near [1]\nwhere year >\n k 3", "", "filter: ", None),
         ("search docs near [1] within 5 parsecs", "parsecs", "expected `us`", None),
-        ("create collection d (vector cosin(3))", "cosin", "expected `text`", None),
+        ("create collection d (vector cosin(3))", "cosin", "expected `cosine`", Some("did you mean `cosine`?")),
         ("create collection d (lang text)", ")", "a collection has one vector", None),
         ("insert into d values ('a', [1], {\"a\": en})", "n})", "JSON: ", Some("in JSON, names and strings take double quotes")),
         ("insert into d values ('a', [1e60])", "1e60", "the number is too large for f32", None),

@@ -118,7 +118,9 @@ impl Shell {
         let missing: Vec<String> =
             get.ids.iter().zip(&found).filter(|(_, row)| row.is_none()).map(|(id, _)| shown(id)).collect();
         let rows: Vec<Record> = found.into_iter().flatten().collect();
-        self.show(&records(&rows, snapshot.schema().token_kind().map_or(1, |(dim, _)| dim)))?;
+        if !rows.is_empty() {
+            self.show(&records(&rows, snapshot.schema().token_kind().map_or(1, |(dim, _)| dim)))?;
+        }
         if missing.is_empty() {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use comfy_table::{
     Attribute, Cell as TableCell, CellAlignment, ContentArrangement, Row, Table, TableComponent, presets,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::cell::Cell;
 use super::settings::Mode;
@@ -112,9 +112,10 @@ impl Grid {
 
     fn objects(&self) -> impl Iterator<Item = String> {
         self.rows.iter().map(|row| {
-            let object: Map<String, Value> =
-                self.columns.iter().zip(row).map(|(name, cell)| (name.clone(), cell.json())).collect();
-            escaped(&Value::Object(object).to_string())
+            // Members in the order of the columns.
+            let member = |(name, cell): (&String, &Cell)| format!("{}:{}", Value::from(name.as_str()), cell.json());
+            let members: Vec<String> = self.columns.iter().zip(row).map(member).collect();
+            escaped(&format!("{{{}}}", members.join(",")))
         })
     }
 }

@@ -29,6 +29,7 @@ use clap::Args;
 use foretaste::{Collection, Database, Error};
 use foretaste_shell::lang::{self, Name, Refused, Search};
 
+use crate::args::Cli;
 use crate::interrupt;
 use crate::output::{FAILED, Failure, Outcome, say};
 use out::Out;
@@ -136,6 +137,13 @@ pub fn run(options: &Options, json: bool) -> Outcome<ExitCode> {
 fn open(path: Option<&Path>, readonly: bool) -> Outcome<(Database, Option<tempfile::TempDir>)> {
     let of = Database::options().read_only(readonly);
     if let Some(path) = path {
+        let commands = <Cli as clap::CommandFactory>::command();
+        let names = commands.get_subcommands().map(clap::Command::get_name);
+        if let Some(near) = path.to_str().filter(|_| !path.exists()).and_then(|path| lang::nearest(path, names)) {
+            let failure = Failure::usage(format!("`{}` is neither a command nor a database", path.display()));
+            let hint = format!("did you mean `foretaste {near}`? A new database of that name: `foretaste ./{}`", path.display());
+            return Err(failure.hint(hint));
+        }
         return Ok((of.open(path)?, None));
     }
     let folder = tempfile::Builder::new().prefix("foretaste-").tempdir().map_err(|e| {
@@ -234,7 +242,7 @@ impl Shell {
             None if known.is_empty() => {
                 refused.hint("there is none yet: `create collection docs (vector cosine(384));`")
             }
-            None => refused.hint(format!("there are {}", known.join(", "))),
+            None => refused.hint(format!("the collections are {}", known.join(", "))),
         }
     }
 }

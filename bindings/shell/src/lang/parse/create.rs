@@ -58,7 +58,9 @@ impl Parser<'_> {
 
     fn item(&mut self) -> Result<Item> {
         let behind = self.behind()?;
-        if self.token.is("vector") && METRICS.iter().any(|(metric, _)| behind.is(metric)) {
+        // A column may have that name, too: then its type comes next.
+        let typed = TYPES.iter().map(|(name, _)| *name).chain(["fulltext", "vector"]).any(|name| behind.is(name));
+        if self.token.is("vector") && matches!(behind.kind, Kind::Word(_)) && !typed {
             self.advance()?;
             return Ok(Item::Vector { name: None, kind: self.vector_kind()? });
         }
