@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 /// foretaste: an embedded vector database.
 #[derive(Debug, Parser)]
 #[command(name = "foretaste", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
-#[command(after_help = "Without a command it opens the shell: `foretaste PATH`. Begin with `foretaste demo`. Exit codes: 0 done, 1 failed (check: damage found), \
-                        2 called wrongly, 130 interrupted.")]
+#[command(
+    after_help = "Without a command it opens the shell: `foretaste PATH`. Begin with `foretaste demo`. Exit codes: 0 done, 1 failed (check: damage found), \
+                        2 called wrongly, 130 interrupted."
+)]
 pub struct Cli {
     /// Results as JSON: one document, or one a line.
     #[arg(long, global = true)]

@@ -86,7 +86,12 @@ pub fn load(
 }
 
 /// The collection to import into. What was asked for of a new one must be true of one that exists.
-fn collection(database: &Database, name: &str, args: &ImportFile, reader: &dyn Reader) -> Outcome<Collection> {
+fn collection(
+    database: &Database,
+    name: &str,
+    args: &ImportFile,
+    reader: &dyn Reader,
+) -> Outcome<Collection> {
     if database.collections().iter().any(|known| known == name) {
         let collection = database.collection(name)?;
         fits(&collection.schema(), args, reader.dim(), name)?;

@@ -54,10 +54,22 @@ pub struct Create {
 #[expect(missing_docs, reason = "the grammar names them")]
 pub enum Item {
     /// The vector, or a further vector field of this name.
-    Vector { name: Option<String>, kind: VectorKind },
-    Tokens { dims: usize, element: Option<Element> },
-    Column { path: String, kind: ColumnType },
-    FullText { path: String, language: Option<Language> },
+    Vector {
+        name: Option<String>,
+        kind: VectorKind,
+    },
+    Tokens {
+        dims: usize,
+        element: Option<Element>,
+    },
+    Column {
+        path: String,
+        kind: ColumnType,
+    },
+    FullText {
+        path: String,
+        language: Option<Language>,
+    },
 }
 
 /// What the vectors of a field are like.

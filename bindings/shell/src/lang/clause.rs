@@ -54,7 +54,8 @@ pub(super) fn filter(text: &str, from: usize) -> Result<Extent<'_>, Refused> {
             _ => false,
         };
         // `$id` is one operand, though it begins with a sign.
-        if token.kind == Kind::Other("$") && text.get(token.end..).is_some_and(|rest| rest.starts_with("id")) {
+        if token.kind == Kind::Other("$") && text.get(token.end..).is_some_and(|rest| rest.starts_with("id"))
+        {
             let id = lexer.next()?;
             (end, due) = (id.end, false);
             continue;

@@ -270,8 +270,8 @@ fn string(text: &str) -> String {
 fn duration(time: Duration) -> String {
     let nanos = time.as_nanos();
     match nanos {
-        _ if nanos % 1_000_000_000 == 0 => format!("{}s", nanos / 1_000_000_000),
-        _ if nanos % 1_000_000 == 0 => format!("{}ms", nanos / 1_000_000),
+        _ if nanos.is_multiple_of(1_000_000_000) => format!("{}s", nanos / 1_000_000_000),
+        _ if nanos.is_multiple_of(1_000_000) => format!("{}ms", nanos / 1_000_000),
         _ => format!("{}us", nanos as f64 / 1e3),
     }
 }

@@ -106,7 +106,9 @@ impl<'a> Lexer<'a> {
                 self.take_while(|c| c != '\n');
             } else if self.rest().starts_with("/*") {
                 let Some(len) = self.rest().find("*/") else {
-                    return Err(Refused::open(self.at, "the comment is not closed", '*').hint("end it with */"));
+                    return Err(
+                        Refused::open(self.at, "the comment is not closed", '*').hint("end it with */")
+                    );
                 };
                 self.at += len + 2;
             } else {

@@ -4,8 +4,8 @@
 
 /// Words that begin a statement.
 pub(super) const STATEMENTS: &[&str] = &[
-    "search", "insert", "get", "delete", "create", "drop", "alter", "optimize", "compact", "flush", "explain",
-    "watch",
+    "search", "insert", "get", "delete", "create", "drop", "alter", "optimize", "compact", "flush",
+    "explain", "watch",
 ];
 /// Words that begin a part of a search.
 pub(super) const CLAUSES: &[&str] = &[
@@ -18,14 +18,61 @@ pub(super) const FILTER_AFTER: &[&str] = &["and", "or", "in", "not", "between", 
 pub(super) const FILTER_BEFORE: &[&str] = &["and", "or", "in", "not", "between", "like", "is", "exists"];
 /// Other words of the language.
 const OTHERS: &[&str] = &[
-    "collection", "if", "exists", "vector", "cosine", "dot", "l2", "levels", "element", "rotation", "index",
-    "auto", "flat", "ivf", "hnsw", "tokens", "text", "int", "float", "bool", "fulltext", "into", "values",
-    "from", "as", "in", "weight", "file", "row", "depth", "add", "truncate", "extend", "among",
+    "collection",
+    "if",
+    "exists",
+    "vector",
+    "cosine",
+    "dot",
+    "l2",
+    "levels",
+    "element",
+    "rotation",
+    "index",
+    "auto",
+    "flat",
+    "ivf",
+    "hnsw",
+    "tokens",
+    "text",
+    "int",
+    "float",
+    "bool",
+    "fulltext",
+    "into",
+    "values",
+    "from",
+    "as",
+    "in",
+    "weight",
+    "file",
+    "row",
+    "depth",
+    "add",
+    "truncate",
+    "extend",
+    "among",
 ];
 /// Languages of full-text fields.
 pub const LANGUAGES: &[&str] = &[
-    "arabic", "danish", "dutch", "english", "finnish", "french", "german", "greek", "hungarian", "italian",
-    "norwegian", "portuguese", "romanian", "russian", "spanish", "swedish", "tamil", "turkish",
+    "arabic",
+    "danish",
+    "dutch",
+    "english",
+    "finnish",
+    "french",
+    "german",
+    "greek",
+    "hungarian",
+    "italian",
+    "norwegian",
+    "portuguese",
+    "romanian",
+    "russian",
+    "spanish",
+    "swedish",
+    "tamil",
+    "turkish",
 ];
 /// Words of other languages, and what is written here.
 const FOREIGN: &[(&str, &str)] = &[

@@ -20,8 +20,9 @@ const LOOK: Duration = Duration::from_millis(5);
 /// The vector of a text.
 pub fn embed(text: &str, settings: &Settings) -> Outcome<Vec<f32>> {
     let Some(command) = &settings.embed else {
-        return Err(Failure::new("there is no command that makes vectors of texts")
-            .hint(".set embed \"CMD\": it gets the text on standard input, and prints a JSON array of numbers"));
+        return Err(Failure::new("there is no command that makes vectors of texts").hint(
+            ".set embed \"CMD\": it gets the text on standard input, and prints a JSON array of numbers",
+        ));
     };
     let wrong = |why: String| Failure::new(format!("the embedding command `{}`: {why}", short(command, 60)));
     let mut line = shell_command(command);

@@ -70,7 +70,9 @@ impl Shell {
     fn alter(&mut self, name: &Name, change: Alteration) -> Done {
         let collection = self.collection(name)?;
         match change {
-            Alteration::FullText { path, language } => collection.add_text(path, schema::analyser(language))?,
+            Alteration::FullText { path, language } => {
+                collection.add_text(path, schema::analyser(language))?
+            }
             Alteration::Truncate(dims) => collection.truncate(dims)?,
             Alteration::Extend(levels) => collection.extend(levels)?,
         }
@@ -189,7 +191,9 @@ fn records(rows: &[Record], token_dim: usize) -> Grid {
     for row in rows {
         let mut cells = vec![Cell::from(&row.id), Cell::Vector(row.vector.clone())];
         cells.extend(variance.then(|| Cell::Vector(row.variance.clone())));
-        cells.extend(fields.iter().map(|name| row.fields.get(*name).map_or(Cell::Null, |v| Cell::Vector(v.clone()))));
+        cells.extend(
+            fields.iter().map(|name| row.fields.get(*name).map_or(Cell::Null, |v| Cell::Vector(v.clone()))),
+        );
         let matrix = || row.tokens.chunks(token_dim.max(1)).map(|token| serde_json::json!(token)).collect();
         cells.extend(tokens.then(|| Cell::Json(serde_json::Value::Array(matrix()))));
         cells.push(row.payload.clone().into());

@@ -15,20 +15,36 @@ impl Shell {
     pub(super) fn explain(&mut self, search: &Search) -> Done {
         self.last = Some(search.clone());
         let Ask::Vectors(mut all) = self.ask(search)? else {
-            let why = "a search by words alone has no plan: it goes through the full-text index of each segment";
+            let why =
+                "a search by words alone has no plan: it goes through the full-text index of each segment";
             return Err(Failure::new(why).into());
         };
         let Some(one) = all.pop() else { return Ok(()) };
         let hits = one.run_with(&interrupt::wanted).map_err(|e| placed(e, search))?;
-        let mut plan =
-            Grid::new(["part", "rows", "deleted", "matching", "way", "scan_us", "matches_us", "index_us", "note"]);
+        let mut plan = Grid::new([
+            "part",
+            "rows",
+            "deleted",
+            "matching",
+            "way",
+            "scan_us",
+            "matches_us",
+            "index_us",
+            "note",
+        ]);
         for (i, decision) in hits.plan.iter().enumerate() {
             plan.rows.push(part(i, decision));
         }
         self.show(&plan)?;
         let mut cost = Grid::new([
-            "rows_compared", "index_steps", "rows_refused", "bytes_read", "elapsed_us", "estimated_recall",
-            "recall_lower_bound", "ended",
+            "rows_compared",
+            "index_steps",
+            "rows_refused",
+            "bytes_read",
+            "elapsed_us",
+            "estimated_recall",
+            "recall_lower_bound",
+            "ended",
         ]);
         cost.rows.push(vec![
             Cell::count(hits.cost.rows_exact),

@@ -77,7 +77,11 @@ impl Grid {
         let widest = self.columns.iter().map(|name| console::measure_text_width(name)).max().unwrap_or(0);
         let row = |row: &Vec<Cell>| {
             let line = |(name, cell): (&String, &Cell)| {
-                format!("{} = {}\n", console::pad_str(&clean(name), widest, console::Alignment::Right, None), clean(&cell.text(true)))
+                format!(
+                    "{} = {}\n",
+                    console::pad_str(&clean(name), widest, console::Alignment::Right, None),
+                    clean(&cell.text(true))
+                )
             };
             self.columns.iter().zip(row).map(line).collect::<String>()
         };
@@ -101,7 +105,9 @@ impl Grid {
             text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r")
         };
         let header = self.columns.iter().cloned().map(escape).collect::<Vec<_>>().join("\t") + "\n";
-        let row = |row: &Vec<Cell>| row.iter().map(|cell| escape(cell.text(false))).collect::<Vec<_>>().join("\t") + "\n";
+        let row = |row: &Vec<Cell>| {
+            row.iter().map(|cell| escape(cell.text(false))).collect::<Vec<_>>().join("\t") + "\n"
+        };
         header + &self.rows.iter().map(row).collect::<String>()
     }
 
@@ -113,7 +119,8 @@ impl Grid {
     fn objects(&self) -> impl Iterator<Item = String> {
         self.rows.iter().map(|row| {
             // Members in the order of the columns.
-            let member = |(name, cell): (&String, &Cell)| format!("{}:{}", Value::from(name.as_str()), cell.json());
+            let member =
+                |(name, cell): (&String, &Cell)| format!("{}:{}", Value::from(name.as_str()), cell.json());
             let members: Vec<String> = self.columns.iter().zip(row).map(member).collect();
             escaped(&format!("{{{}}}", members.join(",")))
         })

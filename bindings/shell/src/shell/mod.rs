@@ -139,9 +139,14 @@ fn open(path: Option<&Path>, readonly: bool) -> Outcome<(Database, Option<tempfi
     if let Some(path) = path {
         let commands = <Cli as clap::CommandFactory>::command();
         let names = commands.get_subcommands().map(clap::Command::get_name);
-        if let Some(near) = path.to_str().filter(|_| !path.exists()).and_then(|path| lang::nearest(path, names)) {
+        if let Some(near) =
+            path.to_str().filter(|_| !path.exists()).and_then(|path| lang::nearest(path, names))
+        {
             let failure = Failure::usage(format!("`{}` is neither a command nor a database", path.display()));
-            let hint = format!("did you mean `foretaste {near}`? A new database of that name: `foretaste ./{}`", path.display());
+            let hint = format!(
+                "did you mean `foretaste {near}`? A new database of that name: `foretaste ./{}`",
+                path.display()
+            );
             return Err(failure.hint(hint));
         }
         return Ok((of.open(path)?, None));
@@ -246,4 +251,3 @@ impl Shell {
         }
     }
 }
-

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use foretaste::lang::FilterError;
 use foretaste::{
-    Collection, Csd, Error, Fuse, Fusion, Gaussian, Hit, Key, Levels, MaxSim, Mmr, RowVariance, TextSearch, import,
+    Collection, Csd, Error, Fuse, Fusion, Gaussian, Hit, Key, Levels, MaxSim, Mmr, RowVariance, TextSearch,
+    import,
 };
 use foretaste_shell::lang::{Method, Refused, Search, Source, Stage, Target};
 use serde_json::Value;
@@ -51,7 +52,11 @@ impl Shell {
             Ask::Vectors(mut all) if all.len() == 1 => {
                 let Some(one) = all.pop() else { return Ok(()) };
                 let people = self.settings.mode.is_for_people() && self.out.is_terminal();
-                if people && self.settings.progress { self.live(one, &search) } else { self.settled(one, &search) }
+                if people && self.settings.progress {
+                    self.live(one, &search)
+                } else {
+                    self.settled(one, &search)
+                }
             }
             Ask::Vectors(all) => {
                 let mut grid = answers(&search);
@@ -98,10 +103,14 @@ impl Shell {
             let unfit = main.weight.map(|_| "a weight").or(search.fuse.as_ref().map(|_| "`fuse`"));
             if let Some(what) = unfit {
                 let why = format!("{what} is for several lists, and this search has one");
-                return Err(Stop::Refused(Refused::new(main.at.0, why).hint("add `match body 'words'`, or another `near`")));
+                return Err(Stop::Refused(
+                    Refused::new(main.at.0, why).hint("add `match body 'words'`, or another `near`"),
+                ));
             }
         }
-        let Method::Near { target, field } = &main.method else { return words(&collection, search).map(Ask::Words) };
+        let Method::Near { target, field } = &main.method else {
+            return words(&collection, search).map(Ask::Words);
+        };
         let field = field.as_ref().map(|field| field.text.as_str());
         let all = self.vectors(&collection, target, field, main, true)?;
         let others = self.lists(&collection, search, main)?;
@@ -207,7 +216,10 @@ fn words(collection: &Collection, search: &Search) -> Done<TextSearch> {
         return Err(Stop::at(source.at.0, "a search by words alone begins with `match`"));
     };
     if let Some(second) = rest.first() {
-        let refused = Refused::new(second.at.0, "lists of words are fused with a search by vector, not with each other");
+        let refused = Refused::new(
+            second.at.0,
+            "lists of words are fused with a search by vector, not with each other",
+        );
         return Err(Stop::Refused(refused.hint("add `near …`")));
     }
     let of_vectors = [

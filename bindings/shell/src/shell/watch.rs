@@ -19,7 +19,9 @@ impl Shell {
     /// Repeats a search until the user wants an end.
     pub(super) fn watch(&mut self, search: &Search) -> Done {
         if !self.database.is_read_only() {
-            self.note("this session is the only one that writes; `.open --readonly PATH` watches another process");
+            self.note(
+                "this session is the only one that writes; `.open --readonly PATH` watches another process",
+            );
         }
         self.note("Ctrl-C ends it");
         let mut shown: Option<Grid> = None;

@@ -15,7 +15,9 @@ fn printed(script: &Path) -> String {
     command.status().unwrap();
     let text = std::fs::read_to_string(place.path("all")).unwrap();
     let timeless = |line: &str| match line.split_once(" in ") {
-        Some((what, _)) if what.ends_with("rows imported") || what.contains("rows exported to") => what.to_string(),
+        Some((what, _)) if what.ends_with("rows imported") || what.contains("rows exported to") => {
+            what.to_string()
+        }
         _ => line.to_string(),
     };
     text.lines().map(|line| timeless(line) + "\n").collect()
@@ -24,7 +26,8 @@ fn printed(script: &Path) -> String {
 #[test]
 fn scripts_print_what_is_beside_them() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shell");
-    let mut scripts: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut scripts: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     scripts.retain(|path| path.extension().is_some_and(|extension| extension == "fq"));
     assert!(scripts.len() >= 8, "{scripts:?}");
     let mut wrong = Vec::new();

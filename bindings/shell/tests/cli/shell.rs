@@ -40,7 +40,10 @@ fn statements_come_from_arguments_files_and_standard_input() {
     assert_eq!(ids(piped(&place, &["t.ft", "--json"], search)), rows);
     assert_eq!(ids(piped(&place, &["t.ft"], &format!(".mode json\n{search}\n.quit\nnonsense;"))), rows);
     let ran = place.ok(&["t.ft", "--csv", "-c", ".collections", "-c", "get 'a' from docs"]);
-    assert_eq!(ran.out, "collection,rows,dim,metric\ndocs,5,2,l2\nid,vector,payload\na,\"[0, 0.1]\",\"{\"\"lang\"\":\"\"en\"\",\"\"year\"\":2020}\"\n");
+    assert_eq!(
+        ran.out,
+        "collection,rows,dim,metric\ndocs,5,2,l2\nid,vector,payload\na,\"[0, 0.1]\",\"{\"\"lang\"\":\"\"en\"\",\"\"year\"\":2020}\"\n"
+    );
 }
 
 #[test]
@@ -105,8 +108,12 @@ fn a_plan_is_explained_with_its_cost() {
     ] {
         let ran = piped(&place, &["t.ft"], &text);
         assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{text}");
-        let all: Vec<Value> =
-            ran.out.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect();
+        let all: Vec<Value> = ran
+            .out
+            .lines()
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
         assert_eq!(all.len(), 2, "{}", ran.out);
         assert!(all[0]["way"] == "scan" && all[0]["rows"] == 5, "{}", ran.out);
         assert!(all[1]["rows_compared"].is_u64() && all[1]["elapsed_us"].is_u64(), "{}", ran.out);
@@ -118,7 +125,13 @@ fn an_interrupted_script_exits_130() {
     let place = Place::with_docs();
     place.write("q.npy", npy(&[vec![1.0, 2.0]]));
     let mut child = place
-        .command(&["t.ft", "-c", ".set embed \"echo $$ > pid; exec sleep 600\"", "-c", "search docs near text 'x'"])
+        .command(&[
+            "t.ft",
+            "-c",
+            ".set embed \"echo $$ > pid; exec sleep 600\"",
+            "-c",
+            "search docs near text 'x'",
+        ])
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

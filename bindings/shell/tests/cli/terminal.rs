@@ -81,7 +81,9 @@ impl Terminal {
 
     /// Waits for an empty prompt at the end.
     fn until_prompt(&mut self) -> String {
-        self.until("a prompt", |screen| screen.trim_end().ends_with("\nforetaste>") || screen.trim_end() == "foretaste>")
+        self.until("a prompt", |screen| {
+            screen.trim_end().ends_with("\nforetaste>") || screen.trim_end() == "foretaste>"
+        })
     }
 
     fn code(mut self) -> Option<i32> {
@@ -118,7 +120,9 @@ fn a_statement_goes_on_over_lines_and_is_remembered_as_one() {
     shell.until_prompt();
     // The way back in the history.
     shell.type_("\u{1b}[A");
-    shell.until("the statement before", |screen| screen.contains("from docs;\n") && screen.matches("get 'a'").count() >= 2);
+    shell.until("the statement before", |screen| {
+        screen.contains("from docs;\n") && screen.matches("get 'a'").count() >= 2
+    });
     shell.type_("\u{3}");
     shell.until_prompt();
     // Ctrl-D leaves.

@@ -12,7 +12,8 @@ use super::super::words::LANGUAGES;
 use super::{Parser, Result};
 
 /// Metrics by name.
-pub const METRICS: [(&str, Metric); 3] = [("cosine", Metric::Cosine), ("dot", Metric::Dot), ("l2", Metric::L2)];
+pub const METRICS: [(&str, Metric); 3] =
+    [("cosine", Metric::Cosine), ("dot", Metric::Dot), ("l2", Metric::L2)];
 /// Types of columns by name.
 pub const TYPES: [(&str, ColumnType); 4] = [
     ("text", ColumnType::Str),
@@ -24,11 +25,8 @@ pub const TYPES: [(&str, ColumnType); 4] = [
 pub const ELEMENTS: [(&str, Element); 4] =
     [("f32", Element::F32), ("f16", Element::F16), ("bf16", Element::BF16), ("i8", Element::I8)];
 /// Kinds of variances by name.
-pub const VARIANCES: [(&str, Variance); 3] = [
-    ("scalar", Variance::Scalar),
-    ("diagonal", Variance::Diagonal),
-    ("compact", Variance::DiagonalCompact),
-];
+pub const VARIANCES: [(&str, Variance); 3] =
+    [("scalar", Variance::Scalar), ("diagonal", Variance::Diagonal), ("compact", Variance::DiagonalCompact)];
 /// Rotations by name.
 pub const ROTATIONS: [(&str, RotationKind); 2] = [("none", RotationKind::None), ("pca", RotationKind::Pca)];
 
@@ -51,7 +49,9 @@ impl Parser<'_> {
         let plain = |item: &&Item| matches!(item, Item::Vector { name: None, .. });
         if items.iter().filter(plain).count() != 1 {
             let why = "a collection has one vector without a name";
-            return Err(Refused::new(at, why).hint("write `vector cosine(384)` once; further ones have names"));
+            return Err(
+                Refused::new(at, why).hint("write `vector cosine(384)` once; further ones have names")
+            );
         }
         Ok(Create { name, if_not_exists, items })
     }
@@ -59,7 +59,8 @@ impl Parser<'_> {
     fn item(&mut self) -> Result<Item> {
         let behind = self.behind()?;
         // A column may have that name, too: then its type comes next.
-        let typed = TYPES.iter().map(|(name, _)| *name).chain(["fulltext", "vector"]).any(|name| behind.is(name));
+        let typed =
+            TYPES.iter().map(|(name, _)| *name).chain(["fulltext", "vector"]).any(|name| behind.is(name));
         if self.token.is("vector") && matches!(behind.kind, Kind::Word(_)) && !typed {
             self.advance()?;
             return Ok(Item::Vector { name: None, kind: self.vector_kind()? });
@@ -67,8 +68,7 @@ impl Parser<'_> {
         if self.token.is("tokens") && behind.kind == Kind::Sign('(') {
             self.advance()?;
             let dims = self.dims()?;
-            let element =
-                if self.take("element")? { Some(self.need_choice(&ELEMENTS)?) } else { None };
+            let element = if self.take("element")? { Some(self.need_choice(&ELEMENTS)?) } else { None };
             return Ok(Item::Tokens { dims, element });
         }
         self.tried.push(Expected::Word("vector"));

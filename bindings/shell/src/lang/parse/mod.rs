@@ -242,7 +242,10 @@ impl<'a> Parser<'a> {
             })
         };
         let names = expected.iter().any(|one| {
-            matches!(one, Expected::Collection | Expected::Field | Expected::TextField | Expected::VectorField)
+            matches!(
+                one,
+                Expected::Collection | Expected::Field | Expected::TextField | Expected::VectorField
+            )
         });
         match self.token.kind {
             Kind::Word(word) => {

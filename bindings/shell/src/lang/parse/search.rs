@@ -70,7 +70,8 @@ impl Parser<'_> {
                 self.tried.push(Expected::Thing("a vector such as `[0.1, 0.2]`"));
                 if self.take("file")? {
                     let path = self.string(Expected::File)?;
-                    let row = if self.take("row")? { Some(self.number("the number of a row")?) } else { None };
+                    let row =
+                        if self.take("row")? { Some(self.number("the number of a row")?) } else { None };
                     Target::File { path, row }
                 } else if self.take("text")? {
                     Target::Text(self.string(Expected::Thing("a text in quotes"))?)

@@ -1,8 +1,10 @@
 //! Printing any statement and parsing the text gives the same statement; any text is parsed without a panic.
 
-use foretaste::lang::{At, Filter};
-use foretaste::{Element, Fusion, HnswParams, IvfParams, Key, Language, Measure, Metric, RotationKind, Spec, Variance};
 use foretaste::lang::ColumnType;
+use foretaste::lang::{At, Filter};
+use foretaste::{
+    Element, Fusion, HnswParams, IvfParams, Key, Language, Measure, Metric, RotationKind, Spec, Variance,
+};
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
@@ -150,22 +152,43 @@ fn search() -> impl Strategy<Value = Search> {
         (of(0..u64::from(u32::MAX)), of(any::<u64>()), of(vector()), of(lists())),
         (vec(stage(), 0..3), vec(path(), 0..3)),
     )
-        .prop_map(|((collection, sources, filter), (k, dims, ef, nprobe, exact, recall), more, (stages, fields))| {
-            let (within, budget, variance, fuse) = more;
-            let filter = filter.map(|text| Where { filter: Filter::parse(text).unwrap(), at: At(0) });
-            let within = within.map(std::time::Duration::from_nanos);
-            Search {
-                collection, sources, filter, k, dims, ef, nprobe, exact, recall, within, budget, variance, fuse,
-                stages, fields,
-            }
-        })
+        .prop_map(
+            |(
+                (collection, sources, filter),
+                (k, dims, ef, nprobe, exact, recall),
+                more,
+                (stages, fields),
+            )| {
+                let (within, budget, variance, fuse) = more;
+                let filter = filter.map(|text| Where { filter: Filter::parse(text).unwrap(), at: At(0) });
+                let within = within.map(std::time::Duration::from_nanos);
+                Search {
+                    collection,
+                    sources,
+                    filter,
+                    k,
+                    dims,
+                    ef,
+                    nprobe,
+                    exact,
+                    recall,
+                    within,
+                    budget,
+                    variance,
+                    fuse,
+                    stages,
+                    fields,
+                }
+            },
+        )
 }
 
 fn statement() -> impl Strategy<Value = Statement> {
-    let create = (name(), any::<bool>(), kind(), vec(item(), 0..4)).prop_map(|(name, maybe, kind, mut items)| {
-        items.insert(0, Item::Vector { name: None, kind });
-        Statement::Create(Create { name, if_not_exists: maybe, items })
-    });
+    let create =
+        (name(), any::<bool>(), kind(), vec(item(), 0..4)).prop_map(|(name, maybe, kind, mut items)| {
+            items.insert(0, Item::Vector { name: None, kind });
+            Statement::Create(Create { name, if_not_exists: maybe, items })
+        });
     let change = prop_oneof![
         (path(), language()).prop_map(|(path, language)| Alteration::FullText { path, language }),
         (1..999_usize).prop_map(Alteration::Truncate),

@@ -91,7 +91,8 @@ impl Shell {
 fn parsed<T: Parser>(words: &[String]) -> Done<T> {
     T::try_parse_from(words).map_err(|e| {
         let text = e.to_string();
-        let text = text.strip_prefix("error: ").unwrap_or(&text).lines().next().unwrap_or_default().to_string();
+        let text =
+            text.strip_prefix("error: ").unwrap_or(&text).lines().next().unwrap_or_default().to_string();
         Failure::new(text).into()
     })
 }

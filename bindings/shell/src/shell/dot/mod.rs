@@ -24,28 +24,123 @@ pub struct Command {
 
 /// All of them. The function gets what stands behind the name, as it is and cut into words.
 pub const COMMANDS: &[Command] = &[
-    Command { name: "bail", usage: "on|off", help: "end a script at the first statement that fails", run: Shell::bail },
-    Command { name: "check", usage: "", help: "read every byte and compare it with its checksum", run: Shell::check },
-    Command { name: "collections", usage: "", help: "the collections, with rows and kind", run: Shell::collections },
-    Command { name: "echo", usage: "on|off", help: "print each statement before it is carried out", run: Shell::echo },
-    Command { name: "explain", usage: "[SEARCH]", help: "the plan and cost of a search, or of the last one", run: Shell::explain_last },
-    Command { name: "export", usage: "COLLECTION FILE", help: "write all rows to .jsonl, .csv (or .gz of them) or .npy", run: Shell::export },
-    Command { name: "help", usage: "[PATTERN]", help: "these lines, or those that have the pattern", run: Shell::help },
-    Command { name: "import", usage: "FILE COLLECTION [OPTIONS]", help: "read a file; the options are those of `foretaste import`", run: Shell::import },
-    Command { name: "indexes", usage: "[COLLECTION]", help: "the indexes of collections and vector fields", run: Shell::indexes },
-    Command { name: "mode", usage: "[MODE]", help: "how results are written: table box csv tsv json jsonl line markdown", run: Shell::mode },
-    Command { name: "once", usage: "FILE", help: "write the next statement's results to a file", run: Shell::once },
-    Command { name: "open", usage: "[--readonly] PATH", help: "close the database and open another", run: Shell::open_other },
-    Command { name: "output", usage: "[FILE]", help: "write results to a file, or to the terminal again", run: Shell::output },
-    Command { name: "progress", usage: "on|off", help: "draw bars, and answers while they settle", run: Shell::draw },
+    Command {
+        name: "bail",
+        usage: "on|off",
+        help: "end a script at the first statement that fails",
+        run: Shell::bail,
+    },
+    Command {
+        name: "check",
+        usage: "",
+        help: "read every byte and compare it with its checksum",
+        run: Shell::check,
+    },
+    Command {
+        name: "collections",
+        usage: "",
+        help: "the collections, with rows and kind",
+        run: Shell::collections,
+    },
+    Command {
+        name: "echo",
+        usage: "on|off",
+        help: "print each statement before it is carried out",
+        run: Shell::echo,
+    },
+    Command {
+        name: "explain",
+        usage: "[SEARCH]",
+        help: "the plan and cost of a search, or of the last one",
+        run: Shell::explain_last,
+    },
+    Command {
+        name: "export",
+        usage: "COLLECTION FILE",
+        help: "write all rows to .jsonl, .csv (or .gz of them) or .npy",
+        run: Shell::export,
+    },
+    Command {
+        name: "help",
+        usage: "[PATTERN]",
+        help: "these lines, or those that have the pattern",
+        run: Shell::help,
+    },
+    Command {
+        name: "import",
+        usage: "FILE COLLECTION [OPTIONS]",
+        help: "read a file; the options are those of `foretaste import`",
+        run: Shell::import,
+    },
+    Command {
+        name: "indexes",
+        usage: "[COLLECTION]",
+        help: "the indexes of collections and vector fields",
+        run: Shell::indexes,
+    },
+    Command {
+        name: "mode",
+        usage: "[MODE]",
+        help: "how results are written: table box csv tsv json jsonl line markdown",
+        run: Shell::mode,
+    },
+    Command {
+        name: "once",
+        usage: "FILE",
+        help: "write the next statement's results to a file",
+        run: Shell::once,
+    },
+    Command {
+        name: "open",
+        usage: "[--readonly] PATH",
+        help: "close the database and open another",
+        run: Shell::open_other,
+    },
+    Command {
+        name: "output",
+        usage: "[FILE]",
+        help: "write results to a file, or to the terminal again",
+        run: Shell::output,
+    },
+    Command {
+        name: "progress",
+        usage: "on|off",
+        help: "draw bars, and answers while they settle",
+        run: Shell::draw,
+    },
     Command { name: "quit", usage: "", help: "leave, as Ctrl-D does", run: Shell::quit },
-    Command { name: "read", usage: "FILE", help: "carry out the statements of a file", run: Shell::read_file },
-    Command { name: "schema", usage: "[COLLECTION]", help: "the statements that create the collections", run: Shell::schema },
-    Command { name: "set", usage: "[NAME VALUE]", help: "embed CMD, embed_timeout 30s, pace 0ms, interval 500ms", run: Shell::set },
+    Command {
+        name: "read",
+        usage: "FILE",
+        help: "carry out the statements of a file",
+        run: Shell::read_file,
+    },
+    Command {
+        name: "schema",
+        usage: "[COLLECTION]",
+        help: "the statements that create the collections",
+        run: Shell::schema,
+    },
+    Command {
+        name: "set",
+        usage: "[NAME VALUE]",
+        help: "embed CMD, embed_timeout 30s, pace 0ms, interval 500ms",
+        run: Shell::set,
+    },
     Command { name: "show", usage: "", help: "what the session is set to", run: Shell::show_settings },
-    Command { name: "stats", usage: "", help: "what the database holds and what it takes on disk", run: Shell::stats },
+    Command {
+        name: "stats",
+        usage: "",
+        help: "what the database holds and what it takes on disk",
+        run: Shell::stats,
+    },
     Command { name: "timer", usage: "on|off", help: "say how long each statement took", run: Shell::timer },
-    Command { name: "watch", usage: "SEARCH", help: "repeat a search whenever its answer changes, until Ctrl-C", run: Shell::watch_text },
+    Command {
+        name: "watch",
+        usage: "SEARCH",
+        help: "repeat a search whenever its answer changes, until Ctrl-C",
+        run: Shell::watch_text,
+    },
 ];
 
 impl Shell {
@@ -189,7 +284,10 @@ fn switch(name: &str, words: &[String]) -> Done<bool> {
 fn time(text: &str) -> Done<Duration> {
     let digits = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(digits).unwrap_or((text, ""));
-    let scale = [("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("min", 60.0)].iter().find(|(u, _)| *u == unit).map(|(_, s)| s);
+    let scale = [("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("min", 60.0)]
+        .iter()
+        .find(|(u, _)| *u == unit)
+        .map(|(_, s)| s);
     let seconds = number.trim().parse::<f64>().ok().zip(scale).map(|(number, scale)| number * scale);
     seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
@@ -224,7 +322,10 @@ mod tests {
     fn names_are_sorted_and_found_by_unique_prefixes() {
         assert!(COMMANDS.is_sorted_by_key(|command| command.name));
         let found = |name| find(name).ok().map(|command| command.name);
-        assert_eq!((found("help"), found("h"), found("col"), found("exp")), (Some("help"), Some("help"), Some("collections"), None));
+        assert_eq!(
+            (found("help"), found("h"), found("col"), found("exp")),
+            (Some("help"), Some("help"), Some("collections"), None)
+        );
         assert_eq!((found("s"), found("")), (None, None));
     }
 

@@ -96,7 +96,9 @@ impl Names {
                 Expected::Collection => all.extend(self.names()),
                 Expected::Field => all.extend(of.iter().flat_map(|of| of.columns.iter().cloned())),
                 Expected::TextField => all.extend(of.iter().flat_map(|of| of.texts.iter().cloned())),
-                Expected::VectorField => all.extend(of.iter().flat_map(|of| of.vectors.iter().map(|v| quoted(v)))),
+                Expected::VectorField => {
+                    all.extend(of.iter().flat_map(|of| of.vectors.iter().map(|v| quoted(v))))
+                }
                 Expected::Sign(_) | Expected::File | Expected::Thing(_) => {}
             }
         }

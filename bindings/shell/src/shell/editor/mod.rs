@@ -12,8 +12,8 @@ use rustyline::hint::HistoryHinter;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Context, Editor, Helper, Result as Line};
 
-use super::dot::COMMANDS;
 use super::Shell;
+use super::dot::COMMANDS;
 use crate::interrupt;
 use crate::output::{Failure, Outcome, say};
 use complete::Names;
