@@ -86,7 +86,7 @@ pub(crate) fn commit(
     let (log, ticket) = {
         let mut ingest = writer.ingest.lock();
         writer.check_poison()?;
-        collection.check_there()?;
+        parts.iter().try_for_each(|part| part.collection.check_there())?;
         if !fits(&collection.state())? {
             return Ok(false);
         }

@@ -312,7 +312,10 @@ fn a_flip_is_durable_goes_back_and_loses_nothing() {
         .collect();
     assert_eq!(all.keys().copied().collect::<Vec<_>>(), expected);
     assert!(all.iter().all(|(id, vector)| *vector == embed(*id as u64)[..OLD]));
-    col.change().unwrap().finish().unwrap();
+    let (change, waiting) = (col.change().unwrap(), rows);
+    change.clone().finish().unwrap();
+    let late = NewVector { row: &waiting[0], vector: &embed(40), variance: None };
+    assert!(matches!(change.write(&[late]), Err(Error::NotFound { .. })), "it is no more");
     assert!(col.change().is_none() && db.stats().unwrap().collections[0].change.is_none());
     col.upsert(50, &embed(50)[..OLD]).unwrap();
     assert!(foretaste::check(&path, &Database::options(), &mut |_, _| true).unwrap().damage.is_empty());
