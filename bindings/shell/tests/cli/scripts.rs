@@ -1,5 +1,7 @@
 //! The scripts of `tests/shell`: each prints what stands beside it. With `FORETASTE_BLESS=1` that is written anew.
 
+#![expect(clippy::disallowed_types, reason = "scripts and what they print lie outside of any database")]
+
 use std::path::Path;
 use std::process::Stdio;
 
