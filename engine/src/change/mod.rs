@@ -170,8 +170,9 @@ impl Change {
     /// and wait anew. Returns how many were written.
     ///
     /// # Errors
-    /// As [`crate::Batch::commit`]; the row named is the place in `rows`.
+    /// As [`crate::Batch::commit`]; the row named is the place in `rows`. `NotFound` when the change was flipped or finished.
     pub fn write(&self, rows: &[NewVector<'_>]) -> Result<u64> {
+        self.still_there()?;
         let schema = self.schema();
         let variances: Vec<Option<Vec<f32>>> =
             rows.iter().map(|new| new.variance.map(RowVariance::variances)).collect();
