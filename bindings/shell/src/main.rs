@@ -5,13 +5,12 @@ mod command;
 mod interrupt;
 mod output;
 mod progress;
-mod shell;
 mod sink;
 
 use std::process::ExitCode;
 
 use args::{Cli, Command};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use output::{Outcome, Output};
 
 fn main() -> ExitCode {
@@ -23,9 +22,15 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Outcome<ExitCode> {
-    let Some(command) = cli.command else { return shell::run(&cli.shell, cli.json) };
     let mut out = Output::new(cli.json);
-    let code = dispatch(command, &mut out)?;
+    let code = match (cli.command, cli.path) {
+        (Some(command), _) => dispatch(command, &mut out)?,
+        (None, Some(path)) => command::stats::instead_of_shell(&path, &mut out)?,
+        (None, None) => {
+            Cli::command().print_help()?;
+            ExitCode::SUCCESS
+        }
+    };
     out.flush()?;
     Ok(code)
 }

@@ -9,11 +9,7 @@ mod formats;
 mod import;
 mod optimize;
 mod progressive;
-mod scripts;
 mod search;
-mod shell;
-#[cfg(unix)]
-mod terminal;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
