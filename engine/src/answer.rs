@@ -6,11 +6,10 @@
 //! Reads from: `session`. Writes to: revisions with hits. Never: a thread, or a wait.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Instant;
 
 use foretaste_query::index::{Query, RowRef, Source as _};
-use foretaste_storage::sync::{AtomicBool, Ordering};
+use foretaste_storage::stop::Stop;
 use self_cell::self_cell;
 
 use crate::error::Result;
@@ -84,7 +83,7 @@ pub struct Revision {
 
 /// Cancels an answer from anywhere: [`Answer::canceller`].
 #[derive(Debug, Clone, Default)]
-pub struct Canceller(Arc<AtomicBool>);
+pub struct Canceller(Stop);
 
 /// The answer of a search, revision by revision.
 ///
@@ -305,12 +304,12 @@ impl std::fmt::Debug for Answer {
 impl Canceller {
     /// Ends the answer it is of.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.ask();
     }
 
     /// Whether it was called.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.asked()
     }
 }
 

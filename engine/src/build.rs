@@ -14,7 +14,8 @@ use foretaste_query::index::{HeldOut, Stage, Task};
 use foretaste_storage::names::{self, Part};
 use foretaste_storage::sealed::FileRef;
 use foretaste_storage::segment::{AnnNote, SegmentRef, write_ann, write_trust};
-use foretaste_storage::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering};
+use foretaste_storage::stop::Stop;
+use foretaste_storage::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
 
 use crate::core::{Core, Upkeep};
 use crate::error::{Error, Result};
@@ -143,12 +144,12 @@ fn build(
         return Ok(Outcome::Replaced);
     }
     let replaced = || shown(&collection.state(), source).is_none();
-    let cancelled = AtomicBool::new(false);
+    let cancelled = Stop::new();
     let told = |stage, part| {
         if core.work.stopping() || replaced() || !progress(stage, part) {
-            cancelled.store(true, Ordering::Relaxed);
+            cancelled.ask();
         }
-        !cancelled.load(Ordering::Relaxed)
+        !cancelled.asked()
     };
     let task = Task {
         metric: state.schema.metric,
@@ -179,7 +180,7 @@ fn build(
     // Its memory is not needed beside the file's.
     drop(built);
     let trust = measure(core, &state, source, (number, &file), &held_out, &told);
-    if cancelled.load(Ordering::Relaxed) {
+    if cancelled.asked() {
         remove(core, source, &[Part::Ann(number), Part::Trust(number)]);
         return Ok(given_up());
     }

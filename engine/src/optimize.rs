@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crossbeam_channel::bounded;
 use foretaste_query::index::{RotationKind, Spec, Stage};
-use foretaste_storage::sync::{AtomicBool, Mutex, Ordering};
+use foretaste_storage::stop::Stop;
+use foretaste_storage::sync::Mutex;
 
 use crate::build::{self, Outcome};
 use crate::compact;
@@ -123,12 +124,12 @@ fn settle_here(
 ) -> Result<Outcome> {
     let (tell, told) = bounded(0);
     let tell = Mutex::new(tell);
-    let stop = AtomicBool::new(false);
-    let relay = move |stage: Stage, part: f64, stop: &AtomicBool| {
+    let stop = Stop::new();
+    let relay = move |stage: Stage, part: f64, stop: &Stop| {
         // One thread of the build at a time waits for the caller, so that the two stay in step; the others go on. Without
         // a listener the caller is unwinding.
         let listens = tell.try_lock().is_none_or(|tell| tell.send((stage, part)).is_ok());
-        listens && !stop.load(Ordering::Relaxed)
+        listens && !stop.asked()
     };
     let outcome = std::thread::scope(|scope| {
         let stop = &stop;
@@ -140,7 +141,7 @@ fn settle_here(
         // Ends when the build has dropped its end of the channel.
         for (stage, part) in told {
             if !progress(stage, part) {
-                stop.store(true, Ordering::Relaxed);
+                stop.ask();
             }
         }
         match built.join() {
@@ -149,7 +150,7 @@ fn settle_here(
         }
     })?;
     // What was finished all the same stays, but nothing more is begun.
-    Ok(if stop.into_inner() { Outcome::Cancelled } else { outcome })
+    Ok(if stop.asked() { Outcome::Cancelled } else { outcome })
 }
 
 /// Publishes the schema that `change` makes, if it is another.

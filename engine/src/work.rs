@@ -9,7 +9,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use foretaste_storage::sync::{AtomicBool, Mutex, Ordering};
+use foretaste_storage::stop::Stop;
+use foretaste_storage::sync::Mutex;
 
 use crate::build::build_due;
 use crate::compact;
@@ -31,7 +32,7 @@ pub(crate) struct Work {
     upkeep: Lane,
     /// Of its own, so that sealing is not held up by the building of a search index.
     builds: Lane,
-    stopping: AtomicBool,
+    stopping: Stop,
 }
 
 /// A thread that does one kind of work when it is woken.
@@ -83,12 +84,12 @@ impl Work {
 
     /// Whether the database is being closed.
     pub fn stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
+        self.stopping.asked()
     }
 
     /// Ends the threads and waits for them.
     pub fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
+        self.stopping.ask();
         self.upkeep.stop();
         self.builds.stop();
     }

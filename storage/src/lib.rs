@@ -24,6 +24,7 @@ pub mod scores;
 pub mod sealed;
 pub mod section;
 pub mod segment;
+pub mod stop;
 pub mod sync;
 pub mod tokens;
 pub mod variance;
