@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::request::Request;
 use crate::search::{Hits, Search};
 use crate::snapshot::Snapshot;
+use crate::space::Space;
 
 /// Queries that a thread takes at a time.
 const CHUNK: usize = 16;
@@ -53,24 +54,57 @@ impl Snapshot {
         cancel: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<Hits>> {
         let request = Request::new(self, how(Search::new(self.clone(), &[])).asked)?;
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = if threads == 0 { cores() } else { threads };
-        let parts = map_chunks(queries.len(), CHUNK, threads, |range| {
-            let some = queries.get(range).unwrap_or_default();
-            let answer = |query: &Q| {
-                if cancel() {
-                    return Err(Error::Cancelled);
-                }
-                answer::run(self, query.as_ref(), &request, cancel)
-            };
-            some.iter().map(answer).collect::<Result<Vec<Hits>>>()
-        });
-        let mut all = Vec::with_capacity(queries.len());
-        for part in parts {
-            all.extend(part?);
-        }
-        Ok(all)
+        each(queries, threads, cancel, |query| answer::run(self, query.as_ref(), &request, cancel))
     }
+
+    /// [`Snapshot::search_batch`] in a further vector field: see [`Snapshot::search_field`].
+    ///
+    /// # Errors
+    /// Also `NotFound` when there is no such field.
+    pub fn search_batch_field<Q: AsRef<[f32]> + Sync>(
+        &self,
+        field: &str,
+        queries: &[Q],
+        threads: usize,
+        how: impl FnOnce(Search) -> Search,
+    ) -> Result<Vec<Hits>> {
+        self.field(field)?.search_batch(queries, threads, how)
+    }
+
+    /// [`Snapshot::search_batch`] with queries of the space `space`: see [`Snapshot::search_in`].
+    ///
+    /// # Errors
+    /// As [`Snapshot::search_in`] and [`Search::run`]; of several that fail, the error of the first.
+    pub fn search_batch_in<Q: AsRef<[f32]> + Sync>(
+        &self,
+        space: &Space,
+        queries: &[Q],
+        threads: usize,
+        how: impl Fn(Search) -> Search + Sync,
+    ) -> Result<Vec<Hits>> {
+        each(queries, threads, &|| false, |query| how(self.search_in(space, query.as_ref())?).run())
+    }
+}
+
+/// The answers to all queries, in their order.
+fn each<Q: Sync>(
+    queries: &[Q],
+    threads: usize,
+    cancel: &(dyn Fn() -> bool + Sync),
+    answer: impl Fn(&Q) -> Result<Hits> + Sync,
+) -> Result<Vec<Hits>> {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = if threads == 0 { cores() } else { threads };
+    let parts = map_chunks(queries.len(), CHUNK, threads, |range| {
+        let some = queries.get(range).unwrap_or_default().iter();
+        some.map(|query| if cancel() { Err(Error::Cancelled) } else { answer(query) })
+            .collect::<Result<Vec<Hits>>>()
+    });
+    let mut all = Vec::with_capacity(queries.len());
+    for part in parts {
+        all.extend(part?);
+    }
+    Ok(all)
 }
 
 impl Collection {
@@ -85,5 +119,33 @@ impl Collection {
         how: impl FnOnce(Search) -> Search,
     ) -> Result<Vec<Hits>> {
         self.snapshot().search_batch(queries, threads, how)
+    }
+
+    /// Answers many queries in a further vector field on a snapshot taken now; see [`Snapshot::search_batch_field`].
+    ///
+    /// # Errors
+    /// As [`Snapshot::search_batch_field`].
+    pub fn search_batch_field<Q: AsRef<[f32]> + Sync>(
+        &self,
+        field: &str,
+        queries: &[Q],
+        threads: usize,
+        how: impl FnOnce(Search) -> Search,
+    ) -> Result<Vec<Hits>> {
+        self.snapshot().search_batch_field(field, queries, threads, how)
+    }
+
+    /// Answers many queries of the space `space` on a snapshot taken now; see [`Snapshot::search_batch_in`].
+    ///
+    /// # Errors
+    /// As [`Snapshot::search_batch_in`].
+    pub fn search_batch_in<Q: AsRef<[f32]> + Sync>(
+        &self,
+        space: &Space,
+        queries: &[Q],
+        threads: usize,
+        how: impl Fn(Search) -> Search + Sync,
+    ) -> Result<Vec<Hits>> {
+        self.snapshot().search_batch_in(space, queries, threads, how)
     }
 }

@@ -138,6 +138,9 @@ fn a_mixed_answer_has_rows_of_both_spaces_each_once_and_is_the_new_ones_when_all
                 let sure = col.search_in(&large(), &query).unwrap().k(10).max_uncertainty(1.0).run().unwrap();
                 assert!(sure.len() == 10 && sure.iter().all(|hit| hit.uncertainty.unwrap() <= 1.0), "{step}");
             }
+            let batch =
+                col.search_batch_in(&large(), &[&query, &query], 2, |search| search.k(10).ef(100)).unwrap();
+            assert!(batch.len() == 2 && batch.iter().all(|batch| ids(batch) == hit_ids));
             let mut answer = col.search_in(&large(), &query).unwrap().k(10).ef(100).start().unwrap();
             let mut last = Vec::new();
             while let Some(revision) = answer.next().unwrap() {
@@ -333,6 +336,10 @@ fn rules_are_kept_and_a_query_without_one_is_refused() {
         other => panic!("{other:?}"),
     };
     refused(&col, &large());
+    assert!(matches!(
+        col.search_batch_in(&large(), &[&query], 1, |search| search),
+        Err(Error::BadRequest { what: "space", .. })
+    ));
     let change = begin(&col);
     backfill(&change, Order::Stored, 5);
     refused(&col, &large());

@@ -101,6 +101,18 @@ fn agree(col: &Collection, model: &Model) {
             let Key::Int(key) = hit.id else { panic!("{:?}", hit.id) };
             assert_eq!(hit.payload().unwrap().unwrap()["n"], key);
         }
+        let far = vector(probe, 97, 2);
+        let batch =
+            snapshot.search_batch_field("image", &[&query, &far], 2, |search| search.k(7).filter("n >= 10"));
+        for (query, batch) in [&query, &far].into_iter().zip(batch.unwrap()) {
+            let one = snapshot.search_field("image", query).unwrap().k(7).filter("n >= 10").run().unwrap();
+            let row = |hit: &foretaste::Hit| (hit.id.clone(), hit.distance);
+            assert_eq!(batch.iter().map(row).collect::<Vec<_>>(), one.iter().map(row).collect::<Vec<_>>());
+        }
+        assert!(matches!(
+            snapshot.search_batch_field("smell", &[&far], 1, |s| s),
+            Err(Error::NotFound { .. })
+        ));
         let query = vector(probe, 98, 4);
         let mut expected: Vec<f64> = model
             .values()

@@ -169,7 +169,7 @@ mod tests {
             id: 42,
             file_len: 1000,
             body_len: 800,
-            block_len: 16384,
+            block_len: 4096,
             sums_offset: 928,
             sums_sum: 77,
             aux: [1, 2, 3, 4],

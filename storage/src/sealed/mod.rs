@@ -1,7 +1,7 @@
 //! The container of every file that never changes: a header, a body in checksummed blocks, the block checksums.
 //!
 //! ```text
-//! header (128 bytes) | body, blocks of 16 KiB | padding to 8 | one 64-bit checksum a block
+//! header (128 bytes) | body, blocks of 4 KiB | padding to 8 | one 64-bit checksum a block
 //! ```
 //!
 //! A block is verified when it is first touched and remembered as verified, so opening costs the same for any length
@@ -17,8 +17,8 @@ mod write;
 pub use open::{Access, SealedFile};
 pub use write::SealedWriter;
 
-/// Bytes a checksummed block.
-pub const BLOCK_BYTES: u64 = 16 << 10;
+/// Bytes a checksummed block: a page, so that what is read at random places is not verified much beyond what is wanted.
+pub const BLOCK_BYTES: u64 = 4 << 10;
 
 /// What the manifest knows of a sealed file: enough to refuse a file that is not the one it named.
 #[derive(Debug, Clone, PartialEq, Eq, bincode::Encode, bincode::Decode)]

@@ -14,6 +14,9 @@ use crate::sealed::{BLOCK_BYTES, FileRef};
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 use crate::vfs::{File, Vfs};
 
+/// Blocks that the disk is asked for together: a request costs as much as a few pages do.
+const ASKED_BLOCKS: u64 = 4;
+
 /// How sealed files are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Access {
@@ -105,9 +108,12 @@ impl SealedFile {
             let why = format!("the file has {len} bytes, its header says {}", header.file_len);
             return Err(Error::corrupt(&name, len.min(header.file_len), why));
         }
+        if u64::from(header.block_len) != BLOCK_BYTES {
+            let why = format!("it has a checksum every {} bytes; {BLOCK_BYTES} are known", header.block_len);
+            return Err(Error::corrupt(&name, 56, why));
+        }
         let blocks = header.body_len.div_ceil(BLOCK_BYTES);
-        let fits = u64::from(header.block_len) == BLOCK_BYTES
-            && header.sums_offset.checked_sub(HEADER_BYTES).is_some_and(|max| header.body_len <= max)
+        let fits = header.sums_offset.checked_sub(HEADER_BYTES).is_some_and(|max| header.body_len <= max)
             && blocks.checked_mul(8).and_then(|sums| sums.checked_add(header.sums_offset)) == Some(len);
         if !fits {
             return Err(Error::corrupt(&name, 40, "the header's lengths contradict each other"));
@@ -180,11 +186,13 @@ impl SealedFile {
                     let bit = 1u64 << (block % 64);
                     let word = &self.verified[(block / 64) as usize];
                     // Relaxed is enough: the bit guards no other memory, the file's bytes never change.
-                    if word.load(Ordering::Relaxed) & bit == 0 {
+                    let known = word.load(Ordering::Relaxed);
+                    if known & bit == 0 {
                         // Asked for by a page fault, the system would read much more around it; when much is read that is as wanted.
-                        if len <= BLOCK_BYTES {
-                            let start = (HEADER_BYTES + block * BLOCK_BYTES) as usize;
-                            bytes.will_need(start..start + BLOCK_BYTES as usize);
+                        if len <= ASKED_BLOCKS * BLOCK_BYTES && !known_near(known, block) {
+                            let start = block - block % ASKED_BLOCKS;
+                            let at = |block| (HEADER_BYTES + block * BLOCK_BYTES) as usize;
+                            bytes.will_need(at(start)..at(start + ASKED_BLOCKS));
                         }
                         self.verify_block(block, self.block_bytes(bytes, block))?;
                         word.fetch_or(bit, Ordering::Relaxed);
@@ -280,6 +288,13 @@ impl Data {
             Data::File(file) => file.read_at(offset, out),
         }
     }
+}
+
+/// Whether a block that is asked for together with `block` was verified before, by the word of bits that has both.
+fn known_near(word: u64, block: u64) -> bool {
+    const { assert!(64 % ASKED_BLOCKS == 0) };
+    let first = block % 64 - block % ASKED_BLOCKS;
+    word >> first & ((1 << ASKED_BLOCKS) - 1) != 0
 }
 
 fn check_sums(sums: &[u8], seed: u64, header: &Header, name: &Path) -> Result<()> {

@@ -10,7 +10,7 @@ use super::*;
 use crate::Result;
 use crate::codec::header::Kind;
 use crate::key::{Key, KeyRef};
-use crate::sealed::{Access, FileRef, SealedFile, SealedWriter};
+use crate::sealed::{Access, BLOCK_BYTES as BLOCK, FileRef, SealedFile, SealedWriter};
 use crate::vfs::Vfs;
 use crate::vfs::mem::MemVfs;
 
@@ -159,18 +159,18 @@ fn without_a_mapping_a_damaged_block_spoils_only_the_reads_that_meet_it() {
     let vfs = MemVfs::new();
     let file = sections.finish(writer(&vfs), [0; 4]).unwrap();
     let mut bytes = vfs.read_file(Path::new("d/index")).unwrap();
-    bytes[128 + 3 * 16384 + 5] ^= 1;
+    bytes[128 + 3 * BLOCK as usize + 5] ^= 1;
     vfs.write_file(Path::new("d/index"), &bytes).unwrap();
     for access in [Access::Map, Access::Read] {
         let sections = open(&vfs, &file, access).unwrap();
         let section = sections.get(SectionKind::Versions, 0).unwrap();
         // The body begins with the table, the section 64 bytes later.
-        let (bad_start, bad_end) = (3 * 16384 - 64, 4 * 16384 - 64);
+        let (bad_start, bad_end) = (3 * BLOCK - 64, 4 * BLOCK - 64);
         assert_eq!(section.get(0, bad_start).unwrap(), &body[..bad_start as usize]);
         assert_eq!(section.get(bad_end, 100).unwrap(), &body[bad_end as usize..][..100]);
         for (from, len) in [(0, bad_start + 1), (bad_start, 1), (bad_end - 1, 2), (bad_start + 100, 8)] {
             let e = section.get(from, len).unwrap_err();
-            assert!(matches!(e, crate::Error::Corrupt { offset, .. } if offset == 128 + 3 * 16384), "{e}");
+            assert!(matches!(e, crate::Error::Corrupt { offset, .. } if offset == 128 + 3 * BLOCK), "{e}");
         }
         assert!(section.get(200_000, 1).is_err() && section.get(u64::MAX, 2).is_err());
         assert!(section.u64(u64::MAX).is_err());

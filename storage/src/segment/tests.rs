@@ -18,7 +18,7 @@ use crate::key::{Key, KeyRef};
 use crate::layout::{Element, TokenLayout, VarianceLayout};
 use crate::names;
 use crate::rows::Rows;
-use crate::sealed::{Access, SealedFile, SealedWriter};
+use crate::sealed::{Access, BLOCK_BYTES, SealedFile, SealedWriter};
 use crate::section::columns::{Column, ColumnKind, ColumnValue, ColumnValues};
 use crate::section::paths::Paths;
 use crate::tokens::Matrix;
@@ -591,14 +591,14 @@ fn the_rows_that_damage_spared_are_readable() {
     let reference = seal(&vfs, 1, &layout, &[&rows], &all(0, 500), &[]).unwrap();
     let path = Path::new(ROOT).join("seg/000001/plane.0");
     let mut bytes = vfs.read_file(&path).unwrap();
-    bytes[(HEADER_BYTES + 2 * 16384 + 9) as usize] ^= 1;
+    bytes[(HEADER_BYTES + 2 * BLOCK_BYTES + 9) as usize] ^= 1;
     vfs.write_file(&path, &bytes).unwrap();
     for access in [Access::Map, Access::Read] {
         let segment = open(&vfs, &reference, &layout, access).unwrap();
         let stride = layout.stride(0) as u64;
         let hit = |row: u32| {
             let (start, end) = (u64::from(row) * stride, u64::from(row) * stride + 160);
-            start < 3 * 16384 && end > 2 * 16384
+            start < 3 * BLOCK_BYTES && end > 2 * BLOCK_BYTES
         };
         let spared: Vec<Pick> = all(0, 500).into_iter().filter(|p| segment.readable(p.row)).collect();
         assert!((0..500).all(|row| hit(row) != spared.iter().any(|p| p.row == row)));
