@@ -216,7 +216,7 @@ impl<'a> Part<'a> {
         let rows = columns.select(filter, plan)?;
         let count = rows.len();
         if index.is_none() && u64::from(count) * 4 > u64::from(rows.rows()) {
-            self.state = State::Scanning(0, Sieve::Rows(rows.into_bits()));
+            self.state = State::Scanning(0, Sieve::Rows(rows.into_bits(), None));
             return Ok(());
         }
         work.stats.rows_refused += u64::from(rows.rows() - count);

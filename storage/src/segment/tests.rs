@@ -118,7 +118,7 @@ fn seal(
     picks: &[Pick],
     columns: &[Column],
 ) -> Result<SegmentRef> {
-    let index = DocumentIndex { columns: columns.to_vec(), paths: None };
+    let index = DocumentIndex { columns: columns.to_vec(), ..DocumentIndex::default() };
     let written = write(vfs, Path::new(ROOT), &UUID, id, layout, sources, picks, &index, &mut |_| true);
     written.map(Option::unwrap)
 }
