@@ -196,9 +196,13 @@ fn tags(criterion: &mut Criterion) {
     for (name, indexed) in [("documents", false), ("elements", true)] {
         let Ok((collection, sealing, bytes)) = tagged(indexed) else { unreachable!("a disk in memory") };
         println!("tags, {name}: sealed in {} ms, {bytes} bytes", sealing.as_millis());
-        for filter in ["tags = 'word 500'", "tags in ('word 1', 'word 2')", "tags = 'few 3'", "tags != 'few 3'"] {
+        for filter in
+            ["tags = 'word 500'", "tags in ('word 1', 'word 2')", "tags = 'few 3'", "tags != 'few 3'"]
+        {
             group.bench_function(BenchmarkId::new(name, filter), |bencher| {
-                bencher.iter(|| collection.search(&[1.0, 0.0, 1.0, 2.0]).k(10).filter(filter).run().map(|hits| hits.len()));
+                bencher.iter(|| {
+                    collection.search(&[1.0, 0.0, 1.0, 2.0]).k(10).filter(filter).run().map(|hits| hits.len())
+                });
             });
         }
     }
@@ -210,14 +214,16 @@ fn tagged(indexed: bool) -> foretaste::Result<(Collection, Duration, u64)> {
     let disk = MemVfs::new();
     let db = Database::options().disk(Arc::new(disk.clone())).background(false).open("db")?;
     let schema = Schema::new(4, Metric::L2);
-    let schema = if indexed { schema } else { schema.column("tags", ColumnType::Bool) };
+    let schema = if indexed { schema } else { schema.column("tags", ColumnType::Str) };
     let collection = db.create_collection("c", schema)?;
     for first in (0..SEALED).step_by(10_000) {
         let mut batch = collection.batch();
         for i in first..first + 10_000 {
             let tag = |n: u32| format!("word {}", scattered(3 * i + n, 1000));
             let few = format!("few {}", scattered(i, 10));
-            batch.upsert(i64::from(i), &[i as f32, 0.0, 1.0, 2.0]).payload(json!({"tags": [tag(0), tag(1), few]}));
+            batch
+                .upsert(i64::from(i), &[i as f32, 0.0, 1.0, 2.0])
+                .payload(json!({"tags": [tag(0), tag(1), few]}));
         }
         batch.commit()?;
     }

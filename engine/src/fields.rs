@@ -158,7 +158,9 @@ impl<'s> SegmentColumns<'s> {
             let found = match (view, elements) {
                 (Some(view), _) => Some(Known::Column(view)),
                 (None, Some(elements)) => Some(Known::Elements(elements)),
-                (None, None) => segment.paths()?.filter(|listed| is_missing(path, listed)).map(|_| Known::Missing),
+                (None, None) => {
+                    segment.paths()?.filter(|listed| is_missing(path, listed)).map(|_| Known::Missing)
+                }
             };
             known.extend(found.map(|found| (path.clone(), found)));
         }

@@ -10,9 +10,9 @@ use foretaste_storage::key::KeyRef;
 use foretaste_storage::section::columns::{ColumnValue, ColumnView};
 
 use super::Indexes;
+use super::elements::Elements;
 use super::probe::Probe;
 use super::rows::RowSet;
-use super::elements::Elements;
 use super::spans::seen;
 use super::values::Values;
 use crate::lang::{Condition, Expr, Filter, Op, Scalar, Subject, Test, Value};
@@ -141,7 +141,9 @@ fn node<'a>(expr: &'a Expr, indexes: &'a dyn Indexes) -> Result<Node<'a>> {
             Subject::Path(path) => match (indexes.column(path), indexes.elements(path)) {
                 // Known without a document: what the language says of a missing field.
                 (None, Some(elements)) => Node::Elements(Elements::new(elements, &test.condition)?),
-                (None, None) if indexes.is_missing(path) => Node::Always(test.condition.holds(&Value::Missing)),
+                (None, None) if indexes.is_missing(path) => {
+                    Node::Always(test.condition.holds(&Value::Missing))
+                }
                 (None, None) => Node::Unknown,
                 (Some(column), _) => match column.order() {
                     Some(order) => Node::Values(Values::new(column, order, &test.condition)?),

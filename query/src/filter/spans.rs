@@ -50,12 +50,10 @@ pub(super) fn spans(sorted: &impl Sorted, condition: &Condition) -> Result<Vec<R
         )
     };
     // The first position whose value is not less, and the first that is greater.
-    let from = |literal: &Literal| {
-        sorted.partition(0..all, |v| order(&seen(v), literal) == Some(Ordering::Less))
-    };
-    let beyond = |literal: &Literal| {
-        sorted.partition(0..all, |v| order(&seen(v), literal) != Some(Ordering::Greater))
-    };
+    let from =
+        |literal: &Literal| sorted.partition(0..all, |v| order(&seen(v), literal) == Some(Ordering::Less));
+    let beyond =
+        |literal: &Literal| sorted.partition(0..all, |v| order(&seen(v), literal) != Some(Ordering::Greater));
     let equal = |literal: &Literal| -> Result<Range<u32>> {
         let start = from(literal)?;
         let is = |v: &ColumnValue<'_>| order(&seen(v), literal) == Some(Ordering::Equal);

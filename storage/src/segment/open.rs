@@ -12,7 +12,6 @@ use crate::codec::header::{HEADER_BYTES, Kind};
 use crate::codec::meta;
 use crate::error::{Error, Result};
 use crate::layout::{Element, Layout};
-use crate::limits;
 use crate::names::{Part, TOKENS};
 use crate::plane::{Plane, Shape};
 use crate::sealed::{Access, FileRef};

@@ -399,6 +399,38 @@ fn columns_are_found_by_name() {
 }
 
 #[test]
+fn elements_are_there_when_they_were_written_and_fit() {
+    let (vfs, reference, layout, _) = small(Element::F32, None);
+    for access in [Access::Map, Access::Read] {
+        let segment = open(&vfs, &reference, &layout, access).unwrap();
+        assert_eq!(segment.elements().unwrap().map(|e| e.name()).collect::<Vec<_>>(), ["ß[]"]);
+        assert!(segment.verify(&mut |e| panic!("{e}")).is_empty());
+        let without = seal(&vfs, 9, &layout, &[&segment], &all(0, 7), &[]).unwrap();
+        assert_eq!(open(&vfs, &without, &layout, access).unwrap().elements().unwrap().count(), 0);
+    }
+    let segment = open(&vfs, &reference, &layout, Access::Map).unwrap();
+    let named =
+        |name: &str, row| Elements { name: name.to_string(), ints: vec![(1, row)], ..Elements::default() };
+    let write = |columns: usize, elements: Vec<Elements>| {
+        let columns = (0..columns).map(|i| {
+            let values = ColumnValues::Int(vec![None; 7]);
+            Column { derived: true, ..Column::new(format!("c{i}"), values) }
+        });
+        let index = DocumentIndex { columns: columns.collect(), elements, paths: None };
+        write(&*vfs, Path::new(ROOT), &UUID, 8, &layout, &[&segment], &all(0, 7), &index, &mut |_| true)
+    };
+    let most = crate::limits::DERIVED_COLUMNS as usize;
+    let many = |n: usize| (0..n).map(|i| named(&i.to_string(), 6)).collect();
+    let written = write(most - 3, many(3)).unwrap().unwrap();
+    assert_eq!(open(&vfs, &written, &layout, Access::Read).unwrap().elements().unwrap().count(), 3);
+    assert!(matches!(write(most - 3, many(4)), Err(Error::LimitExceeded { what: "derived columns", .. })));
+    assert!(write(0, many(most + 1)).is_err());
+    assert!(write(0, vec![named("a", 7)]).is_err(), "no such row");
+    assert!(write(0, vec![named("a", 1), named("a", 2)]).is_err(), "one path twice");
+    assert!(write(1, vec![named("c0", 1)]).is_err(), "a path with a column, too");
+}
+
+#[test]
 fn a_list_of_paths_is_there_when_one_was_written() {
     let (vfs, reference, layout, _) = small(Element::F32, None);
     for access in [Access::Map, Access::Read] {
@@ -493,7 +525,19 @@ fn small(
     let rows = BlockRows { block: &block, layout: &layout, first: 90 };
     let vfs = disk();
     let paths = Paths::new(4, ["\"ß\"", "\"ß\".\"ß\""].map(String::from).into()).unwrap();
-    let index = DocumentIndex { columns: example_columns(7), paths: Some(paths) };
+    let elements = Elements {
+        name: "ß[]".to_string(),
+        ints: vec![(4, 0), (-4, 1), (4, 2)],
+        floats: vec![(0.5, 0)],
+        words: vec!["ß".to_string()],
+        texts: vec![(0, 1)],
+        nulls: vec![6],
+        empty: vec![5],
+        opaque: vec![4],
+        partial: vec![2],
+        ..Elements::default()
+    };
+    let index = DocumentIndex { columns: example_columns(7), elements: vec![elements], paths: Some(paths) };
     let reference =
         write(&*vfs, Path::new(ROOT), &UUID, 5, &layout, &[&rows], &all(0, 7), &index, &mut |_| true);
     let reference = reference.unwrap().unwrap();
@@ -517,6 +561,17 @@ fn everything(segment: &Segment, keys: &[RowModel]) -> Result<Vec<String>> {
                 said.push(format!("{name} {:?}", column.get(row)?));
             }
         }
+    }
+    for elements in segment.elements()? {
+        for value in 0..elements.values(ColumnKind::Str).end {
+            said.push(format!("{:?}", elements.value(value)?));
+            elements.value_rows(value..value + 1, |row| said.push(row.to_string()))?;
+        }
+        for row in 0..segment.rows() {
+            said.push(format!("{} {}", elements.is_held(row)?, elements.is_null(row)?));
+        }
+        elements.opaque_rows(|row| said.push(row.to_string()))?;
+        elements.partial_rows(|row| said.push(row.to_string()))?;
     }
     said.push(format!("{:?}", segment.paths()?));
     segment.open_all()?;

@@ -233,8 +233,7 @@ impl Values {
             Kind::Text => ColumnValues::Str(spread(rows, self.texts)),
             Kind::Float => {
                 let whole = self.ints.into_iter();
-                let whole =
-                    whole.filter_map(|(row, i)| super::super::exact(i).map(|float| (row, float)));
+                let whole = whole.filter_map(|(row, i)| super::super::exact(i).map(|float| (row, float)));
                 ColumnValues::Float(spread(rows, self.floats.into_iter().chain(whole)))
             }
         };

@@ -174,13 +174,17 @@ pub fn segments() -> Seeds {
 
 fn sections(index: &SectionFile) -> Vec<(u8, Vec<u8>)> {
     use SectionKind::{
-        Column, ColumnBits, ColumnOrder, Elements, IntKeys, KeyIndex, Keys, Levels, Meta, Paths, PayloadOffsets,
-        Scales, TokenOffsets, Traces, Versions,
+        Column, ColumnBits, ColumnOrder, Elements, IntKeys, KeyIndex, Keys, Levels, Meta, Paths,
+        PayloadOffsets, Scales, TokenOffsets, Traces, Versions,
     };
     let once = [Meta, Keys, IntKeys, KeyIndex, Versions, Levels, Scales, Traces, PayloadOffsets];
     let columns = [Column, ColumnOrder, ColumnBits];
     let kinds = once.into_iter().chain(columns).map(|kind| (kind, 0));
-    let kinds = kinds.chain(columns.map(|kind| (kind, DERIVED))).chain([(Paths, 0), (TokenOffsets, 0), (Elements, 0)]);
+    let kinds = kinds.chain(columns.map(|kind| (kind, DERIVED))).chain([
+        (Paths, 0),
+        (TokenOffsets, 0),
+        (Elements, 0),
+    ]);
     let mut found = Vec::new();
     for (tag, (kind, first)) in (64..).zip(kinds) {
         for ordinal in first..first + 8 {

@@ -58,7 +58,9 @@ impl ElementsView<'_> {
             if list.is_empty() {
                 return wrong(format!("value {number} has no row"));
             }
-            list.iter().filter_map(|row| counts.get_mut(*row as usize)).for_each(|count| *count += 1);
+            for row in &list {
+                counts.get_mut(*row as usize).into_iter().for_each(|count| *count += 1);
+            }
         }
         let most = counts.iter().copied().max().unwrap_or_default();
         if most != file.most {

@@ -50,7 +50,7 @@ impl Elements {
     }
 
     /// How many pairs there are, as they came.
-    pub(crate) fn pairs(&self) -> u64 {
+    fn pairs(&self) -> u64 {
         (self.bools.len() + self.ints.len() + self.floats.len() + self.texts.len()) as u64
     }
 
@@ -67,8 +67,7 @@ impl Elements {
     /// # Errors
     /// `LimitExceeded` when the name is too long or there are too many pairs.
     pub(crate) fn encode(&self, rows: u32) -> Result<Vec<u8>> {
-        limits::check("path of elements in bytes", self.name.len() as u64, limits::NAME_BYTES)?;
-        limits::check("elements of a path", self.pairs(), limits::ELEMENTS)?;
+        check(self.name.len() as u64, self.pairs())?;
         let (words, ranks) = ranked(&self.words);
         let rank = |word: u32| ranks.get(word as usize).copied().unwrap_or_default();
         let nan = self.floats.iter().filter(|(x, _)| x.is_nan()).map(|(_, row)| *row);
@@ -127,6 +126,12 @@ impl Elements {
         out.extend(used.iter().flat_map(|word| word.bytes()));
         Ok(out)
     }
+}
+
+/// Refuses names and numbers of pairs beyond the limits.
+pub(super) fn check(name_len: u64, pairs: u64) -> Result<()> {
+    limits::check("path of elements in bytes", name_len, limits::NAME_BYTES)?;
+    limits::check("elements of a path", pairs, limits::ELEMENTS)
 }
 
 /// The different words, ascending, and which of them each word is.
