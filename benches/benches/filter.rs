@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use foretaste::{Collection, ColumnType, Database, Metric, Schema};
+use foretaste::{Collection, Database, Metric, Schema};
 use foretaste_query::filter::{Indexes, Plan, RowSet};
 use foretaste_query::lang::{self, Filter};
 use foretaste_storage::block::{self, BlockRows, RowInput};
@@ -188,42 +188,36 @@ fn sealed(documents: bool) -> Duration {
     run().unwrap_or_else(|e| unreachable!("{e}"))
 }
 
-/// Searches of [`SEALED`] rows whose documents have three tags each, of a thousand and of ten: with the elements that a segment
-/// keeps, and among declared `tags` (which a column holds no array of, so that all documents are read, as it was before).
+/// Searches of [`SEALED`] rows whose documents have three tags each, two of a thousand and one of ten: at a path whose elements
+/// a segment keeps, and one name deeper, where it keeps nothing and every document is read.
 fn tags(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("tags");
     group.sample_size(10);
-    for (name, indexed) in [("documents", false), ("elements", true)] {
-        let Ok((collection, sealing, bytes)) = tagged(indexed) else { unreachable!("a disk in memory") };
-        println!("tags, {name}: sealed in {} ms, {bytes} bytes", sealing.as_millis());
-        for filter in
-            ["tags = 'word 500'", "tags in ('word 1', 'word 2')", "tags = 'few 3'", "tags != 'few 3'"]
-        {
-            group.bench_function(BenchmarkId::new(name, filter), |bencher| {
-                bencher.iter(|| {
-                    collection.search(&[1.0, 0.0, 1.0, 2.0]).k(10).filter(filter).run().map(|hits| hits.len())
-                });
+    for (name, path) in [("documents", "a.b.c.d.tags"), ("elements", "a.b.c.tags")] {
+        let Ok((collection, sealing, bytes)) = tagged(path) else { unreachable!("a disk in memory") };
+        println!("tags/{name}: sealed in {} ms, {bytes} bytes", sealing.as_millis());
+        for test in ["= 'word 500'", "in ('word 1', 'word 2')", "= 'few 3'", "!= 'few 3'"] {
+            let filter = format!("{path} {test}");
+            group.bench_function(BenchmarkId::new(name, test), |bencher| {
+                bencher.iter(|| collection.search(&[1.0, 0.0, 1.0, 2.0]).k(10).filter(&filter).run());
             });
         }
     }
     group.finish();
 }
 
-/// A sealed collection, how long the sealing took, and how many bytes it has.
-fn tagged(indexed: bool) -> foretaste::Result<(Collection, Duration, u64)> {
+/// A sealed collection with tags at a path, how long the sealing took, and how many bytes there are.
+fn tagged(path: &str) -> foretaste::Result<(Collection, Duration, u64)> {
     let disk = MemVfs::new();
     let db = Database::options().disk(Arc::new(disk.clone())).background(false).open("db")?;
-    let schema = Schema::new(4, Metric::L2);
-    let schema = if indexed { schema } else { schema.column("tags", ColumnType::Str) };
-    let collection = db.create_collection("c", schema)?;
+    let collection = db.create_collection("c", Schema::new(4, Metric::L2))?;
     for first in (0..SEALED).step_by(10_000) {
         let mut batch = collection.batch();
         for i in first..first + 10_000 {
-            let tag = |n: u32| format!("word {}", scattered(3 * i + n, 1000));
-            let few = format!("few {}", scattered(i, 10));
-            batch
-                .upsert(i64::from(i), &[i as f32, 0.0, 1.0, 2.0])
-                .payload(json!({"tags": [tag(0), tag(1), few]}));
+            let word = |n: u32| format!("word {}", scattered(2 * i + n, 1000));
+            let tags = json!([word(0), word(1), format!("few {}", scattered(i, 10))]);
+            let document = path.rsplit('.').fold(tags, |inner, name| json!({ name: inner }));
+            batch.upsert(i64::from(i), &[i as f32, 0.0, 1.0, 2.0]).payload(document);
         }
         batch.commit()?;
     }

@@ -115,7 +115,7 @@ fn arrays_of_very_many_elements_are_left_to_their_documents() {
     let over = of(numbers(ROW_ELEMENTS + 1));
     assert_eq!((over.partial, over.ints.len()), (vec![20], 20));
     // Of many that are the same one is kept.
-    assert_eq!(of([numbers(9), numbers(9)].concat().repeat(100)).ints.len(), 20 + 9);
+    assert_eq!(of((0..900).map(|i| json!(i % 9)).collect()).ints.len(), 20 + 9);
     assert_eq!(of(fractions(ROW_FRACTIONS)).floats.len(), ROW_FRACTIONS);
     assert_eq!(of(fractions(ROW_FRACTIONS + 1)).partial, [20]);
     // Vectors in documents get nothing, soon.
