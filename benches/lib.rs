@@ -1,4 +1,4 @@
-//! What the measuring programs share: data sets in memory, fresh folders, JSON lines.
+//! What the measuring programs share: data sets in memory, fresh folders, lines of JSON and of tables.
 //!
 //! Reads from: data set files. Writes to: temporary folders, stdout. Never: a measurement of its own.
 
@@ -112,6 +112,12 @@ pub fn folder_bytes(dir: &Path) -> anyhow::Result<u64> {
 #[expect(clippy::print_stdout, reason = "results go to stdout")]
 pub fn report(result: &serde_json::Value) {
     println!("{result}");
+}
+
+/// Prints a line of a table.
+#[expect(clippy::print_stdout, reason = "results go to stdout")]
+pub fn line(text: &str) {
+    println!("{text}");
 }
 
 /// Numbers in -1..1, the same for the same seed.

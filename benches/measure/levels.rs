@@ -63,12 +63,17 @@ pub fn run(dir: &Path, args: &Args) -> anyhow::Result<()> {
     chosen.truncate(args.queries);
     let queries: Vec<Asked<'_>> =
         chosen.iter().map(|q| (turn(&test[q * dim..(q + 1) * dim]), &gains[q])).collect();
-    let schedules: [(&str, &[(usize, usize)]); 5] = [
+    let schedules: [(&str, &[(usize, usize)]); 9] = [
         ("16: 800, 64: 200, 384: 50", &[(16, 800), (64, 200), (384, 50)]),
         ("32: 400, 384: 50", &[(32, 400), (384, 50)]),
         ("64: 200, 384: 50", &[(64, 200), (384, 50)]),
         ("64: 100, 384: 20", &[(64, 100), (384, 20)]),
         ("128: 100, 384: 20", &[(128, 100), (384, 20)]),
+        ("96: 100, 384: 20", &[(96, 100), (384, 20)]),
+        ("256: 100, 384: 10", &[(256, 100), (384, 10)]),
+        ("256: 100, 384: 20", &[(256, 100), (384, 20)]),
+        // That keeps all, so that all are read.
+        ("256: 100, 384: 100", &[(256, 100), (384, 100)]),
     ];
     let full: Vec<Vec<i64>> = queries
         .iter()
@@ -82,6 +87,17 @@ pub fn run(dir: &Path, args: &Args) -> anyhow::Result<()> {
         let ask = |col: &Collection, q: &[f32]| col.search(q).k(10).rerank(Levels::new(steps.to_vec())).run();
         measure(name, &col, &queries, &full, &ask)?;
     }
+    for recall in [0.8, 0.9, 0.95, 0.99] {
+        let started = Instant::now();
+        let first = col.search(&queries[0].0).k(10).rerank(Levels::auto(recall)).run()?;
+        let name = format!(
+            "auto {recall}: {:?}, the first {:.0} ms",
+            first.schedule,
+            started.elapsed().as_secs_f64() * 1e3
+        );
+        let ask = |col: &Collection, q: &[f32]| col.search(q).k(10).rerank(Levels::auto(recall)).run();
+        measure(&name, &col, &queries, &full, &ask)?;
+    }
     Ok(())
 }
 
@@ -92,7 +108,7 @@ fn measure(
     full: &[Vec<i64>],
     ask: &dyn Fn(&Collection, &[f32]) -> foretaste::Result<Hits>,
 ) -> anyhow::Result<()> {
-    let (mut quality, mut same, mut bytes, mut times) = (0.0, 0, 0, Vec::new());
+    let (mut quality, mut same, mut bytes, mut rows, mut times) = (0.0, 0, 0, 0, Vec::new());
     for ((query, gains), full) in queries.iter().zip(full) {
         let started = Instant::now();
         let hits = ask(col, query)?;
@@ -103,12 +119,13 @@ fn measure(
         quality += ndcg(&ranked, gains, 10);
         same += found.iter().filter(|id| full.contains(id)).count();
         bytes += hits.cost.bytes_read;
+        rows += hits.cost.rows_exact;
     }
     times.sort_by(f64::total_cmp);
     let n = queries.len() as f64;
     report(&json!({
         "measure": "levels", "search": name, "ndcg_at_10": quality / n, "overlap_at_10": same as f64 / (10.0 * n),
-        "megabytes_read": bytes as f64 / n / 1e6, "median_ms": times[times.len() / 2], "queries": queries.len(),
+        "megabytes_read": bytes as f64 / n / 1e6, "rows_read": rows as f64 / n, "median_ms": times[times.len() / 2], "queries": queries.len(),
     }));
     Ok(())
 }

@@ -70,6 +70,8 @@ pub struct Revision {
     pub estimated_recall: Option<f64>,
     /// It has at least this part of them, in 19 of 20 searches for each segment whose index is asked.
     pub recall_lower_bound: Option<f64>,
+    /// As in [`Hits::query_uncertainty`].
+    pub query_uncertainty: Option<f32>,
     /// Places whose hit is another than in the revision before.
     pub changed: Vec<usize>,
     /// What it has cost so far; the time since the search was begun, the reader's own pauses with it.
@@ -190,6 +192,7 @@ impl Answer {
     pub fn requery(&mut self, vector: &[f32]) -> Result<()> {
         let cost = self.standing.with_dependent(|_, live| live.cost());
         let asked = self.standing.borrow_owner().borrow_owner();
+        let vector = &*validate::as_stored(asked.snapshot.schema(), vector, 0, &"query")?;
         if asked.whole == vector {
             return Ok(());
         }
@@ -231,7 +234,7 @@ impl Answer {
         }
         let footing = self.standing.borrow_owner();
         let Asked { snapshot, request, .. } = footing.borrow_owner();
-        let hits = hits(snapshot, footing.borrow_dependent(), request.dims, rows, &confidence)?;
+        let hits = hits(snapshot, footing.borrow_dependent(), request.last_dims, rows, &confidence)?;
         Ok(Revision {
             number: self.number,
             stage,
@@ -239,6 +242,7 @@ impl Answer {
             settled,
             estimated_recall: confidence.recall,
             recall_lower_bound: confidence.low,
+            query_uncertainty: request.query_uncertainty(),
             changed,
             cost,
             stopped_because: stopped,
@@ -249,6 +253,11 @@ impl Answer {
     /// Something that cancels it, from any thread: the next revision is then the last, with what was found by then.
     pub fn canceller(&self) -> Canceller {
         self.canceller.clone()
+    }
+
+    /// The steps of its schedule of levels, (dimensions, rows kept), given or chosen by [`crate::Levels::auto`]; none without one.
+    pub fn schedule(&self) -> Vec<(usize, usize)> {
+        self.standing.borrow_owner().borrow_owner().request.schedule()
     }
 
     /// How each part of the collection is gone through, and why: each segment, then each block of fresh rows.
@@ -266,10 +275,13 @@ fn stand(
     spent: Cost,
 ) -> Result<Standing> {
     let schema = &snapshot.state.schema;
+    let vector = &*validate::as_stored(schema, vector, 0, &"query")?;
     validate::query(schema, vector, request.dims)?;
     let (query, whole) = (request.query(vector, schema), vector.to_vec());
     let asked = Asked { snapshot, whole, request, query, started };
-    let footing = Footing::try_new(asked, |asked| units(&asked.snapshot, asked.request.filter.as_ref()))?;
+    let footing = Footing::try_new(asked, |asked| {
+        units(&asked.snapshot, asked.request.filter.as_ref(), asked.request.sure)
+    })?;
     Standing::try_new(footing, |footing| {
         let Asked { snapshot, whole, request, query, started } = footing.borrow_owner();
         let (units, started) = (footing.borrow_dependent(), *started);
@@ -311,22 +323,25 @@ pub(crate) fn run(
 ) -> Result<Hits> {
     let started = Instant::now();
     let schema = &snapshot.state.schema;
+    let vector = &*validate::as_stored(schema, vector, 0, &"query")?;
     validate::query(schema, vector, request.dims)?;
     let query = request.query(vector, schema);
-    let units = units(snapshot, request.filter.as_ref())?;
+    let units = units(snapshot, request.filter.as_ref(), request.sure)?;
     let ground = Ground { snapshot, units: &units, request, query: &query, whole: vector, started };
     let mut live = Live::new(ground, Cost::default())?;
     let until = request.deadline.and_then(|deadline| started.checked_add(deadline));
     let halt = Halt::new(cancel, until);
     let look = live.run(&halt)?;
     halt.check()?;
-    let hits = hits(snapshot, &units, request.dims, look.rows, &look.confidence)?;
+    let hits = hits(snapshot, &units, request.last_dims, look.rows, &look.confidence)?;
     Ok(Hits {
         hits,
         cost: live.cost(),
         plan: live.decisions(),
+        schedule: request.schedule(),
         estimated_recall: look.confidence.recall,
         recall_lower_bound: look.confidence.low,
+        query_uncertainty: request.query_uncertainty(),
         stopped_because: look.stopped.unwrap_or(StoppedBecause::Complete),
         problem: live.problem().cloned(),
     })

@@ -219,44 +219,59 @@ impl Batch {
     /// The part of a further vector field, or of the rows in another space: the rows that have a vector there, and the ids of those
     /// that have none any more.
     fn encode_member(&self, field: Option<&str>, schema: &Schema) -> Result<Block> {
-        let (mut inputs, mut deletes) = (Vec::new(), Vec::new());
+        let place = field.unwrap_or("in the new space");
+        let mut vectors = Vec::with_capacity(self.rows.len());
         for (i, row) in self.rows.iter().enumerate() {
-            let Some(given) = row.fields.iter().find(|given| given.field.as_deref() == field) else {
-                deletes.push(row.key.as_ref());
-                continue;
-            };
-            let at = At { row: i, id: &row.key, field: Some(field.unwrap_or("in the new space")) };
-            validate::vector(schema, &given.vector, at)?;
-            if let Some(values) = &given.variance {
-                validate::variance(schema, values, given.vector.len(), at)?;
-            }
-            inputs.push(RowInput {
-                key: row.key.as_ref(),
-                vector: &given.vector,
-                variance: given.variance.as_deref(),
-                tokens: token_matrix(schema, row),
-                // Filters of searches in this field are answered here.
-                payload: &row.payload,
+            let at = At { row: i, id: &row.key, field: Some(place) };
+            let given = row.fields.iter().find(|given| given.field.as_deref() == field);
+            vectors.push(match given {
+                None => None,
+                Some(given) => {
+                    let vector = validate::as_stored(schema, &given.vector, i, &at)?;
+                    validate::vector(schema, &vector, at)?;
+                    if let Some(values) = &given.variance {
+                        validate::variance(schema, values, vector.len(), at)?;
+                    }
+                    Some((vector, given.variance.as_deref()))
+                }
             });
+        }
+        let (mut inputs, mut deletes) = (Vec::new(), Vec::new());
+        for (row, vector) in self.rows.iter().zip(&vectors) {
+            match vector {
+                None => deletes.push(row.key.as_ref()),
+                Some((vector, variance)) => inputs.push(RowInput {
+                    key: row.key.as_ref(),
+                    vector,
+                    variance: *variance,
+                    tokens: token_matrix(schema, row),
+                    // Filters of searches in this field are answered here.
+                    payload: &row.payload,
+                }),
+            }
         }
         deletes.extend(self.deletes.iter().map(Key::as_ref));
         Ok(encode(&schema.layout, &inputs, &deletes, None)?)
     }
 
     fn encode(&self, schema: &Schema) -> Result<Block> {
-        let mut inputs = Vec::with_capacity(self.rows.len());
-        let mut start = 0;
+        let (mut vectors, mut start) = (Vec::with_capacity(self.rows.len()), 0);
         for (i, row) in self.rows.iter().enumerate() {
             let vector = self.vectors.get(start..row.end).unwrap_or_default();
             start = row.end;
             let at = At { row: i, id: &row.key, field: None };
-            validate::vector(schema, vector, at)?;
+            let vector = validate::as_stored(schema, vector, i, &at)?;
+            validate::vector(schema, &vector, at)?;
             if let Some(values) = &row.variance {
                 validate::variance(schema, values, vector.len(), at)?;
             }
             if !row.tokens.is_empty() {
                 validate::tokens(schema, &row.tokens, at)?;
             }
+            vectors.push(vector);
+        }
+        let mut inputs = Vec::with_capacity(self.rows.len());
+        for (row, vector) in self.rows.iter().zip(&vectors) {
             inputs.push(RowInput {
                 key: row.key.as_ref(),
                 vector,

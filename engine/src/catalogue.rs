@@ -105,7 +105,7 @@ pub(crate) fn exchange(
     // A view of the owner shows everything that its members have: all of it is durable.
     let seq = one.view().1.max(other.view().1);
     let renamed = |part: &CollectionCore, named: &CollectionCore| {
-        part.dropped.store(true, Ordering::Release);
+        part.moved.store(true, Ordering::Release);
         let state = part.state();
         let state = State {
             floor: state.floor,

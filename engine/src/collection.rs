@@ -19,6 +19,7 @@ use crate::member::{Member, Role};
 use crate::optimize::Progress;
 use crate::publish::collect;
 use crate::schema::{Schema, TextField};
+use crate::scores::Memory;
 use crate::seal::seal;
 use crate::search::Search;
 use crate::snapshot::{Record, Snapshot};
@@ -102,7 +103,8 @@ impl Collection {
     /// A consistent view for many reads.
     pub fn snapshot(&self) -> Snapshot {
         let (state, seq, members) = self.core.view_all();
-        Snapshot { state, seq, members }
+        let memory = Memory::new(&self.handle.core.scores, self.core.id);
+        Snapshot { state, seq, members, memory }
     }
 
     /// A search for the rows nearest to `query`, on a snapshot taken now.

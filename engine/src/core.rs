@@ -27,6 +27,7 @@ use crate::member::is_member;
 use crate::options::{Durability, Options};
 use crate::publish::Retired;
 use crate::reader::Follower;
+use crate::scores::ScoreMemory;
 use crate::state::CollectionCore;
 use crate::work::Work;
 
@@ -49,6 +50,7 @@ pub(crate) struct Core {
     pub work: Work,
     pub builds: Builds,
     pub directory: KeyDirectory,
+    pub scores: Arc<ScoreMemory>,
     pub _lock: Option<DatabaseLock>,
 }
 

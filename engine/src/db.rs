@@ -178,6 +178,13 @@ impl Database {
         Ok(())
     }
 
+    /// Forgets what a version of a scorer said of rows ([`crate::Scored::version`]), or what all of them said.
+    ///
+    /// What cannot be removed now is not used any more, and removed when the database is opened again.
+    pub fn forget_scores(&self, version: Option<&str>) {
+        self.core().scores.forget(version);
+    }
+
     /// What the database holds and what it takes on disk.
     ///
     /// # Errors
@@ -231,6 +238,14 @@ fn parts(name: &str, mut schema: Schema) -> Vec<(String, Schema)> {
 impl Core {
     /// Ends writing. What was acknowledged is safe whether or not this succeeds.
     pub(crate) fn close(&self) -> Result<()> {
+        let ended = self.end_writing();
+        if self.writer.is_some() {
+            self.scores.close(ended.is_ok());
+        }
+        ended
+    }
+
+    fn end_writing(&self) -> Result<()> {
         let Some(writer) = &self.writer else { return Ok(()) };
         self.work.stop();
         let mut upkeep = self.upkeep.lock();

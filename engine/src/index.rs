@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use foretaste_query::index::trust::Trust;
-use foretaste_query::index::{HnswParams, Index, RotationKind, Spec};
+use foretaste_query::index::{HnswParams, Index, Ranks, RotationKind, Spec};
 use foretaste_query::metric::Metric;
 use foretaste_storage::codec::{check, meta};
 use foretaste_storage::names::Part;
@@ -21,7 +21,7 @@ use crate::state::Source;
 /// Fewer rows than this have no index unless one is asked for: a scan of them is as fast.
 pub(crate) const AUTO_ROWS: u32 = 20_000;
 
-/// What is known of a segment's search index beside what it holds.
+/// What is known of a segment and its search index beside what they hold.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Health {
     /// What it was built as: [`Wanted::built_as`] of then.
@@ -30,6 +30,8 @@ pub(crate) struct Health {
     pub damage: Arc<OnceLock<Error>>,
     /// How far its answers can be trusted, once that was measured.
     pub trust: Arc<OnceLock<Trust>>,
+    /// How the segment's nearest rows rank by shorter levels, once that was asked for; nothing of an index.
+    pub ranks: Arc<OnceLock<Option<Ranks>>>,
 }
 
 /// An index that the schema wants of a segment.

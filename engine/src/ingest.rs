@@ -90,6 +90,8 @@ pub(crate) fn commit(
         if !fits(&collection.state())? {
             return Ok(false);
         }
+        // A member that is gone is an error only of a commit that was meant for it alone.
+        parts.iter().try_for_each(|part| part.collection.check_there())?;
         let mut found = Vec::with_capacity(parts.len());
         for Part { collection, block } in parts {
             let state = collection.state();

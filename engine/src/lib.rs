@@ -27,6 +27,7 @@
 //!   token matrices.
 //! * [`Search`] finds the nearest rows, at any level, with a filter (the language is in [`lang`]): at once, or as an [`Answer`]
 //!   that settles while it is read; [`Rerank`] lists the stages that refine it.
+//! * [`Encoder`] makes single vectors of token matrices, so that a search can find what [`MaxSim`] then orders.
 //! * [`Snapshot`] is a consistent view for many reads.
 //! * [`check`](fn@check) and [`repair`](fn@repair) verify and mend a database; [`import`] reads other people's files.
 //!
@@ -46,6 +47,7 @@ mod compact;
 mod core;
 mod db;
 mod directory;
+mod encode;
 mod error;
 mod fields;
 mod head;
@@ -68,6 +70,7 @@ mod rerank;
 mod rewrite;
 mod scan;
 mod schema;
+mod scores;
 mod seal;
 mod search;
 mod session;
@@ -88,10 +91,12 @@ pub use change::{Backfill, Change, NewVector, Order, PendingRow};
 pub use check::{Damage, Report, check};
 pub use collection::Collection;
 pub use db::Database;
+pub use encode::{Encoder, EncodingOptions};
 pub use error::{Error, Result};
 pub use foretaste_query::index::{HnswParams, IvfParams, RotationKind, Spec, Stage as BuildStage};
 pub use foretaste_query::lang::{self, ColumnType, Filter};
 pub use foretaste_query::metric::Metric;
+pub use foretaste_query::recipe::{Recipe, UnknownRecipe};
 pub use foretaste_query::space::{
     Adapter, ErrorModel, Estimate, Method, Options as FitOptions, Pairs, Report as FitReport, Use,
     fit as fit_adapter,
@@ -107,7 +112,7 @@ pub use repair::{Repaired, repair};
 pub use request::MAX_K;
 pub use rerank::{
     Adaptive, Csd, Fuse, Fusion, Gaussian, Levels, MaxSim, Measure, Mixed, Mmr, Mode, Problem, Rerank,
-    Scored, Scorer, ScorerError,
+    Scored, Scorer, ScorerError, Uncertainty,
 };
 pub use schema::{Column, Schema, TextField, Variance};
 pub use search::{Cost, Hit, Hits, Search};

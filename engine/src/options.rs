@@ -44,6 +44,7 @@ pub struct Options {
     pub(crate) build_threads: Option<usize>,
     pub(crate) build_seed: u64,
     pub(crate) directory_from: usize,
+    pub(crate) remembered_scores: u64,
     /// Whether the disk is one that sled can write to.
     pub(crate) sled: bool,
     pub(crate) vfs: Arc<dyn Vfs>,
@@ -61,6 +62,7 @@ impl Default for Options {
             build_threads: None,
             build_seed: 0,
             directory_from: 8,
+            remembered_scores: 1_000_000,
             sled: true,
             vfs: Arc::new(OsVfs::new()),
         }
@@ -122,6 +124,17 @@ impl Options {
     /// segment (8). The directory is derived and changes no answer.
     pub fn key_directory_from(mut self, segments: usize) -> Self {
         self.directory_from = segments;
+        self
+    }
+
+    /// How many scores of expensive scorers the database remembers (1,000,000; at most 2^32): see [`crate::Scored::version`].
+    /// When there is no room, about half of them are forgotten, the oldest. 0 remembers none, and uses none.
+    ///
+    /// They are in the folder `scores`, about 300 bytes each, and derived: they change no answer but by not asking again. All are
+    /// read once, when a search first asks for one (200,000 in half a second). A
+    /// database that is read-only or not on the real disk remembers them in memory, until it is closed.
+    pub fn remembered_scores(mut self, most: u64) -> Self {
+        self.remembered_scores = most;
         self
     }
 

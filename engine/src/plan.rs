@@ -89,7 +89,7 @@ pub struct Decision {
     pub rows: u64,
     /// Deleted rows.
     pub dead: u64,
-    /// At least and at most so many rows pass the filter; `None` without one.
+    /// At least and at most so many rows pass the filter and are sure enough; `None` where nothing is asked of either.
     pub matching: Option<(u64, u64)>,
     /// The way that was chosen.
     pub way: Way,

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use foretaste_storage::layout::Layout;
+use foretaste_storage::limits;
 use foretaste_storage::log::{self, Frame, ReplayEnd};
 use foretaste_storage::manifest::{self, CollectionRecord, Record, State as Presence, TombRef};
 use foretaste_storage::names;
@@ -28,9 +29,10 @@ use crate::head::Head;
 use crate::index;
 use crate::ingest::{self, Ingest, LogSpan, Writer};
 use crate::member;
-use crate::options::Options;
+use crate::options::{Durability, Options};
 use crate::reader::Follower;
 use crate::schema::Schema;
+use crate::scores::{self, ScoreMemory};
 use crate::state::{CollectionCore, Source, State};
 use crate::text::SealedTexts;
 use crate::tombs::Tombs;
@@ -43,6 +45,7 @@ const RETRIES: usize = 100;
 
 /// Opens or creates the database at `root`.
 pub(crate) fn open(root: &Path, options: Options) -> Result<Arc<Core>> {
+    limits::check("remembered scores", options.remembered_scores, limits::REMEMBERED_SCORES)?;
     if options.read_only { open_reader(root, options) } else { open_writer(root, options) }
 }
 
@@ -85,8 +88,15 @@ fn open_writer(root: &Path, options: Options) -> Result<Arc<Core>> {
 
 /// A database is made in a new or an empty folder, not among somebody's files.
 fn refuse_foreign(vfs: &dyn Vfs, root: &Path) -> Result<()> {
-    let ours =
-        [lock::LOCK_FILE, names::GENERATIONS, names::LOGS, names::SEGMENTS, names::TOMBSTONES, DIRECTORY];
+    let ours = [
+        lock::LOCK_FILE,
+        names::GENERATIONS,
+        names::LOGS,
+        names::SEGMENTS,
+        names::TOMBSTONES,
+        DIRECTORY,
+        scores::FOLDER,
+    ];
     let present = match vfs.read_dir(root) {
         Err(e) if e.is_not_found() => return Ok(()),
         names => names?,
@@ -199,8 +209,12 @@ fn build(
     member::link(&collections);
     let path = (options.sled && keep.lock.is_some()).then(|| root.join(DIRECTORY));
     let directory = KeyDirectory::new(path, options.directory_from, record.directory_stamp);
+    let path = (options.sled && keep.lock.is_some()).then(|| root.join(scores::FOLDER));
+    let durable = options.durability == Durability::Sync;
+    let scores = Arc::new(ScoreMemory::new(uuid, path, options.remembered_scores, durable));
     Ok(Arc::new(Core {
         directory,
+        scores,
         vfs: Arc::clone(&options.vfs),
         root: root.to_path_buf(),
         uuid,

@@ -30,7 +30,7 @@ use crate::index;
 use crate::member::readable;
 use crate::options::Options;
 use crate::schema::Schema;
-use crate::text;
+use crate::{scores, text};
 
 /// What a repair did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -83,6 +83,7 @@ pub fn repair(root: &Path, options: &Options, progress: &mut dyn FnMut(&str)) ->
         record.next_id = repair.next_id;
         record.directory_stamp = None;
         record.clean = false;
+        scores::distrust(root, options)?;
         restore(&**vfs, root, &repair.uuid, &record)?;
     }
     Ok(repair.done)

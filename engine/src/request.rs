@@ -11,6 +11,7 @@ use foretaste_storage::limits;
 use crate::error::{Error, Result};
 use crate::fields;
 use crate::rerank::Rerank;
+use crate::scan::Sure;
 use crate::schema::Schema;
 use crate::search::Asked;
 use crate::snapshot::Snapshot;
@@ -31,6 +32,10 @@ pub(crate) struct Request {
     /// How many rows the search keeps for the stages that follow: k or more.
     pub keep: usize,
     pub dims: usize,
+    /// The dimensions of the last comparison, those of the last step with a schedule of levels.
+    pub last_dims: usize,
+    /// Which rows are sure enough.
+    pub sure: Option<Sure>,
     pub filter: Option<Filter>,
     pub ef: usize,
     pub nprobe: usize,
@@ -45,9 +50,12 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub fn new(snapshot: &Snapshot, asked: Asked) -> Result<Request> {
+    pub fn new(snapshot: &Snapshot, mut asked: Asked) -> Result<Request> {
         let schema = &snapshot.state.schema;
         limits::check("k", asked.k as u64, MAX_K as u64)?;
+        if let Some(Rerank::Levels(levels)) = asked.stages.first_mut() {
+            levels.resolve(snapshot, asked.k, asked.exact)?;
+        }
         // The last candidates of a beam are its least sure ones: as many more as are wanted, unless the caller knows better.
         (0..).zip(&asked.stages).try_for_each(|(i, stage)| stage.check(snapshot, i == 0))?;
         // Counting takes a look at every segment, and one kind of stage wants to know.
@@ -70,11 +78,12 @@ impl Request {
             _ => (None, 0.0),
         };
         let dims = scheduled.or(asked.dims).unwrap_or(schema.dim());
-        if schema.layout.levels_for(dims).is_none() {
-            let why =
-                format!("{dims} is not a level of this collection, which has {:?}", schema.level_dims());
-            return Err(Error::BadRequest { what: "dims", why });
-        }
+        served(schema, dims).map_err(|why| Error::BadRequest { what: "dims", why })?;
+        let last_dims = match asked.stages.first() {
+            Some(Rerank::Levels(levels)) => levels.last_dims().unwrap_or(dims),
+            _ => dims,
+        };
+        let sure = asked.max_uncertainty.map(|most| sure(schema, most, last_dims)).transpose()?;
         let filter = asked.filter.transpose()?;
         if let Some(filter) = &filter {
             check(schema, filter)?;
@@ -84,12 +93,14 @@ impl Request {
             return Err(Error::BadRequest { what: "target_recall", why });
         }
         if let Some(variance) = &asked.query_variance {
-            validate::query_variance(&variance.variances(), dims)?;
+            validate::query_variance(&variance.variances(), last_dims)?;
         }
         Ok(Request {
             k: asked.k,
             keep,
             dims,
+            last_dims,
+            sure,
             filter,
             ef,
             nprobe: asked.nprobe.unwrap_or(NPROBE),
@@ -103,6 +114,23 @@ impl Request {
         })
     }
 
+    /// The steps of the schedule of levels that it begins with.
+    pub fn schedule(&self) -> Vec<(usize, usize)> {
+        match self.stages.first() {
+            Some(Rerank::Levels(levels)) => levels.steps().to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The sum of the query's variances over the dimensions that are compared.
+    pub fn query_uncertainty(&self) -> Option<f32> {
+        let sum = match self.query_variance.as_deref()? {
+            [one] => f64::from(*one) * self.last_dims as f64,
+            each => each.iter().take(self.last_dims).map(|v| f64::from(*v)).sum(),
+        };
+        Some(sum as f32)
+    }
+
     /// How many of the nearest candidates of an index are wanted.
     pub fn wanted(&self) -> usize {
         settle::wanted(self.keep).min(self.keep + self.ef)
@@ -112,6 +140,40 @@ impl Request {
     pub fn query(&self, vector: &[f32], schema: &Schema) -> Query {
         Query::new(vector, self.dims, schema.metric).with_uncertainty(self.uncertainty)
     }
+}
+
+/// Whether the first `dims` dimensions can be compared alone, or why not: only of declared lengths, and of those between, is it known
+/// that they say something.
+pub(crate) fn served(schema: &Schema, dims: usize) -> std::result::Result<(), String> {
+    let (dim, levels) = (schema.dim(), schema.level_dims());
+    let first = levels.first().copied().unwrap_or(dim);
+    if (first..=dim).contains(&dims) {
+        return Ok(());
+    }
+    Err(match dims {
+        _ if dims > dim => format!("{dims} is more than the {dim} dimensions of this collection"),
+        0 => "at least one dimension is compared".to_string(),
+        _ if levels.len() == 1 => format!(
+            "this collection declares no shorter lengths than {dim}, so that nothing is known of the first {dims} dimensions alone; \
+             if its model was trained to be cut there, declare it: `Schema::levels([{dims}])`"
+        ),
+        _ => format!(
+            "{dims} is below the first level of this collection, which has {levels:?}; any length from there on can be searched, \
+             and a shorter one when it is declared: `Schema::levels`"
+        ),
+    })
+}
+
+/// A limit on uncertainty, checked.
+fn sure(schema: &Schema, most: f32, dims: usize) -> Result<Sure> {
+    let bad = |why: String| Err(Error::BadRequest { what: "max_uncertainty", why });
+    if schema.layout.variance.is_none() {
+        return bad("the collection keeps no variances; create it with `.variance(…)`".into());
+    }
+    if most.is_nan() || most < 0.0 {
+        return bad(format!("it is {most}; a sum of variances is not negative"));
+    }
+    Ok(Sure { most, dims })
 }
 
 /// Checks a filter against the columns that the schema declares.

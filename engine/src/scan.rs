@@ -2,6 +2,7 @@
 //!
 //! Reads from: `snapshot`. Writes to: nothing. Never: a decision about how to go through it; that is `plan`'s.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foretaste_query::index::trust::Trust;
@@ -27,6 +28,8 @@ pub(crate) struct Unit<'a> {
     pub dead_rows: u64,
     /// Number of the block's first row in its head; `dead` counts from there.
     first_row: u32,
+    /// Rows that are more uncertain do not count.
+    sure: Option<Sure>,
     /// For a segment, when there is a filter.
     columns: Option<SegmentColumns<'a>>,
     whole: Whole<'a>,
@@ -37,8 +40,21 @@ enum Whole<'a> {
     Head(&'a HeadHandle, &'a HeadBlock),
 }
 
-/// Everything that `snapshot` shows.
-pub(crate) fn units<'a>(snapshot: &'a Snapshot, filter: Option<&Filter>) -> Result<Vec<Unit<'a>>> {
+/// Only rows that are sure enough.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Sure {
+    /// The sum of a row's variances may be so much,
+    pub most: f32,
+    /// over its first so many dimensions.
+    pub dims: usize,
+}
+
+/// Everything that `snapshot` shows, and which rows of it may count beside what `filter` says of their fields.
+pub(crate) fn units<'a>(
+    snapshot: &'a Snapshot,
+    filter: Option<&Filter>,
+    sure: Option<Sure>,
+) -> Result<Vec<Unit<'a>>> {
     let state = &snapshot.state;
     let mut units = Vec::with_capacity(state.segments.len() + state.heads.len());
     for source in &state.segments {
@@ -52,6 +68,7 @@ pub(crate) fn units<'a>(snapshot: &'a Snapshot, filter: Option<&Filter>) -> Resu
             dead_rows: dead.len(),
             dead,
             first_row: 0,
+            sure,
             columns,
             whole: Whole::Segment(source),
         });
@@ -65,6 +82,7 @@ pub(crate) fn units<'a>(snapshot: &'a Snapshot, filter: Option<&Filter>) -> Resu
                 dead_rows: dead.range_cardinality(rows),
                 dead: Arc::clone(&dead),
                 first_row: block.first_row,
+                sure,
                 columns: None,
                 whole: Whole::Head(head, block),
             }
@@ -100,8 +118,8 @@ impl<'a> Unit<'a> {
     /// No row of it has a smaller sum of variances over the first `dims` dimensions; 0 when nothing is known.
     pub fn least_trace(&self, dims: usize) -> foretaste_storage::Result<f32> {
         let Whole::Segment(source) = &self.whole else { return Ok(0.0) };
-        let level = self.rows.levels().iter().position(|l| *l as usize >= dims).unwrap_or(0);
-        source.segment.least_trace(level)
+        // A sum over more dimensions is not smaller.
+        self.levels_around(dims).0.map_or(Ok(0.0), |level| source.segment.least_trace(level))
     }
 
     /// The least and the greatest variance of any dimension of its rows; of fresh rows nothing is known.
@@ -151,9 +169,64 @@ impl<'a> Unit<'a> {
         self.dead_rows > 0 && self.dead.contains(self.first_row + row)
     }
 
-    /// Whether a row is live and passes.
-    pub fn accepts(&self, row: u32, filter: Option<&Filter>) -> foretaste_storage::Result<bool> {
+    /// Whether every row counts, with this filter.
+    pub fn is_whole(&self, filter: Option<&Filter>) -> bool {
+        filter.is_none() && self.dead_rows == 0 && self.sure.is_none()
+    }
+
+    /// Whether some rows may be too uncertain.
+    pub fn asks_variance(&self) -> bool {
+        self.sure.is_some()
+    }
+
+    /// Whether a row counts, as far as its fields do not matter: live, and sure enough.
+    #[inline]
+    pub fn counts(&self, row: u32) -> foretaste_storage::Result<bool> {
         if self.is_dead(row) {
+            return Ok(false);
+        }
+        match self.sure {
+            Some(Sure { most, dims }) => Ok(self.rows.trace(row, dims)? <= most),
+            None => Ok(true),
+        }
+    }
+
+    /// At least and at most so many rows, deleted ones among them, are sure enough and pass a filter that at least and at most
+    /// `matching` pass; `None` when all do.
+    pub fn passing(&self, matching: Option<(u64, u64)>) -> foretaste_storage::Result<Option<(u64, u64)>> {
+        let Some(Sure { most: limit, dims }) = self.sure else { return Ok(matching) };
+        let rows = u64::from(self.rows.rows());
+        let (least, most) = match &self.whole {
+            Whole::Segment(source) => {
+                // Between two levels a sum is between theirs.
+                let (shorter, longer) = self.levels_around(dims);
+                let most = match shorter {
+                    Some(shorter) => source.segment.traces_within(shorter, limit)?.1,
+                    None => self.rows.rows(),
+                };
+                (source.segment.traces_within(longer, limit)?.0.min(most), most)
+            }
+            Whole::Head(..) => (0, self.rows.rows()),
+        };
+        let (least, most) = (u64::from(least), u64::from(most));
+        Ok(Some(match matching {
+            None => (least, most),
+            // Those that fail the one may be those that fail the other, or none of them.
+            Some((low, high)) => ((least + low).saturating_sub(rows), most.min(high)),
+        }))
+    }
+
+    /// The numbers of the longest level that is not longer than `dims`, if there is one, and of the shortest that is not shorter.
+    fn levels_around(&self, dims: usize) -> (Option<usize>, usize) {
+        let levels = self.rows.levels();
+        let shorter = levels.partition_point(|l| (*l as usize) <= dims).checked_sub(1);
+        let longer = levels.partition_point(|l| (*l as usize) < dims);
+        (shorter, longer.min(levels.len().saturating_sub(1)))
+    }
+
+    /// Whether a row counts and passes.
+    pub fn accepts(&self, row: u32, filter: Option<&Filter>) -> foretaste_storage::Result<bool> {
+        if !self.counts(row)? {
             return Ok(false);
         }
         let Some(filter) = filter else { return Ok(true) };
@@ -167,25 +240,35 @@ impl<'a> Unit<'a> {
         }
     }
 
-    /// Its row at `place`, if that is in it.
-    pub fn row_at(&self, place: &Place) -> Option<u32> {
-        match (&self.whole, place) {
-            (Whole::Segment(source), Place::Segment(at, row)) => {
-                Arc::ptr_eq(&source.segment, &at.segment).then_some(*row)
-            }
-            (Whole::Head(head, block), Place::Head(at, row)) if Arc::ptr_eq(head, at) => {
-                row.checked_sub(self.first_row).filter(|row| *row < block.block.rows())
-            }
-            _ => None,
-        }
-    }
-
     /// Where a row is, for as long as its hit lives.
     pub fn place(&self, row: u32) -> Place {
         match &self.whole {
             Whole::Segment(source) => Place::Segment(Arc::clone(source), row),
             Whole::Head(head, _) => Place::Head(Arc::clone(head), self.first_row + row),
         }
+    }
+}
+
+/// Which of some units a place is in.
+pub(crate) struct Whereabouts(BTreeMap<(usize, u32), u32>);
+
+impl Whereabouts {
+    pub fn new(units: &[Unit<'_>]) -> Whereabouts {
+        let begin = |unit: &Unit<'_>| match &unit.whole {
+            Whole::Segment(source) => (Arc::as_ptr(source).addr(), 0),
+            Whole::Head(head, _) => (Arc::as_ptr(head).addr(), unit.first_row),
+        };
+        Whereabouts(units.iter().map(begin).zip(0..).collect())
+    }
+
+    /// The row at a place, as the units count; `None` when it is in none of them.
+    pub fn find(&self, place: &Place) -> Option<RowRef> {
+        let (whole, row) = match place {
+            Place::Segment(source, row) => (Arc::as_ptr(source).addr(), *row),
+            Place::Head(head, row) => (Arc::as_ptr(head).addr(), *row),
+        };
+        let ((_, first_row), source) = self.0.range((whole, 0)..=(whole, row)).next_back()?;
+        Some(RowRef { source: *source, row: row - first_row })
     }
 }
 

@@ -9,6 +9,7 @@ mod record;
 use foretaste_query::index::{RotationKind, Spec};
 use foretaste_query::lang::ColumnType;
 use foretaste_query::metric::Metric;
+use foretaste_query::recipe::Recipe;
 use foretaste_query::text::Analyser;
 use foretaste_storage::layout::{Element, Layout, TokenLayout, VarianceLayout};
 use foretaste_storage::limits;
@@ -68,6 +69,8 @@ pub struct Schema {
     pub(crate) tokens: Option<TokenLayout>,
     pub(crate) texts: Vec<TextField>,
     pub(crate) space: Option<Space>,
+    /// What is done with vectors of so many numbers before they are cut.
+    pub(crate) recipe: Option<(Recipe, u32)>,
     /// Further vector fields, each a collection of its own once it is created; empty from then on.
     pub(crate) fields: Vec<(String, Schema)>,
 }
@@ -85,6 +88,7 @@ impl Schema {
             tokens: None,
             texts: Vec::new(),
             space: None,
+            recipe: None,
             fields: Vec::new(),
         }
     }
@@ -165,6 +169,31 @@ impl Schema {
         self
     }
 
+    /// What has to be done to the model's own output, of `output` numbers, before its first numbers mean anything alone. Rows and
+    /// queries of that length are transformed as a whole, then cut to the dimension; vectors of other lengths are taken as they are
+    /// stored.
+    ///
+    /// ```
+    /// # use foretaste::{Database, Metric, Schema};
+    /// use foretaste::Recipe;
+    ///
+    /// # fn run(path: &std::path::Path) -> foretaste::Result<()> {
+    /// # let db = Database::open(path.join("notes.ft"))?;
+    /// let schema = Schema::new(2, Metric::Cosine).recipe(Recipe::LayerNorm, 4);
+    /// let docs = db.create_collection("docs", schema)?;
+    /// docs.upsert("a", &[1.0, 2.0, 3.0, 4.0])?;
+    /// let stored = docs.get("a")?.map(|record| record.vector).unwrap_or_default();
+    /// assert!(stored.len() == 2 && (stored[0] + 1.3416).abs() < 1e-4);
+    /// assert!(docs.search(&[1.0, 2.0, 3.0, 4.0]).run()?[0].distance < 1e-6);
+    /// # Ok(()) }
+    /// # run(tempfile::tempdir().unwrap().path()).unwrap();
+    /// ```
+    pub fn recipe(mut self, recipe: Recipe, output: usize) -> Self {
+        let output = u32::try_from(output).unwrap_or(u32::MAX);
+        self.recipe = (recipe != Recipe::None).then_some((recipe, output));
+        self
+    }
+
     /// A further vector field: rows may have a second vector, of another dimension, metric, element type and index, that is
     /// searched by [`crate::Collection::search_field`] and combined with others by [`crate::Fuse::field`]. `schema` says what it is;
     /// columns are those of the collection, token matrices and full text the collection's alone.
@@ -237,6 +266,11 @@ impl Schema {
         self.space.as_ref()
     }
 
+    /// What is done with a model's own output, and of how many numbers that is.
+    pub fn vector_recipe(&self) -> Option<(Recipe, usize)> {
+        self.recipe.map(|(recipe, output)| (recipe, output as usize))
+    }
+
     /// The full-text fields.
     pub fn text_fields(&self) -> &[TextField] {
         &self.texts
@@ -276,6 +310,14 @@ impl Schema {
                 return Err(Error::BadRequest { what: "schema", why });
             }
             crate::fields::column_path(&column.path)?;
+        }
+        if let Some((recipe, output)) = self.recipe {
+            limits::check("numbers of a model's output", output.into(), limits::DIMENSION)?;
+            if (output as usize) < self.dim() {
+                let why =
+                    format!("{recipe} of {output} numbers leaves fewer than the {} dimensions", self.dim());
+                return Err(Error::BadRequest { what: "recipe", why });
+            }
         }
         self.space.as_ref().map_or(Ok(()), Space::validate)?;
         self.validate_texts()?;
@@ -392,6 +434,8 @@ mod tests {
             Schema::new(8, Metric::L2).text("a b"),
             (0..=limits::TEXT_FIELDS).fold(Schema::new(8, Metric::L2), |s, i| s.text(format!("f{i}"))),
             Schema::new(8, Metric::L2).column("a b", ColumnType::Int),
+            Schema::new(8, Metric::L2).recipe(Recipe::LayerNorm, 7),
+            Schema::new(8, Metric::L2).recipe(Recipe::LayerNorm, 70_000),
             Schema::new(8, Metric::L2).field("", Schema::new(2, Metric::L2)),
             Schema::new(8, Metric::L2).field("a\n", Schema::new(2, Metric::L2)),
             Schema::new(8, Metric::L2).field("a", Schema::new(0, Metric::L2)),

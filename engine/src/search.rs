@@ -47,6 +47,7 @@ pub(crate) struct Asked {
     pub k: usize,
     pub dims: Option<usize>,
     pub filter: Option<Result<Filter>>,
+    pub max_uncertainty: Option<f32>,
     pub ef: Option<usize>,
     pub nprobe: Option<usize>,
     pub exact: bool,
@@ -63,6 +64,7 @@ impl Default for Asked {
             k: 10,
             dims: None,
             filter: None,
+            max_uncertainty: None,
             ef: None,
             nprobe: None,
             exact: false,
@@ -91,7 +93,8 @@ pub struct Hit {
     pub stage: Stage,
     /// How likely it is among the true nearest; `None` when that is not known.
     pub p_final: Option<f64>,
-    /// The sum of its variances over the dimensions that were compared; `None` where rows have none.
+    /// The sum of its variances over the dimensions that are compared, those of the last step with a schedule of levels; `None` where
+    /// rows have none.
     pub uncertainty: Option<f32>,
     pub(crate) snapshot: Snapshot,
     pub(crate) place: Place,
@@ -105,10 +108,15 @@ pub struct Hits {
     pub cost: Cost,
     /// How each part of the collection was gone through: each segment, then each block of fresh rows.
     pub plan: Vec<Decision>,
+    /// The steps of its schedule of levels, (dimensions, rows kept), given or chosen by [`crate::Levels::auto`]; none without one.
+    pub schedule: Vec<(usize, usize)>,
     /// Which part of the true nearest rows it has, as far as can be expected; `None` when that is not known.
     pub estimated_recall: Option<f64>,
     /// It has at least this part of them, in 19 of 20 searches for each segment whose index was asked.
     pub recall_lower_bound: Option<f64>,
+    /// The sum of the query's own variances over the dimensions that are compared, when [`Search::query_variance`] says them. The larger
+    /// beside [`Hit::uncertainty`], the less it is clear what is asked for.
+    pub query_uncertainty: Option<f32>,
     /// Why there are no more.
     pub stopped_because: StoppedBecause,
     /// What went wrong in a stage, if anything did: the answer is the best until then.
@@ -128,6 +136,8 @@ pub struct Cost {
     pub bytes_read: u64,
     /// Ids that a scorer was asked for.
     pub scorer_calls: u64,
+    /// Rows whose score was remembered ([`crate::Scored::version`]): the scorer was not asked for them.
+    pub scores_remembered: u64,
     /// Wall time.
     pub elapsed: Duration,
 }
@@ -140,6 +150,7 @@ impl Cost {
         self.rows_refused += other.rows_refused;
         self.bytes_read += other.bytes_read;
         self.scorer_calls += other.scorer_calls;
+        self.scores_remembered += other.scores_remembered;
     }
 }
 
@@ -154,7 +165,9 @@ impl Search {
         self
     }
 
-    /// Compares only the first `dims` dimensions, which must be the length of a level.
+    /// Compares only the first `dims` dimensions (scaled to length 1 on both sides under cosine): any number of them from the first of
+    /// the collection's levels on. Where [`crate::Schema::levels`] declares none, only all of them: nothing says then that the first
+    /// ones mean anything alone.
     pub fn dims(mut self, dims: usize) -> Self {
         self.asked.dims = Some(dims);
         self
@@ -172,8 +185,19 @@ impl Search {
         self
     }
 
+    /// Only rows whose [`Hit::uncertainty`] is at most `limit`: the sum of their variances over the dimensions that are compared (with
+    /// a schedule of levels, over those of its last step). It counts as a filter does, beside one if there is one: while k such rows
+    /// match there are k hits, whichever way they are found. That lists of other queries and full text are fused does not change it.
+    ///
+    /// The search fails when the collection keeps no variances.
+    pub fn max_uncertainty(mut self, limit: f32) -> Self {
+        self.asked.max_uncertainty = Some(limit);
+        self
+    }
+
     /// How many candidates a graph's search keeps: more find more of the true nearest and take longer. 64, or 2 k when that is
-    /// more, unless said otherwise; at least k. Without a graph it has no effect.
+    /// more, unless said otherwise; at least k. Without a graph it has no
+    /// effect, but that an inverted file searched by fewer dimensions than all reads so many of its candidates.
     pub fn ef(mut self, ef: usize) -> Self {
         self.asked.ef = Some(ef);
         self
@@ -238,8 +262,8 @@ impl Search {
     /// Distances are those of the stored vectors whichever way a row was found. [`Hits::plan`] says what was done and why.
     ///
     /// # Errors
-    /// `DimensionMismatch`, `NonFinite`, `ZeroVector` for the query; `BadFilter`; `BadRequest` for dims that are no
-    /// level; `LimitExceeded` for k and ef; `Corrupt` when a file it reads is damaged (an index that is damaged is done
+    /// `DimensionMismatch`, `NonFinite`, `ZeroVector` for the query; `BadFilter`; `BadRequest` for dims that cannot be
+    /// searched alone; `LimitExceeded` for k and ef; `Corrupt` when a file it reads is damaged (an index that is damaged is done
     /// without).
     pub fn run(self) -> Result<Hits> {
         self.run_with(&|| false)

@@ -1,7 +1,8 @@
-//! Which rows of a part pass a filter and are live, asked of one row after the other.
+//! Which rows of a part pass a filter, are live, and sure enough, asked of one row after the other.
 //!
 //! A set is the fastest to ask, and making it costs a little for each row that passes. The columns are slower to ask, and
-//! nothing is made before; but for tests of the elements of arrays, for which the set is made in any case. Documents are read only of the rows of which neither tells.
+//! nothing is made before; but for tests of the elements of arrays, for which the set is made in any case. Documents are
+//! read only of the rows of which neither tells.
 //!
 //! Reads from: `scan`. Writes to: nothing. Never: a document where the columns know.
 
@@ -66,18 +67,18 @@ impl Sieve {
 }
 
 impl Ready<'_> {
-    /// Whether a row of `unit` is live and passes.
+    /// Whether a row of `unit` counts and passes.
     #[inline]
     pub fn accepts(&self, unit: &Unit<'_>, row: u32) -> foretaste_storage::Result<bool> {
         if let Sieve::Rows(rows, unsure) = self.sieve {
             let asked = unsure.as_ref().is_some_and(|unsure| unsure.contains(row));
             return match asked {
                 true => unit.accepts(row, self.filter),
-                false => Ok(rows.contains(row) && !unit.is_dead(row)),
+                false => Ok(rows.contains(row) && unit.counts(row)?),
             };
         }
         match self.probe.as_ref().map(|probe| probe.passes(row)).transpose()?.flatten() {
-            Some(passes) => Ok(passes && !unit.is_dead(row)),
+            Some(passes) => Ok(passes && unit.counts(row)?),
             None => unit.accepts(row, self.filter),
         }
     }

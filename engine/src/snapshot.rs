@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::fields;
 use crate::member::{Role, Shown};
 use crate::schema::Schema;
+use crate::scores::Memory;
 use crate::search::Search;
 use crate::state::{Place, State};
 use crate::text::TextSearch;
@@ -29,6 +30,8 @@ pub struct Snapshot {
     pub(crate) seq: u64,
     /// Its further vector fields.
     pub(crate) members: Option<Arc<[Shown]>>,
+    /// What scorers have said of its collection's rows.
+    pub(crate) memory: Memory,
 }
 
 /// A row as it is stored.
@@ -103,19 +106,18 @@ impl Snapshot {
 
     /// The rows of a further vector field.
     pub(crate) fn field(&self, name: &str) -> Result<Snapshot> {
-        let found = self.shown().find(|(field, _)| *field == name);
-        let (_, state) = found.ok_or_else(|| {
-            let known: Vec<&str> = self.shown().map(|(field, _)| field).collect();
-            let known = if known.is_empty() { "there is none".into() } else { known.join(", ") };
-            Error::NotFound { what: format!("vector field `{name}` (in this collection: {known})") }
-        })?;
-        Ok(Snapshot { state: Arc::clone(state), seq: self.seq, members: None })
+        if let Some(member) = self.member(&Role::Field(name.to_string())) {
+            return Ok(self.of_member(member));
+        }
+        let known: Vec<&str> = self.shown().map(|(field, _)| field).collect();
+        let known = if known.is_empty() { "there is none".into() } else { known.join(", ") };
+        Err(Error::NotFound { what: format!("vector field `{name}` (in this collection: {known})") })
     }
 
     /// The further vector fields by name.
-    fn shown(&self) -> impl Iterator<Item = (&str, &Arc<State>)> {
+    fn shown(&self) -> impl Iterator<Item = (&str, &Shown)> {
         self.members.iter().flat_map(|members| members.iter()).filter_map(|member| match &member.role {
-            Role::Field(name) => Some((name.as_str(), &member.state)),
+            Role::Field(name) => Some((name.as_str(), member)),
             Role::Change | Role::Rule(_) => None,
         })
     }
@@ -127,7 +129,8 @@ impl Snapshot {
 
     /// A member's rows.
     pub(crate) fn of_member(&self, member: &Shown) -> Snapshot {
-        Snapshot { state: Arc::clone(&member.state), seq: self.seq, members: None }
+        let memory = self.memory.of_collection(member.core.id);
+        Snapshot { state: Arc::clone(&member.state), seq: self.seq, members: None, memory }
     }
 
     /// A search for the rows whose full-text field `field` has words of `query`, ranked by BM25.
@@ -156,10 +159,10 @@ impl Snapshot {
 
     pub(crate) fn record(&self, place: &Place) -> Result<Record> {
         let mut record = self.own_record(place)?;
-        for (name, state) in self.shown() {
-            if let Some(place) = state.find(&record.id, self.seq)? {
-                let field = Snapshot { state: Arc::clone(state), seq: self.seq, members: None };
-                record.fields.insert(name.to_string(), field.own_record(&place)?.vector);
+        for (name, member) in self.shown() {
+            if let Some(place) = member.state.find(&record.id, self.seq)? {
+                let vector = self.of_member(member).own_record(&place)?.vector;
+                record.fields.insert(name.to_string(), vector);
             }
         }
         Ok(record)

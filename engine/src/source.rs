@@ -19,6 +19,51 @@ pub(crate) enum ScanRows<'a> {
 }
 
 impl ScanRows<'_> {
+    fn layout(&self) -> &Layout {
+        match self {
+            ScanRows::Segment(_, layout) | ScanRows::Block(_, layout) => layout,
+        }
+    }
+
+    /// The sum of a row's variances up to level number `level`.
+    #[inline]
+    fn trace_at(&self, row: u32, level: usize) -> foretaste_storage::Result<f32> {
+        match self {
+            ScanRows::Segment(segment, _) => segment.trace(row, level),
+            ScanRows::Block(block, layout) => {
+                let rows = BlockRows { block, layout, first: 0 };
+                let levels = usize::from(Rows::levels(&rows, row)?).min(level + 1);
+                let parts = (0..levels).map(|level| Ok(Rows::variance(&rows, row, level)?.to_vec()));
+                let parts = parts.collect::<foretaste_storage::Result<Vec<_>>>()?;
+                let mut traces = Vec::new();
+                let bytes_of = |level: usize| parts.get(level).map(Vec::as_slice).unwrap_or_default();
+                variance::traces(layout, levels, bytes_of, &mut traces);
+                Ok(traces.get(level).or(traces.last()).copied().unwrap_or_default())
+            }
+        }
+    }
+
+    /// The sum of a row's variances over the first `count` dimensions that level number `level` adds; 0 when it lacks them.
+    fn trace_part(&self, row: u32, level: usize, count: usize) -> foretaste_storage::Result<f64> {
+        let Some(kind) = self.layout().variance else { return Ok(0.0) };
+        let sum = |rows: &dyn Rows| {
+            if usize::from(rows.levels(row)?) <= level {
+                return Ok(0.0);
+            }
+            let mut values = Vec::new();
+            let scalar = kind == VarianceLayout::Scalar;
+            variance::decode(kind, &rows.variance(row, if scalar { 0 } else { level })?, &mut values);
+            Ok(match scalar {
+                true => count as f64 * f64::from(values.first().copied().unwrap_or_default()),
+                false => values.iter().take(count).map(|v| f64::from(*v)).sum(),
+            })
+        };
+        match self {
+            ScanRows::Segment(segment, _) => sum(*segment),
+            ScanRows::Block(block, layout) => sum(&BlockRows { block, layout, first: 0 }),
+        }
+    }
+
     /// Appends the variances of a row at its first `levels` levels.
     pub fn variance(
         &self,
@@ -51,15 +96,11 @@ impl Source for ScanRows<'_> {
     }
 
     fn element(&self) -> Element {
-        match self {
-            ScanRows::Segment(_, layout) | ScanRows::Block(_, layout) => layout.element,
-        }
+        self.layout().element
     }
 
     fn levels(&self) -> &[u32] {
-        match self {
-            ScanRows::Segment(_, layout) | ScanRows::Block(_, layout) => &layout.levels,
-        }
+        &self.layout().levels
     }
 
     fn strips<'a>(
@@ -115,21 +156,14 @@ impl Source for ScanRows<'_> {
     }
 
     fn trace(&self, row: u32, dims: usize) -> foretaste_storage::Result<f32> {
-        match self {
-            ScanRows::Segment(segment, layout) => {
-                segment.trace(row, layout.planes_for(dims).saturating_sub(1))
-            }
-            ScanRows::Block(block, layout) => {
-                let rows = BlockRows { block, layout, first: 0 };
-                let levels = usize::from(Rows::levels(&rows, row)?).min(layout.planes_for(dims));
-                let parts = (0..levels).map(|level| Ok(Rows::variance(&rows, row, level)?.to_vec()));
-                let parts = parts.collect::<foretaste_storage::Result<Vec<_>>>()?;
-                let mut traces = Vec::new();
-                let bytes_of = |level: usize| parts.get(level).map(Vec::as_slice).unwrap_or_default();
-                variance::traces(layout, levels, bytes_of, &mut traces);
-                let level = layout.planes_for(dims).saturating_sub(1);
-                Ok(traces.get(level).or(traces.last()).copied().unwrap_or_default())
-            }
+        let layout = self.layout();
+        let level = layout.planes_for(dims).saturating_sub(1);
+        let held = layout.dims_of(level);
+        if dims >= held.end {
+            return self.trace_at(row, level);
         }
+        // Between two levels: what the shorter one sums up to, and a part of what the longer one adds.
+        let shorter = level.checked_sub(1).map_or(Ok(0.0), |level| self.trace_at(row, level))?;
+        Ok((f64::from(shorter) + self.trace_part(row, level, dims - held.start)?) as f32)
     }
 }

@@ -14,6 +14,7 @@ use foretaste_storage::limits;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
+use crate::request::served;
 use crate::schema::Schema;
 use crate::snapshot::Snapshot;
 
@@ -159,12 +160,7 @@ impl Rule {
             Kind::Prefix(dims) => (*dims, "a prefix of so many dimensions"),
             Kind::Adapter(adapter) => (adapter.to_dims(), "an adapter into so many dimensions"),
         };
-        if schema.layout.levels_for(dims).is_some() {
-            return Ok(());
-        }
-        let why =
-            format!("{what} ({dims}) fits no level of the collection, which has {:?}", schema.level_dims());
-        Err(Error::BadRequest { what: "rule", why })
+        served(schema, dims).map_err(|why| Error::BadRequest { what: "rule", why: format!("{what}: {why}") })
     }
 
     /// The schema of the collection that keeps a rule.

@@ -63,6 +63,8 @@ pub(crate) struct CollectionCore {
     pub name: String,
     current: Current<State>,
     pub dropped: AtomicBool,
+    /// It has changed places with its rows in another space: others show it now.
+    pub moved: AtomicBool,
     /// Held shared by commits, alone by a change of levels.
     pub gate: RwLock<()>,
     pub marks: Mutex<BTreeMap<String, u64>>,
@@ -182,6 +184,7 @@ impl CollectionCore {
             name,
             current: Current::new(state, published),
             dropped: AtomicBool::new(false),
+            moved: AtomicBool::new(false),
             gate: RwLock::new(()),
             marks: Mutex::new(marks),
             members: RwLock::new(Arc::new([])),
@@ -237,17 +240,17 @@ impl CollectionCore {
 
     /// An error when it was dropped, or is out of use since its model was changed.
     pub fn check_there(&self) -> Result<()> {
-        if !self.is_dropped() {
-            return Ok(());
-        }
-        let what = format!(
-            "collection `{}` (it was dropped, or its model was changed: open it again)",
-            readable(&self.name)
-        );
+        let why = match (self.moved.load(Ordering::Acquire), self.dropped.load(Ordering::Acquire)) {
+            (false, false) => return Ok(()),
+            (false, true) => "it was dropped",
+            (true, _) => "its model was changed: open it again",
+        };
+        let what = format!("collection `{}` ({why})", readable(&self.name));
         Err(Error::NotFound { what })
     }
 
+    /// Whether it is out of use.
     pub fn is_dropped(&self) -> bool {
-        self.dropped.load(Ordering::Acquire)
+        self.dropped.load(Ordering::Acquire) || self.moved.load(Ordering::Acquire)
     }
 }

@@ -17,6 +17,7 @@ use foretaste_storage::limits;
 
 use crate::error::{Error, Result};
 use crate::request::{self, MAX_K};
+use crate::scan::Sure;
 use crate::snapshot::Snapshot;
 use crate::state::Place;
 
@@ -101,6 +102,7 @@ pub(crate) struct TextPlan {
     pub k: usize,
     pub bm25: Bm25,
     pub filter: Option<Filter>,
+    pub sure: Option<Sure>,
 }
 
 impl TextSearch {
@@ -184,7 +186,7 @@ impl TextPlan {
         if let Some(filter) = &filter {
             request::check(&snapshot.state.schema, filter)?;
         }
-        Ok(TextPlan { k, bm25, filter })
+        Ok(TextPlan { k, bm25, filter, sure: None })
     }
 }
 

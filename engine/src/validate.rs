@@ -3,6 +3,8 @@
 //! Reads from: the caller's vectors, variances, token matrices and payloads. Writes to: nothing.
 //! Never: a value changed, or one let in that the element type would store as an infinity.
 
+use std::borrow::Cow;
+
 use foretaste_query::lang::{ColumnType, lookup};
 use foretaste_query::metric::Metric;
 use foretaste_storage::key::Key;
@@ -51,6 +53,25 @@ pub(crate) fn vector(schema: &Schema, vector: &[f32], at: At<'_>) -> Result<()> 
         return Err(Error::ZeroVector { row: at.row, id: at.to_string() });
     }
     Ok(())
+}
+
+/// A vector as it is stored and compared: a model's own output transformed as a whole, then cut; any other as it is.
+pub(crate) fn as_stored<'a>(
+    schema: &Schema,
+    vector: &'a [f32],
+    row: usize,
+    id: &dyn std::fmt::Display,
+) -> Result<Cow<'a, [f32]>> {
+    match schema.vector_recipe() {
+        Some((recipe, output)) if vector.len() == output => {
+            finite(vector, row, id)?;
+            let mut whole = vector.to_vec();
+            recipe.apply(&mut whole);
+            whole.truncate(schema.dim());
+            Ok(Cow::Owned(whole))
+        }
+        _ => Ok(Cow::Borrowed(vector)),
+    }
 }
 
 /// A query's vector: at least as long as what is searched, finite, under cosine not zero there.

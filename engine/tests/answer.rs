@@ -585,3 +585,38 @@ fn what_was_measured_of_an_index_is_there_after_opening_again_and_damage_of_it_c
     col.optimize(HNSW, |_| true).unwrap();
     assert_eq!(col.search(&query).ef(60).run().unwrap().estimated_recall, said, "measured again");
 }
+
+#[test]
+fn a_scorer_behind_another_stage_takes_the_list_in_its_order() {
+    let db = Database::options().disk(Arc::new(MemVfs::new())).open("db").unwrap();
+    let col = db.create_collection("c", Schema::new(2, Metric::L2).text("t")).unwrap();
+    let mut batch = col.batch();
+    for i in 0..200i64 {
+        let word = if i % 7 == 3 { "rare" } else { "plain" };
+        batch.upsert(i, &[i as f32, 0.0]).payload(json!({"t": word}));
+    }
+    batch.commit().unwrap();
+    let fused = Fuse::new(Fusion::Rrf { kappa: 60.0 }).text("t", "rare", 3.0).depth(150);
+    let list = col.search(&[0.0, 0.0]).k(30).rerank(fused.clone()).run().unwrap();
+    for adaptive in [false, true] {
+        let asked = Arc::new(foretaste_storage::sync::Mutex::new(Vec::new()));
+        let told = Arc::clone(&asked);
+        let scorer = move |ids: &[Key]| {
+            told.lock().extend_from_slice(ids);
+            Ok(ids.iter().map(|_| 1.0).collect())
+        };
+        let mut stage = Scored::new(scorer).budget(20).batch(5);
+        stage = if adaptive { stage.adaptive() } else { stage };
+        let hits = col.search(&[0.0, 0.0]).k(30).rerank(fused.clone()).rerank(stage).run().unwrap();
+        let asked = asked.lock();
+        let head: Vec<Key> =
+            list.iter().take(if adaptive { 5 } else { 20 }).map(|hit| hit.id.clone()).collect();
+        assert_eq!(asked[..head.len()], head, "the head of the fused list");
+        assert_eq!((asked.len(), hits.len()), (20, 30));
+        if !adaptive {
+            let rest: Vec<Key> = hits.iter().skip(20).map(|hit| hit.id.clone()).collect();
+            assert_eq!(rest, list.iter().skip(20).map(|hit| hit.id.clone()).collect::<Vec<_>>());
+            assert!(hits.iter().zip(list.iter()).skip(20).all(|(hit, before)| hit.score == before.score));
+        }
+    }
+}

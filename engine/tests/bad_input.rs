@@ -209,9 +209,19 @@ fn a_bad_search_is_refused() {
     let found = search(&it, &GOOD).k(k).run();
     let e = it.refused(found, "k is 100001, the limit is 100000");
     assert!(matches!(e, Error::LimitExceeded { what: "k", limit: 100_000, found: 100_001 }));
-    let found = search(&it, &GOOD).dims(3).run();
-    let e = it.refused(found, "dims: 3 is not a level of this collection, which has [2, 4]");
-    assert!(matches!(e, Error::BadRequest { what: "dims", .. }));
+    for (dims, message) in [
+        (0, "dims: at least one dimension is compared"),
+        (
+            1,
+            "dims: 1 is below the first level of this collection, which has [2, 4]; any length from there on can be searched, \
+             and a shorter one when it is declared: `Schema::levels`",
+        ),
+        (5, "dims: 5 is more than the 4 dimensions of this collection"),
+    ] {
+        let found = search(&it, &GOOD).dims(dims).run();
+        let e = it.refused(found, message);
+        assert!(matches!(e, Error::BadRequest { what: "dims", .. }));
+    }
     let found = search(&it, &GOOD[..3]).run();
     it.refused(found, "row 0 (id query): the vector has 3 dimensions, 4 expected");
     let found = search(&it, &GOOD[..1]).dims(2).run();

@@ -1,4 +1,4 @@
-//! Crash simulation on the disk that lies: a power loss after every step of four workloads, and again after every step
+//! Crash simulation on the disk that lies: a power loss after every step of six workloads, and again after every step
 //! of the recovery; an I/O error and a full disk at every step.
 //!
 //! After each the database must hold exactly what was acknowledged, with or without the one operation that was under way.

@@ -1,15 +1,15 @@
 //! Several vectors a row: what is found in each field is what brute force finds, a batch is all or nothing over all fields,
 //! and a snapshot never shows two fields of different commits.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use foretaste::{
-    Collection, ColumnType, Database, Element, Error, Fuse, Fusion, HnswParams, Key, Metric, RowVariance,
-    Schema, Spec, Variance,
+    Collection, ColumnType, Database, Element, Error, Fuse, Fusion, HnswParams, Key, Metric, Order, Recipe,
+    RowVariance, Schema, Space, Spec, Variance,
 };
 use foretaste_storage::vfs::mem::MemVfs;
 use serde_json::json;
@@ -298,4 +298,75 @@ fn what_cannot_be_is_refused_with_the_place() {
     }
     assert!(db.collection("c\u{1f}field\u{1f}image").is_err());
     assert!(db.create_collection("c\u{1f}field\u{1f}x", Schema::new(1, Metric::L2)).is_err());
+}
+
+#[test]
+fn a_models_output_is_transformed_before_it_is_cut_wherever_it_comes_in() {
+    let db = Database::options().disk(Arc::new(MemVfs::new())).open("db").unwrap();
+    let schema = |dim| Schema::new(dim, Metric::Cosine).levels([2]).recipe(Recipe::LayerNorm, 6);
+    let plain = |dim| Schema::new(dim, Metric::Cosine).levels([2]);
+    let model = |key: u64| -> Vec<f32> { (0..6).map(|d| noise(key * 50 + d) + 3.0).collect() };
+    let normed = |key: u64| {
+        let mut whole = model(key);
+        Recipe::LayerNorm.apply(&mut whole);
+        whole
+    };
+    let space = |name: &str| Space::new(name, "1");
+    let col = db.create_collection("c", schema(4).space(space("a")).field("f", schema(3))).unwrap();
+    let by_hand = db.create_collection("d", plain(4).field("f", plain(3))).unwrap();
+    let (mut ours, mut theirs) = (col.batch(), by_hand.batch());
+    for key in 0..40 {
+        ours.upsert(key as i64, &model(key)).field("f", &model(key + 100));
+        theirs.upsert(key as i64, &normed(key)[..4]).field("f", &normed(key + 100)[..3]);
+    }
+    ours.commit().unwrap();
+    theirs.commit().unwrap();
+    // Rows that are prepared already are taken as they are.
+    col.upsert(7, &normed(7)[..4]).unwrap();
+    by_hand.upsert(7, &normed(7)[..4]).unwrap();
+    let same = |a: foretaste::Hits, b: foretaste::Hits| {
+        let list = |hits: &foretaste::Hits| {
+            hits.iter().map(|hit| (hit.id.clone(), hit.distance)).collect::<Vec<_>>()
+        };
+        assert_eq!(list(&a), list(&b));
+    };
+    for q in 200..205 {
+        let (whole, cut) = (model(q), normed(q)[..4].to_vec());
+        same(col.search(&whole).run().unwrap(), by_hand.search(&cut).run().unwrap());
+        same(col.search(&whole).dims(2).run().unwrap(), by_hand.search(&cut).dims(2).run().unwrap());
+        same(col.search(&cut).run().unwrap(), by_hand.search(&cut).run().unwrap());
+        let field = |col: &Collection, query: &[f32]| col.search_field("f", query).unwrap().run().unwrap();
+        same(field(&col, &whole), field(&by_hand, &cut[..3]));
+        let fuse =
+            |other: &[f32], field: &[f32]| Fuse::new(Fusion::Borda).vector(other, 1.0).field("f", field, 1.0);
+        let (others, others_cut) = (model(q + 1), normed(q + 1)[..4].to_vec());
+        let ours = col.search(&whole).rerank(fuse(&others, &whole)).run().unwrap();
+        same(ours, by_hand.search(&cut).rerank(fuse(&others_cut, &cut[..3])).run().unwrap());
+        let many = col.search_batch(&[&whole], 1, |search| search).unwrap().remove(0);
+        same(many, by_hand.search(&cut).run().unwrap());
+        let mut answer = col.search(&whole).start().unwrap();
+        while answer.next().unwrap().is_some() {}
+        answer.requery(&whole).unwrap();
+        assert!(answer.next().unwrap().is_none(), "the same query changes nothing");
+    }
+    let change = col.begin_change(schema(5).space(space("b"))).unwrap();
+    change
+        .run(
+            Order::Stored,
+            9,
+            |rows| {
+                let key = |row: &foretaste::PendingRow| {
+                    if let Key::Int(key) = row.record.id { key as u64 } else { 0 }
+                };
+                Ok(rows.iter().map(|row| model(key(row))).collect())
+            },
+            |_, _| true,
+        )
+        .unwrap();
+    assert_eq!(change.get(3).unwrap().unwrap().vector, normed(3)[..5]);
+    let mut batch = col.batch();
+    batch.upsert(1, &[1.0, f32::NAN, 0.0, 0.0, 0.0, 0.0]);
+    assert!(matches!(batch.commit(), Err(Error::NonFinite { dim: 1, .. })));
+    assert!(matches!(col.upsert(1, &[1.0; 5]), Err(Error::DimensionMismatch { .. })));
+    assert!(matches!(col.extend([8]), Err(Error::BadRequest { .. })), "longer than the model's output");
 }

@@ -198,7 +198,12 @@ fn holds(snapshot: &Snapshot, model: &Model, setting: &Setting) {
 
 fn finds(snapshot: &Snapshot, model: &Model, setting: &Setting, op: (u32, usize, usize, usize)) {
     let (seed, k, level, filter) = op;
-    let dims = model.levels[level % model.levels.len()];
+    // Half of them by a level, half by any length from the first level on.
+    let (first, last) = (model.levels[0], model.levels[model.levels.len() - 1]);
+    let dims = match seed % 2 {
+        0 => model.levels[level % model.levels.len()],
+        _ => first + level % (last - first + 1),
+    };
     let mut dice = Random::new(u64::from(seed));
     let mut query: Vec<f32> = (0..dims).map(|_| dice.below(41) as f32 - 20.0).collect();
     query[0] += if query[0] == 0.0 { 1.0 } else { 0.0 };

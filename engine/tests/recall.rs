@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use foretaste::{
-    Collection, ColumnType, Database, Element, HnswParams, IvfParams, Metric, Options, RotationKind, Schema,
-    Search, Spec, Way,
+    Collection, ColumnType, Database, Element, HnswParams, IvfParams, Levels, Metric, Options, RotationKind,
+    Schema, Search, Spec, Way,
 };
 use foretaste_storage::vfs::mem::MemVfs;
 use serde_json::json;
@@ -369,5 +369,58 @@ fn what_is_said_of_recall_holds_for_queries_it_was_not_measured_with() {
         assert!(filtered.plan.iter().any(|d| matches!(d.way, Way::Index { .. })), "{:?}", filtered.plan);
         assert_eq!((filtered.estimated_recall, filtered.recall_lower_bound), (None, None));
         assert!(col.search(query).rerank(foretaste::Mmr::new(0.5)).run().unwrap().estimated_recall.is_none());
+    }
+}
+
+#[test]
+fn a_schedule_chosen_for_a_recall_reaches_it() {
+    let rows = sentences("rows");
+    for metric in [Metric::Cosine, Metric::L2, Metric::Dot] {
+        let db = database();
+        let schema = Schema::new(DIMS, metric).levels([32, 64, 128, 256]).index(Spec::Flat);
+        let col = db.create_collection("c", schema).unwrap();
+        let auto = |recall: f64, k: usize| {
+            let (mut bytes, mut found, mut all, mut steps) = (0, 0, 0, Vec::new());
+            for query in queries() {
+                let truth = col.search(&query).k(k).run().unwrap();
+                let hits = col.search(&query).k(k).rerank(Levels::auto(recall)).run().unwrap();
+                assert_eq!(hits.len(), k);
+                assert!(steps.is_empty() || steps == hits.schedule, "the same each time");
+                found += hits.iter().filter(|hit| truth.iter().any(|t| t.id == hit.id)).count();
+                (all, bytes) = (all + k, bytes + hits.cost.bytes_read);
+                steps = hits.schedule;
+            }
+            let search = col.search(&queries()[0]).k(k).rerank(Levels::auto(recall));
+            assert_eq!(search.start().unwrap().schedule(), steps);
+            (found as f64 / all as f64, bytes, steps)
+        };
+        fill(&col, &rows[..500], 0);
+        col.flush().unwrap();
+        assert_eq!(auto(0.9, 10).2, [(DIMS, 10)], "few rows are compared at once");
+        fill(&col, &rows[500..], 500);
+        col.flush().unwrap();
+        for k in [1, 10, 100] {
+            let mut before = 0;
+            for recall in [0.8, 0.9, 0.95, 0.99] {
+                let (reached, bytes, steps) = auto(recall, k);
+                let what = format!("{metric:?}, k {k}, recall {recall}: {reached} by {steps:?}");
+                println!("{what}, {bytes} bytes");
+                assert!(reached >= recall - 0.03, "{what}");
+                assert_eq!(steps.last(), Some(&(DIMS, k)), "{what}");
+                // Fewer bytes than by all dimensions, the more of them the better the list is to be.
+                assert!(bytes >= before, "{what}");
+                before = bytes;
+                if recall < 0.95 && k < 100 {
+                    assert!(steps.len() > 1 && bytes < (queries().len() * ROWS * DIMS * 4) as u64, "{what}");
+                }
+            }
+        }
+        // An index leads to the nearest by few steps.
+        col.optimize(HNSW, |_| true).unwrap();
+        assert_eq!(auto(0.9, 10).2, [(DIMS, 10)]);
+        for bad in [0.0, -1.0, 1.5, f64::NAN] {
+            let refused = col.search(&queries()[0]).rerank(Levels::auto(bad)).run();
+            assert!(refused.unwrap_err().to_string().contains("above 0 and at most 1"));
+        }
     }
 }

@@ -8,17 +8,18 @@ use std::sync::Arc;
 
 use common::random::Random;
 use foretaste::{
-    Collection, Csd, Database, Element, Gaussian, Hits, HnswParams, IvfParams, Key, Levels, Measure, Metric,
-    Mmr, RowVariance, Schema, Spec, Variance,
+    Collection, Csd, Database, Decision, Element, Fuse, Fusion, Gaussian, Hits, HnswParams, IvfParams, Key,
+    Levels, Measure, Metric, Mmr, RowVariance, Schema, Search, Spec, Uncertainty, Variance, Way,
 };
 use foretaste_query::rerank::gaussian::{self, csd};
 use foretaste_storage::vfs::mem::MemVfs;
+use serde_json::json;
 
 const DIMS: usize = 24;
 
 fn collection(metric: Metric, variance: Variance, spec: Spec, random: &mut Random) -> (Database, Collection) {
     let db = Database::options().disk(Arc::new(MemVfs::new())).background(false).open("d").unwrap();
-    let schema = Schema::new(DIMS, metric).levels([8]).element(Element::F32).variance(variance);
+    let schema = Schema::new(DIMS, metric).levels([8]).element(Element::F32).variance(variance).text("body");
     let col = db.create_collection("c", schema).unwrap();
     let mut fill = |from: i64, to: i64| {
         let mut batch = col.batch();
@@ -27,7 +28,11 @@ fn collection(metric: Metric, variance: Variance, spec: Spec, random: &mut Rando
             let size = 0.01 + 0.2 * random.unit().powi(4);
             let spread = (0..numbers).map(|_| size * (0.5 + random.unit().abs())).collect();
             let vector = random.vector(DIMS);
-            batch.upsert(id, &vector).variance(&RowVariance::Variance(spread));
+            let words = if id % 3 == 0 { "one word" } else { "another" };
+            batch
+                .upsert(id, &vector)
+                .payload(json!({"tenth": id % 10, "body": words}))
+                .variance(&RowVariance::Variance(spread));
         }
         batch.commit().unwrap();
     };
@@ -170,6 +175,136 @@ fn every_other_distance_between_distributions_is_exact_where_the_search_is() {
     }
 }
 
+/// Ids of the rows that are sure enough, and pass `also`, nearest first.
+fn sure(col: &Collection, query: &[f32], dims: usize, limit: f32, also: fn(i64) -> bool) -> Vec<Key> {
+    let level = usize::from(dims > 8);
+    let snapshot = col.snapshot();
+    let passing = snapshot.scan().map(Result::unwrap).filter(|record| {
+        let Key::Int(id) = record.id else { return false };
+        record.variance_traces[level] <= limit && also(id)
+    });
+    let passing: std::collections::HashSet<Key> = passing.map(|record| record.id).collect();
+    let all = col.search(query).dims(dims).k(5000).exact().run().unwrap();
+    all.iter().map(|hit| hit.id.clone()).filter(|id| passing.contains(id)).collect()
+}
+
+fn ids(hits: &Hits) -> Vec<Key> {
+    hits.iter().map(|hit| hit.id.clone()).collect()
+}
+
+#[test]
+fn only_rows_that_are_sure_enough_are_found_and_never_fewer_than_are_wanted() {
+    let mut random = Random::new(15);
+    let cases = [
+        (Metric::L2, Variance::Scalar, Spec::Flat),
+        (Metric::Cosine, Variance::Diagonal, HNSW),
+        (Metric::Dot, Variance::DiagonalCompact, HNSW),
+        (Metric::L2, Variance::Diagonal, IVF),
+    ];
+    for (metric, variance, spec) in cases {
+        let (_db, col) = collection(metric, variance, spec, &mut random);
+        let mut traces: Vec<f32> =
+            col.snapshot().scan().map(|record| record.unwrap().variance_traces[1]).collect();
+        traces.sort_by(f32::total_cmp);
+        let (mut right, mut all, mut asked) = (0, 0, 0);
+        for share in [0.003, 0.02, 0.3, 0.8, 1.0] {
+            let limit = traces[((traces.len() - 1) as f64 * share) as usize];
+            for (dims, filter) in [(DIMS, ""), (8, ""), (DIMS, "tenth = 3"), (8, "tenth < 7")] {
+                let query = random.vector(DIMS);
+                let also: fn(i64) -> bool = match filter {
+                    "" => |_| true,
+                    "tenth = 3" => |id| id % 10 == 3,
+                    _ => |id| id % 10 < 7,
+                };
+                let limit = if dims == 8 { limit / 3.0 } else { limit };
+                let truth = sure(&col, &query, dims, limit, also);
+                // Codes say little of a third of the dimensions: many candidates.
+                let search = col.search(&query).dims(dims).k(12).ef(300).nprobe(30).max_uncertainty(limit);
+                let search = if filter.is_empty() { search } else { search.filter(filter) };
+                let what = format!("{metric:?} {variance:?} {spec:?} {share} {dims} {filter:?}");
+                assert_eq!(
+                    ids(&search.clone().exact().run().unwrap()),
+                    truth[..truth.len().min(12)],
+                    "{what}"
+                );
+                let check = |search: &Search, k: usize| {
+                    let hits = search.clone().run().unwrap();
+                    assert!(hits.iter().all(|hit| hit.uncertainty.unwrap() <= limit), "{what}");
+                    assert_eq!(hits.len(), k.min(truth.len()), "{what}: {:?}", hits.plan);
+                    hits
+                };
+                let hits = check(&search, 12);
+                let way = |d: &Decision| matches!(d.way, Way::Index { .. } | Way::Codes);
+                asked += usize::from(hits.plan.iter().any(way));
+                right += ids(&hits).iter().filter(|id| truth[..truth.len().min(12)].contains(id)).count();
+                all += hits.len();
+                // Revisions and pages keep to it, and so do stages and other lists.
+                let mut answer = search.clone().start().unwrap();
+                let mut seen = Vec::new();
+                while let Some(revision) = answer.next().unwrap() {
+                    assert!(revision.hits.iter().all(|hit| truth.contains(&hit.id)), "{what}");
+                    seen = revision.hits;
+                }
+                assert_eq!(seen.iter().map(|hit| hit.id.clone()).collect::<Vec<_>>(), ids(&hits), "{what}");
+                let page = answer.page().unwrap();
+                assert!(page.hits.iter().all(|hit| truth.contains(&hit.id)), "{what}");
+                assert_eq!(page.hits.len(), truth.len().saturating_sub(12).min(12), "{what}");
+                let other =
+                    Fuse::new(Fusion::Borda).vector(&random.vector(DIMS), 1.0).text("body", "one", 1.0);
+                check(&search.clone().rerank(other), 12);
+                check(&search.clone().rerank(Uncertainty::new().among(40)), 12);
+                if metric != Metric::Dot {
+                    check(&search.clone().rerank(Csd::new(1.0)), 12);
+                    check(&search.clone().rerank(Gaussian::new(Measure::Wasserstein)), 12);
+                }
+            }
+        }
+        assert!(right as f64 >= 0.97 * all as f64, "{metric:?} {variance:?} {spec:?}: {right} of {all}");
+        assert!(spec == Spec::Flat || asked > 3, "{spec:?}: only {asked} searches asked the index");
+        let none = col.search(&random.vector(DIMS)).max_uncertainty(0.0).run().unwrap();
+        assert!(none.is_empty());
+        // With a schedule it is the uncertainty at its last step.
+        let limit = traces[traces.len() / 4];
+        let query = random.vector(DIMS);
+        let truth = sure(&col, &query, DIMS, limit, |_| true);
+        let funnel = Levels::new([(8, 2700), (DIMS, 20)]);
+        let search = col.search(&query).k(20).ef(2700).nprobe(50).max_uncertainty(limit);
+        assert_eq!(ids(&search.rerank(funnel).run().unwrap()), truth[..20]);
+    }
+}
+
+#[test]
+fn the_surest_of_the_nearest_come_first_and_a_query_says_how_sure_it_is() {
+    let mut random = Random::new(16);
+    let (_db, col) = collection(Metric::Cosine, Variance::Diagonal, Spec::Flat, &mut random);
+    let query = random.vector(DIMS);
+    let near = col.search(&query).k(40).run().unwrap();
+    let mut expected: Vec<(Key, f32)> =
+        near.iter().map(|hit| (hit.id.clone(), hit.uncertainty.unwrap())).collect();
+    expected.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let surest = col.search(&query).k(10).rerank(Uncertainty::new().among(40)).run().unwrap();
+    let found: Vec<(Key, f32)> =
+        surest.iter().map(|hit| (hit.id.clone(), hit.uncertainty.unwrap())).collect();
+    assert_eq!(found, expected[..10]);
+    assert!(surest.iter().all(|hit| hit.score == -f64::from(hit.uncertainty.unwrap())));
+    // Of no more rows than are wanted only the order changes.
+    let same = col.search(&query).k(10).rerank(Uncertainty::new()).run().unwrap();
+    let (mut a, mut b) = (ids(&same), ids(&near)[..10].to_vec());
+    a.sort();
+    b.sort();
+    assert_eq!(a, b);
+
+    let said = |variance: Vec<f32>, dims: usize| {
+        let search = col.search(&query).dims(dims).query_variance(RowVariance::Variance(variance));
+        let hits = search.clone().run().unwrap();
+        let first = search.start().unwrap().next().unwrap().unwrap();
+        assert_eq!(first.query_uncertainty, hits.query_uncertainty);
+        hits.query_uncertainty
+    };
+    assert_eq!((near.query_uncertainty, said(vec![0.5], 8)), (None, Some(4.0)));
+    assert_eq!(said((0..DIMS).map(|d| d as f32).collect(), 8), Some(28.0));
+}
+
 #[test]
 fn stages_that_cannot_be_are_refused() {
     let db = Database::options().disk(Arc::new(MemVfs::new())).open("d").unwrap();
@@ -186,8 +321,16 @@ fn stages_that_cannot_be_are_refused() {
     refused(dot.search(&query).rerank(Gaussian::new(Measure::Wasserstein)), "inner product");
     refused(l2.search(&query).rerank(Csd::new(-1.0)), "not negative");
     refused(l2.search(&query).rerank(Csd::new(f64::NAN)), "finite");
+    refused(sure.search(&query).max_uncertainty(1.0), "keeps no variances");
+    refused(sure.search(&query).rerank(Uncertainty::new()), "keeps no variances");
+    refused(l2.search(&query).max_uncertainty(-1.0), "not negative");
+    refused(l2.search(&query).max_uncertainty(f32::NAN), "not negative");
+    assert!(dot.search(&query).max_uncertainty(f32::INFINITY).run().unwrap().is_empty());
     refused(sure.search(&query).rerank(Levels::new([])), "at least one step");
-    refused(sure.search(&query).rerank(Levels::new([(2, 10), (3, 5)])), "3 is not a level");
+    refused(sure.search(&query).rerank(Levels::new([(1, 10), (4, 5)])), "1 is below the first level");
+    refused(sure.search(&query).rerank(Levels::new([(2, 10), (5, 5)])), "5 is more than the 4");
+    refused(l2.search(&query).dims(3), "declare it: `Schema::levels([3])`");
+    refused(l2.search(&query).rerank(Levels::new([(2, 10), (4, 5)])), "declares no shorter lengths");
     refused(sure.search(&query).rerank(Levels::new([(4, 10), (2, 5)])), "must ascend");
     refused(sure.search(&query).rerank(Levels::new([(2, 10), (4, 0)])), "at least one row");
     refused(

@@ -14,6 +14,7 @@ pub mod index;
 pub mod kernel;
 pub mod lang;
 pub mod metric;
+pub mod recipe;
 pub mod rerank;
 pub mod space;
 pub mod text;

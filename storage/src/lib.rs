@@ -20,6 +20,7 @@ pub mod names;
 pub mod pin;
 pub mod plane;
 pub mod rows;
+pub mod scores;
 pub mod sealed;
 pub mod section;
 pub mod segment;

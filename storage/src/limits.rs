@@ -65,6 +65,10 @@ pub const WORD_BYTES: u64 = 255;
 pub const WORDS: u64 = u32::MAX as u64;
 /// Most different words of a full-text query.
 pub const QUERY_WORDS: u64 = 1024;
+/// Longest version of a scorer, in bytes of UTF-8.
+pub const SCORER_VERSION_BYTES: u64 = 255;
+/// Most scores that a database may be told to remember.
+pub const REMEMBERED_SCORES: u64 = 1 << 32;
 /// Largest metadata record (bincode), in bytes.
 pub const RECORD_BYTES: u64 = 256 << 20;
 /// Bytes of a table of how far a search index can be trusted.

@@ -16,7 +16,7 @@ use crate::revisions::Revisions;
 use crate::signals::Signals;
 use crate::stages::{Stages, token_dim};
 use crate::text::TextAnswer;
-use crate::{errors, input};
+use crate::{errors, input, schema};
 
 /// The arguments of a search, as they come.
 pub struct Given<'a, 'py> {
@@ -31,6 +31,13 @@ pub struct Given<'a, 'py> {
     pub query_variance: Option<&'a Bound<'py, PyAny>>,
     pub budget: Option<u64>,
     pub exact: bool,
+}
+
+/// What is searched: the collection's own vectors, those of a field, or those that a query of some space can be compared with.
+#[derive(Clone, Copy)]
+pub struct Within<'a> {
+    pub field: Option<&'a str>,
+    pub space: Option<&'a str>,
 }
 
 /// The arguments of a search, taken out of Python's objects.
@@ -105,17 +112,38 @@ impl Asked {
     }
 }
 
+impl Within<'_> {
+    /// A search for the rows nearest to `query`.
+    fn search(self, py: Python<'_>, snapshot: &Snapshot, query: &[f32]) -> PyResult<Search> {
+        match (self.field, self.space) {
+            (None, None) => Ok(snapshot.search(query)),
+            (Some(field), None) => errors::result(py, snapshot.search_field(field, query)),
+            (None, Some(space)) => {
+                let space = schema::space(py, space)?;
+                // The first one reads the rule.
+                let search = py.detach(|| snapshot.search_in(&space, query));
+                errors::result(py, search)
+            }
+            (Some(_), Some(_)) => {
+                let why = "field and space: a query is of a field, or of another space; give one of them";
+                Err(PyValueError::new_err(why))
+            }
+        }
+    }
+}
+
 /// The rows nearest to `q`: an `Answer`, or `Revisions` when it is to be `progressive`.
 pub fn search<'py>(
     py: Python<'py>,
     snapshot: &Snapshot,
     q: &Bound<'py, PyAny>,
+    within: Within<'_>,
     given: &Given<'_, 'py>,
     progressive: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let query = input::query(q)?;
     let Stages { list, raised, .. } = given.stages(snapshot.schema())?;
-    let search = given.asked(list)?.of(snapshot.search(query.as_slice().unwrap_or_default()));
+    let search = given.asked(list)?.of(within.search(py, snapshot, query.as_slice().unwrap_or_default())?);
     if progressive {
         let answer = py.detach(|| search.start());
         let tokens = token_dim(snapshot.schema());

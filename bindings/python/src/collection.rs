@@ -1,4 +1,4 @@
-//! The collection as a Python class: write, read, search, optimise.
+//! The collection as a Python class: write, read, search. `upkeep` and `models` have more of it.
 //!
 //! Reads from: `foretaste::Collection`. Writes to: the same. Never: work with the interpreter's lock held, but for the
 //! taking in of arguments and the making of results.
@@ -7,19 +7,18 @@ use std::sync::Arc;
 
 use foretaste::Error;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::PyMapping;
 
-use crate::asked::{self, Given};
+use crate::asked::{self, Given, Within};
 use crate::batch::Arrays;
 use crate::handles::{Open, Slot};
-use crate::optimize::Build;
 use crate::progress::Progress;
 use crate::rows::Records;
-use crate::schema::{self, Schema};
+use crate::schema::Schema;
 use crate::snapshot::{self, Snapshot};
 use crate::text::TextAnswer;
 use crate::writes::{Batch, Beside, Rows};
-use crate::{errors, input, json};
+use crate::{errors, further, input};
 
 /// A collection of an open database: `db["name"]` gives one. May be used from several threads.
 #[pyclass(frozen, module = "foretaste")]
@@ -36,7 +35,18 @@ impl Collection {
         Ok(Collection { open: Arc::clone(open), slot: open.keep(py, collection)?, name })
     }
 
-    fn handle(&self, py: Python<'_>) -> PyResult<foretaste::Collection> {
+    /// The database that it is of.
+    pub fn open(&self) -> &Arc<Open> {
+        &self.open
+    }
+
+    /// The name that it was opened by.
+    pub fn own_name(&self) -> &str {
+        &self.name
+    }
+
+    /// The facade's handle.
+    pub fn handle(&self, py: Python<'_>) -> PyResult<foretaste::Collection> {
         self.slot.with(py, foretaste::Collection::clone)
     }
 
@@ -45,7 +55,7 @@ impl Collection {
     }
 
     /// Does work on it without the interpreter's lock.
-    fn work<T: Send>(
+    pub fn work<T: Send>(
         &self,
         py: Python<'_>,
         work: impl FnOnce(&foretaste::Collection) -> foretaste::Result<T> + Send,
@@ -67,9 +77,19 @@ impl Collection {
     /// that late interaction scores. `progress` is True, a function of (done, total) that cancels by returning False, or
     /// a bar with `update`.
     ///
+    /// `fields` is a dict from the names of further vector fields to their vectors: an array of shape (rows, dimensions of the
+    /// field), or for each row None or an array of one dimension. A row without a vector in a field has none there, whatever it
+    /// had before. `field_variances` is a dict from fields that keep variances to these, one number a row or one a number of the
+    /// vectors. `changed` and `changed_variances` are the same while the model is being changed: the rows' vectors in the new
+    /// space; rows without one wait to be embedded again.
+    ///
     /// Raises `DimensionMismatch`, `NonFinite`, `ZeroVector`, `OutOfRange`, `BadVariance`, `BadTokens`, `BadPayload`, `DuplicateId`,
-    /// `LimitExceeded`, `ReadOnly`, `Poisoned`, `IoError`.
-    #[pyo3(signature = (ids, vectors, payloads = None, variances = None, progress = None, *, tokens = None))]
+    /// `LimitExceeded`, `ReadOnly`, `Poisoned`, `IoError`; `NotFound` for a field that is not there, for `changed` when no change is on
+    /// its way, and when the model was changed since the collection was opened.
+    #[pyo3(signature = (
+        ids, vectors, payloads = None, variances = None, progress = None, *, tokens = None, fields = None,
+        field_variances = None, changed = None, changed_variances = None
+    ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     fn upsert(
         &self,
@@ -80,10 +100,15 @@ impl Collection {
         variances: Option<&Bound<'_, PyAny>>,
         progress: Option<&Bound<'_, PyAny>>,
         tokens: Option<&Bound<'_, PyAny>>,
+        fields: Option<&Bound<'_, PyMapping>>,
+        field_variances: Option<&Bound<'_, PyMapping>>,
+        changed: Option<&Bound<'_, PyAny>>,
+        changed_variances: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let (collection, mut progress) = (self.handle(py)?, Progress::new(progress, "writing")?);
-        let beside = Beside { payloads, variances, tokens };
-        let rows = Rows::new(ids, vectors, &beside, &collection.schema(), 0)?;
+        let further = further::all(fields, field_variances, changed, changed_variances)?;
+        let beside = Beside { payloads, variances, tokens, further };
+        let rows = Rows::new(ids, vectors, beside, &collection.schema(), 0)?;
         // The last step is the commit, which cannot be cancelled.
         let total = rows.len() as u64 + 1;
         let mut batch = collection.batch();
@@ -139,7 +164,7 @@ impl Collection {
     /// so far.
     ///
     /// A float32 array of one dimension in C order is not copied by Python. `where` is a filter, as a str or as the dict that
-    /// means the same. `dims` compares the first dimensions only, and must be the length of a level.
+    /// means the same. `dims` compares the first dimensions only: so many, from the first of the levels on.
     ///
     /// `ef` and `nprobe` are the effort for collections with an index; larger is slower and finds more. `target_recall`, above 0
     /// and at most 1, searches until the recall expected by what was measured when the index was built is so high; where nothing
@@ -152,13 +177,19 @@ impl Collection {
     /// `Fuse`, `MaxSim`, `Mmr`, `Scorer`. `query_variance` says how uncertain the query is, for stages that compare distributions: one variance, or
     /// one for each dimension.
     ///
+    /// With `field` the vectors of that further field are compared, and rows that have none are not found; full text, token
+    /// matrices and further vectors of `Fuse` are the collection's alone. `space`, as "model@version", is what `q` was made by: a
+    /// query of another space than the collection's is compared with the rows that are in its space, and with the others by the
+    /// rule of `set_rule`; the two make one list.
+    ///
     /// An answer with fewer than `k` hits is no error; `stopped_because` says why it ended.
     ///
-    /// Raises `DimensionMismatch`, `NonFinite`, `ZeroVector`, `BadFilter`, `BadRequest`, `BadVariance`, `LimitExceeded`,
-    /// `Corrupt`.
+    /// Raises `DimensionMismatch`, `NonFinite`, `ZeroVector`, `BadFilter`, `BadVariance`, `LimitExceeded`, `Corrupt`; `NotFound` for
+    /// a field that is not there; `BadRequest`, also for a space whose queries cannot be compared with all rows.
     #[pyo3(signature = (
         q, k = 10, r#where = None, dims = None, ef = None, nprobe = None, target_recall = None, deadline_ms = None,
-        rerank = None, *, progressive = false, query_variance = None, budget = None, exact = false
+        rerank = None, *, progressive = false, query_variance = None, budget = None, exact = false, field = None,
+        space = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     fn search<'py>(
@@ -177,6 +208,8 @@ impl Collection {
         query_variance: Option<&Bound<'py, PyAny>>,
         budget: Option<u64>,
         exact: bool,
+        field: Option<&str>,
+        space: Option<&str>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let given = Given {
             k,
@@ -191,7 +224,8 @@ impl Collection {
             budget,
             exact,
         };
-        asked::search(py, &self.now(py)?, q, &given, progressive)
+        let within = Within { field, space };
+        asked::search(py, &self.now(py)?, q, within, &given, progressive)
     }
 
     /// The `k` rows nearest to each row of `Q`, as two arrays of shape (rows, k): ids (int64) and distances (float64).
@@ -258,93 +292,6 @@ impl Collection {
         b: Option<f64>,
     ) -> PyResult<TextAnswer> {
         asked::search_text(py, &self.now(py)?, field, query, k, r#where, k1, b)
-    }
-
-    /// Declares one more full-text field; see `Database.create_collection` for `language`, `stem` and `accents`.
-    ///
-    /// It can be searched at once. The documents that are there are read for it until they have been indexed: in the background, or
-    /// by `optimize`.
-    ///
-    /// Raises `BadRequest` when it is no path or declared already, `LimitExceeded`, `ReadOnly`.
-    #[pyo3(signature = (field, *, language = None, stem = None, accents = false))]
-    fn add_text(
-        &self,
-        py: Python<'_>,
-        field: &str,
-        language: Option<&str>,
-        stem: Option<bool>,
-        accents: bool,
-    ) -> PyResult<()> {
-        let analyser = schema::analyser(language, stem, accents)?;
-        self.work(py, |collection| collection.add_text(field, analyser))
-    }
-
-    /// Makes searches fast, now: puts the rows in as few segments as possible and builds their index. All rows that were there
-    /// when it was called are indexed when it returns; writes and searches go on meanwhile.
-    ///
-    /// `index` is "auto", "hnsw" (with `m`, `ef_construction`, `edge_bits`), "ivf" (with `nlist`) or "flat".
-    #[pyo3(signature = (index = "auto", progress = None, **build_parameters))]
-    fn optimize(
-        &self,
-        py: Python<'_>,
-        index: &str,
-        progress: Option<&Bound<'_, PyAny>>,
-        build_parameters: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<()> {
-        let progress = Progress::new(progress, "optimizing")?;
-        Build::new(index, build_parameters)?.run(py, &self.handle(py)?, progress)
-    }
-
-    /// Changes what indexes it should have, by the parameters of `optimize`; they are built in the background, or by that.
-    /// `rotation` is "pca", "none", or None to leave it.
-    #[pyo3(signature = (index = "auto", rotation = None, **build_parameters))]
-    fn set_index(
-        &self,
-        py: Python<'_>,
-        index: &str,
-        rotation: Option<&str>,
-        build_parameters: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<()> {
-        let spec = Build::new(index, build_parameters)?.spec();
-        let rotation = rotation.map(schema::rotation).transpose()?;
-        self.work(py, |collection| {
-            collection.set_index(spec, rotation.unwrap_or_else(|| collection.schema().rotation_kind()))
-        })
-    }
-
-    /// Seals its fresh rows into a segment, now.
-    fn flush(&self, py: Python<'_>) -> PyResult<()> {
-        self.work(py, |collection| collection.flush())
-    }
-
-    /// Makes as few segments as possible of it and gives the space of deleted rows back; see `Database.compact`.
-    #[pyo3(signature = (progress = None))]
-    fn compact(&self, py: Python<'_>, progress: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        let (collection, mut progress) = (self.handle(py)?, Progress::new(progress, "compacting")?);
-        let done = py.detach(|| collection.compact(|done, total| progress.tell(done, total)));
-        progress.end(py, done)
-    }
-
-    /// Drops all dimensions beyond `dims`, which must be the length of a level. There is no way back but `extend` and writing the
-    /// rows again.
-    fn truncate(&self, py: Python<'_>, dims: usize) -> PyResult<()> {
-        self.work(py, |collection| collection.truncate(dims))
-    }
-
-    /// Adds levels beyond the present dimension. The rows there are keep the levels they have and are compared on those; rows
-    /// written from now on may have all.
-    fn extend(&self, py: Python<'_>, levels: Vec<usize>) -> PyResult<()> {
-        self.work(py, |collection| collection.extend(levels))
-    }
-
-    /// What it holds and takes on disk, as a dict: `rows`, `dim`, `metric`, `segments`, `bytes_live`, `bytes_dead`, ….
-    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let stats = self.open.stats(py)?;
-        let own = stats.collections.iter().find(|collection| collection.name == self.name);
-        let own = own.ok_or_else(|| {
-            errors::new(py, "NotFound", &format!("collection `{}` is not there any more", self.name))
-        })?;
-        json::of_report(py, own)
     }
 
     /// Its name.

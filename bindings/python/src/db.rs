@@ -13,7 +13,7 @@ use pyo3::types::{PyList, PyMapping, PyString};
 use crate::collection::Collection;
 use crate::handles::Open;
 use crate::progress::Progress;
-use crate::schema::{self, Wanted};
+use crate::schema::{self, Vectors, Wanted};
 use crate::{errors, json};
 
 /// An open database: `foretaste.open(path)` gives one. A context manager that closes it.
@@ -141,12 +141,19 @@ impl Database {
     /// is None, the name of a language whose words are cut down to their stems, or a dict of `language`, `stem` (True when there is
     /// a language) and `accents` (False: those of Latin and Greek letters do not count).
     ///
+    /// `fields` are further vectors that rows may have, each of its own kind: a dict from their names to dicts of `dim` and, as above,
+    /// `metric`, `levels`, `variance`, `dtype` and `rotation`. Each has indexes and a copy of the documents of its own.
+    ///
+    /// `space` says what the vectors are made by, as "model@version": queries may say the same, and the model can be changed while it
+    /// is in use; see `Collection.begin_change`.
+    ///
     ///     db.create_collection("docs", dim=384, tokens=(128, "i8"), text={"title": None, "body": "english"})
+    ///     db.create_collection("shop", dim=384, space="minilm@2", fields={"image": {"dim": 512, "dtype": "f16"}})
     ///
     /// Raises `Exists`, `BadRequest`, `LimitExceeded`, `ReadOnly`.
     #[pyo3(signature = (
         name, dim, metric = "cosine", levels = None, variance = None, dtype = "f32", rotation = None, columns = None, *,
-        tokens = None, text = None
+        tokens = None, text = None, fields = None, space = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     fn create_collection(
@@ -162,9 +169,11 @@ impl Database {
         columns: Option<&Bound<'_, PyMapping>>,
         tokens: Option<&Bound<'_, PyAny>>,
         text: Option<&Bound<'_, PyAny>>,
+        fields: Option<&Bound<'_, PyMapping>>,
+        space: Option<&str>,
     ) -> PyResult<Collection> {
-        let wanted = Wanted { dim, metric, levels, variance, dtype, rotation, columns, tokens, text };
-        let schema = wanted.schema()?;
+        let vectors = Vectors { dim, metric, levels, variance, dtype, rotation, space };
+        let schema = Wanted { vectors, columns, tokens, text, fields }.schema(py)?;
         let database = self.open.database(py)?;
         let created = py.detach(|| database.create_collection(name, schema));
         Collection::new(py, &self.open, errors::result(py, created)?)

@@ -13,7 +13,8 @@ const KAPPA: f64 = 60.0;
 /// How many come into the second round of `runoff`.
 const FINALISTS: usize = 10;
 
-/// Fuses the search's list with those of other query vectors and of full-text searches, which `vector` and `text` add.
+/// Fuses the search's list with those of other query vectors, of further vector fields and of full-text searches, which `vector`,
+/// `field` and `text` add.
 ///
 /// `fusion` is "rrf" (sums of weight / (kappa + rank); Cormack, Clarke and Büttcher, 2009), "zscore" (sums of scores as z-scores of
 /// their lists), "minmax" (sums of scores from the least that could be to the best of the list; cosine alone), "borda" (sums of
@@ -96,6 +97,15 @@ impl Fuse {
         let numbers = numbers.as_slice().unwrap_or_default();
         let stage = self.stage.clone().vector(numbers, weight);
         Ok(self.with(stage, format!(".vector(<{} numbers>, weight={weight:?})", numbers.len())))
+    }
+
+    /// A stage with one more list: the rows whose vectors in a further field are nearest to `v`.
+    #[pyo3(signature = (field, v, weight = 1.0))]
+    fn field(&self, field: &str, v: &Bound<'_, PyAny>, weight: f64) -> PyResult<Fuse> {
+        let numbers = input::query(v)?;
+        let numbers = numbers.as_slice().unwrap_or_default();
+        let stage = self.stage.clone().field(field, numbers, weight);
+        Ok(self.with(stage, format!(".field({field:?}, <{} numbers>, weight={weight:?})", numbers.len())))
     }
 
     /// A stage with one more list: the best rows by BM25 of the words in a full-text field.

@@ -17,6 +17,15 @@ static CONTIGUOUS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// One query vector: `object`'s own memory where it is a float32 array in C order, else converted.
 pub fn query<'py>(object: &Bound<'py, PyAny>) -> PyResult<PyReadonlyArray1<'py, f32>> {
+    vector(object, "a query is one vector, an array of one dimension")
+}
+
+/// The numbers of one row, in the same way; a single number is an array of one.
+pub fn row<'py>(object: &Bound<'py, PyAny>) -> PyResult<PyReadonlyArray1<'py, f32>> {
+    vector(object, "it is an array of one dimension, or None")
+}
+
+fn vector<'py>(object: &Bound<'py, PyAny>, what: &str) -> PyResult<PyReadonlyArray1<'py, f32>> {
     if let Ok(array) = object.cast::<PyArray1<f32>>()
         && array.is_c_contiguous()
     {
@@ -24,9 +33,7 @@ pub fn query<'py>(object: &Bound<'py, PyAny>) -> PyResult<PyReadonlyArray1<'py, 
     }
     let array = contiguous(object)?.cast_into::<PyArray1<f32>>().map_err(|e| {
         let shape = shape(&e.into_inner());
-        PyValueError::new_err(format!(
-            "a query is one vector, an array of one dimension, not of shape {shape}"
-        ))
+        PyValueError::new_err(format!("{what}, not of shape {shape}"))
     })?;
     Ok(array.readonly())
 }

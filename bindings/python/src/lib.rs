@@ -5,20 +5,26 @@
 //!
 //! Reads from: Python's and numpy's objects. Writes to: the facade. Never: a search or a commit of its own.
 
+mod adapter;
 mod answer;
 mod asked;
 mod batch;
+mod change;
 mod collection;
 mod db;
 mod errors;
+mod further;
 mod fuse;
 mod handles;
 mod hits;
 mod input;
 mod json;
+mod models;
 mod optimize;
+mod pending;
 mod progress;
 mod record;
+mod report;
 mod revisions;
 mod rows;
 mod schema;
@@ -28,6 +34,7 @@ mod snapshot;
 mod stages;
 mod table;
 mod text;
+mod upkeep;
 mod writes;
 
 use pyo3::prelude::*;
@@ -35,7 +42,11 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _native {
     #[pymodule_export]
+    use super::adapter::{Adapter, ErrorModel, fit_adapter, fit_error_model};
+    #[pymodule_export]
     use super::answer::Answer;
+    #[pymodule_export]
+    use super::change::Change;
     #[pymodule_export]
     use super::collection::Collection;
     #[pymodule_export]
@@ -45,7 +56,11 @@ mod _native {
     #[pymodule_export]
     use super::hits::Hit;
     #[pymodule_export]
+    use super::pending::{Backfill, PendingRows};
+    #[pymodule_export]
     use super::record::Record;
+    #[pymodule_export]
+    use super::report::{Estimate, FitReport};
     #[pymodule_export]
     use super::revisions::{Revision, Revisions};
     #[pymodule_export]

@@ -2,6 +2,8 @@
 //!
 //! Reads from: `foretaste::Record`. Writes to: numpy arrays, when they are asked for. Never: a change to the row.
 
+use std::collections::BTreeMap;
+
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -62,6 +64,13 @@ impl Record {
         }
         let shape = [row.tokens.len() / (*token_dim).max(1), *token_dim];
         Ok(Some(PyArray1::from_slice(py, &row.tokens).reshape(shape)?))
+    }
+
+    /// Its vectors in further fields: a new dict from those that it has one in to float32 arrays.
+    #[getter]
+    fn fields<'py>(&self, py: Python<'py>) -> BTreeMap<&str, Bound<'py, PyArray1<f32>>> {
+        let fields = self.row.fields.iter();
+        fields.map(|(name, vector)| (name.as_str(), PyArray1::from_slice(py, vector))).collect()
     }
 
     /// Its document, a new dict, or None.

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foretaste::lang::ColumnType;
-use foretaste::{Analyser, Element, Language, Metric, RotationKind, Variance};
+use foretaste::{Analyser, Element, Language, Metric, NoSpace, RotationKind, Space, Variance};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyMapping, PyString, PyTuple};
 
-use crate::json;
+use crate::{errors, json};
 
 const DTYPES: [(&str, Element); 4] =
     [("f32", Element::F32), ("f16", Element::F16), ("bf16", Element::BF16), ("i8", Element::I8)];
@@ -32,41 +32,60 @@ const COLUMNS: [(&str, ColumnType); 4] = [
     ("str", ColumnType::Str),
 ];
 
+/// What vectors are compared by and stored as, unless said otherwise.
+const METRIC: &str = "cosine";
+const DTYPE: &str = "f32";
+
 /// What a collection holds.
 #[pyclass(frozen, module = "foretaste")]
 pub struct Schema(pub Arc<foretaste::Schema>);
 
-/// The arguments of `create_collection`.
-pub struct Wanted<'a, 'py> {
+/// What vectors are: the arguments that a collection, a further field and another space have in common.
+pub struct Vectors<'a> {
     pub dim: usize,
     pub metric: &'a str,
     pub levels: Option<Vec<usize>>,
     pub variance: Option<&'a str>,
     pub dtype: &'a str,
     pub rotation: Option<&'a str>,
+    pub space: Option<&'a str>,
+}
+
+/// The arguments of `create_collection`.
+pub struct Wanted<'a, 'py> {
+    pub vectors: Vectors<'a>,
     pub columns: Option<&'a Bound<'py, PyMapping>>,
     pub tokens: Option<&'a Bound<'py, PyAny>>,
     pub text: Option<&'a Bound<'py, PyAny>>,
+    pub fields: Option<&'a Bound<'py, PyMapping>>,
 }
 
-impl Wanted<'_, '_> {
+impl Vectors<'_> {
     /// The schema they ask for.
-    pub fn schema(self) -> PyResult<foretaste::Schema> {
-        let metric: Metric = self.metric.parse().map_err(|_| {
-            PyValueError::new_err(format!("metric is one of cosine, dot, l2, not {:?}", self.metric))
-        })?;
-        let mut schema =
-            foretaste::Schema::new(self.dim, metric).element(one_of("dtype", self.dtype, &DTYPES)?);
+    pub fn schema(self, py: Python<'_>) -> PyResult<foretaste::Schema> {
+        let mut schema = foretaste::Schema::new(self.dim, metric(self.metric)?);
+        schema = schema.element(one_of("dtype", self.dtype, &DTYPES)?);
         schema = schema.variance(one_of("variance", self.variance.unwrap_or("none"), &VARIANCES)?);
         if let Some(name) = self.rotation {
             schema = schema.rotation(rotation(name)?);
         }
+        if let Some(levels) = self.levels {
+            schema = schema.levels(levels);
+        }
+        Ok(match self.space {
+            Some(name) => schema.space(space(py, name)?),
+            None => schema,
+        })
+    }
+}
+
+impl Wanted<'_, '_> {
+    /// The schema they ask for.
+    pub fn schema(self, py: Python<'_>) -> PyResult<foretaste::Schema> {
+        let mut schema = self.vectors.schema(py)?;
         if let Some(tokens) = self.tokens {
             let (dim, dtype) = token_kind(tokens)?;
             schema = schema.tokens(dim, dtype);
-        }
-        if let Some(levels) = self.levels {
-            schema = schema.levels(levels);
         }
         for (path, kind) in self.columns.map(members).transpose()?.into_iter().flatten() {
             let kind: String = kind.extract()?;
@@ -74,6 +93,10 @@ impl Wanted<'_, '_> {
         }
         for (path, analyser) in self.text.map(texts).transpose()?.into_iter().flatten() {
             schema = schema.text_by(path, analyser);
+        }
+        for (name, options) in self.fields.map(members).transpose()?.into_iter().flatten() {
+            let field = field(&name, &options)?;
+            schema = schema.field(name, field);
         }
         Ok(schema)
     }
@@ -130,6 +153,12 @@ impl Schema {
         self.0.token_kind().map(|(dim, element)| (dim, name_of(element, &DTYPES)))
     }
 
+    /// The space that its vectors are of, as "model@version", or None.
+    #[getter]
+    fn space(&self) -> Option<String> {
+        self.0.vector_space().map(Space::to_string)
+    }
+
     /// The payload paths of the full-text fields, as a new list.
     #[getter]
     fn text_fields(&self) -> Vec<&str> {
@@ -144,6 +173,17 @@ impl Schema {
 /// What codes are made of.
 pub fn rotation(name: &str) -> PyResult<RotationKind> {
     one_of("rotation", name, &ROTATIONS)
+}
+
+/// A metric by its name.
+pub fn metric(name: &str) -> PyResult<Metric> {
+    let none = |_| PyValueError::new_err(format!("metric is one of cosine, dot, l2, not {name:?}"));
+    name.parse().map_err(none)
+}
+
+/// A space as "model@version".
+pub fn space(py: Python<'_>, name: &str) -> PyResult<Space> {
+    name.parse().map_err(|e: NoSpace| errors::new(py, "BadRequest", &e.to_string()))
 }
 
 /// How the texts of a field become words: stemmed when there is a language, unless `stem` says otherwise.
@@ -190,8 +230,49 @@ fn texts(given: &Bound<'_, PyAny>) -> PyResult<Vec<(String, Analyser)>> {
     given.try_iter()?.map(field).collect()
 }
 
+/// A further vector field: a dict of what its vectors are.
+fn field(name: &str, options: &Bound<'_, PyAny>) -> PyResult<foretaste::Schema> {
+    let Ok(options) = options.cast::<PyMapping>() else {
+        let kind = json::type_name(options);
+        let why = format!("field {name:?} is a dict of dim, metric and so on, not a {kind}");
+        return Err(PyTypeError::new_err(why));
+    };
+    let (mut dim, mut levels) = (None, None);
+    let (mut metric, mut dtype) = (None::<String>, None::<String>);
+    let (mut variance, mut rotation) = (None::<String>, None::<String>);
+    for (option, value) in members(options)? {
+        match option.as_str() {
+            "dim" => dim = Some(value.extract()?),
+            "metric" => metric = value.extract()?,
+            "levels" => levels = value.extract()?,
+            "variance" => variance = value.extract()?,
+            "dtype" => dtype = value.extract()?,
+            "rotation" => rotation = value.extract()?,
+            other => {
+                let why = format!(
+                    "field {name:?} has dim, metric, levels, variance, dtype and rotation, not {other:?}"
+                );
+                return Err(PyTypeError::new_err(why));
+            }
+        }
+    }
+    let Some(dim) = dim else {
+        return Err(PyTypeError::new_err(format!("field {name:?} has no dim")));
+    };
+    let vectors = Vectors {
+        dim,
+        metric: metric.as_deref().unwrap_or(METRIC),
+        levels,
+        variance: variance.as_deref(),
+        dtype: dtype.as_deref().unwrap_or(DTYPE),
+        rotation: rotation.as_deref(),
+        space: None,
+    };
+    vectors.schema(options.py())
+}
+
 /// What a mapping has, in its order.
-fn members<'py>(mapping: &Bound<'py, PyMapping>) -> PyResult<Vec<(String, Bound<'py, PyAny>)>> {
+pub fn members<'py>(mapping: &Bound<'py, PyMapping>) -> PyResult<Vec<(String, Bound<'py, PyAny>)>> {
     mapping.items()?.iter().map(|member| member.extract()).collect()
 }
 

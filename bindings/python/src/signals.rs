@@ -1,17 +1,19 @@
-//! Ctrl-C, and whatever else Python's signal handlers raise, while rows are searched.
+//! Ctrl-C, and whatever else Python's signal handlers raise, while rows are searched; and a caller's wish to give up.
 //!
 //! Reads from: the interpreter, some times a second. Writes to: nothing. Never: a wait for the interpreter on a thread that did
 //! not begin the search; handlers run on that one alone.
 
 use std::cell::Cell;
+use std::fmt::Display;
 use std::sync::OnceLock;
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use foretaste::Error;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-use crate::errors;
+use crate::{errors, json};
 
 /// How often signals are looked for.
 const EVERY: Duration = Duration::from_millis(100);
@@ -27,6 +29,14 @@ thread_local! {
 pub struct Signals {
     home: ThreadId,
     raised: OnceLock<PyErr>,
+}
+
+/// What may end long work that asks seldom: signals, and a function of the caller's.
+pub struct Cancel {
+    signals: Signals,
+    function: Option<Py<PyAny>>,
+    /// Set once the function has said so.
+    said: OnceLock<()>,
 }
 
 impl Signals {
@@ -63,5 +73,49 @@ impl Signals {
             Some(raised) => Err(raised),
             None => errors::result(py, result),
         }
+    }
+}
+
+impl Cancel {
+    /// For work that this thread begins. `function` takes no arguments, and gives True to end it.
+    pub fn new(function: Option<&Bound<'_, PyAny>>) -> PyResult<Cancel> {
+        if let Some(other) = function.filter(|function| !function.is_callable()) {
+            let name = json::type_name(other);
+            return Err(PyTypeError::new_err(format!(
+                "cancel is a function without arguments, not a {name}"
+            )));
+        }
+        let function = function.map(|function| function.clone().unbind());
+        Ok(Cancel { signals: Signals::new(), function, said: OnceLock::new() })
+    }
+
+    /// Whether to give up.
+    pub fn asked(&self) -> bool {
+        self.signals.look();
+        if let Some(function) = &self.function {
+            let said = Python::attach(|py| function.bind(py).call0()?.is_truthy());
+            match said {
+                Ok(false) => {}
+                Ok(true) => {
+                    let _ = self.said.set(());
+                }
+                // The first one counts.
+                Err(raised) => {
+                    let _ = self.signals.raised.set(raised);
+                }
+            }
+        }
+        self.said.get().is_some() || self.signals.raised.get().is_some()
+    }
+
+    /// The outcome of the work: what was raised comes first. An error of the work is a `BadRequest`.
+    pub fn end<T>(self, py: Python<'_>, result: Result<T, impl Display>) -> PyResult<T> {
+        if let Some(raised) = self.signals.raised.into_inner() {
+            return Err(raised);
+        }
+        result.map_err(|why| match self.said.get() {
+            Some(()) => errors::of(py, &Error::Cancelled),
+            None => errors::new(py, "BadRequest", &why.to_string()),
+        })
     }
 }

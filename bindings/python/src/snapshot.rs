@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 
-use crate::asked::{self, Given};
+use crate::asked::{self, Given, Within};
 use crate::batch::Arrays;
 use crate::record::{self, Record};
 use crate::rows::Records;
@@ -48,7 +48,8 @@ impl Snapshot {
     /// As `Collection.search`.
     #[pyo3(signature = (
         q, k = 10, r#where = None, dims = None, ef = None, nprobe = None, target_recall = None, deadline_ms = None,
-        rerank = None, *, progressive = false, query_variance = None, budget = None, exact = false
+        rerank = None, *, progressive = false, query_variance = None, budget = None, exact = false, field = None,
+        space = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     fn search<'py>(
@@ -67,6 +68,8 @@ impl Snapshot {
         query_variance: Option<&Bound<'py, PyAny>>,
         budget: Option<u64>,
         exact: bool,
+        field: Option<&str>,
+        space: Option<&str>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let given = Given {
             k,
@@ -81,7 +84,7 @@ impl Snapshot {
             budget,
             exact,
         };
-        asked::search(py, &self.0, q, &given, progressive)
+        asked::search(py, &self.0, q, Within { field, space }, &given, progressive)
     }
 
     /// As `Collection.search_batch`.

@@ -8,9 +8,10 @@ use foretaste::{Error, Key, RowVariance, Schema};
 use numpy::{PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::types::{PyMapping, PyType};
 use serde_json::Value;
 
+use crate::further::{self, Further, Vectors};
 use crate::handles::{Kept, Open};
 use crate::stages::token_dim;
 use crate::{errors, input, json};
@@ -26,6 +27,7 @@ pub struct Rows<'py> {
     variances: Option<PyReadonlyArray2<'py, f32>>,
     /// One a row, or none at all.
     tokens: Vec<Option<PyReadonlyArray2<'py, f32>>>,
+    further: Vec<Further<'py>>,
 }
 
 /// The arguments of `upsert` besides ids and vectors.
@@ -33,6 +35,7 @@ pub struct Beside<'a, 'py> {
     pub payloads: Option<&'a Bound<'py, PyAny>>,
     pub variances: Option<&'a Bound<'py, PyAny>>,
     pub tokens: Option<&'a Bound<'py, PyAny>>,
+    pub further: Vec<Further<'py>>,
 }
 
 /// A batch being put together: one atomic, durable commit of upserts and deletes. `collection.batch()` gives one.
@@ -58,7 +61,7 @@ impl<'py> Rows<'py> {
     pub fn new(
         ids: &Bound<'py, PyAny>,
         vectors: &Bound<'py, PyAny>,
-        beside: &Beside<'_, 'py>,
+        beside: Beside<'_, 'py>,
         schema: &Schema,
         first: usize,
     ) -> PyResult<Rows<'py>> {
@@ -76,7 +79,9 @@ impl<'py> Rows<'py> {
         }
         let variances = beside.variances.map(|variances| input::columns(variances, rows)).transpose()?;
         let tokens = beside.tokens.map(|tokens| input::tokens(tokens, &keys, first)).transpose()?;
-        let rows = Rows { keys, vectors, payloads, variances, tokens: tokens.unwrap_or_default() };
+        let further = beside.further;
+        further.iter().try_for_each(|further| further.check(rows))?;
+        let rows = Rows { keys, vectors, payloads, variances, tokens: tokens.unwrap_or_default(), further };
         rows.check_tokens(ids.py(), schema, first)?;
         Ok(rows)
     }
@@ -112,6 +117,7 @@ impl<'py> Rows<'py> {
         let variances = self.variances.as_ref().and_then(|v| Some((v.as_slice().ok()?, *v.shape().get(1)?)));
         let tokens: Vec<Option<&[f32]>> =
             self.tokens.iter().map(|matrix| matrix.as_ref()?.as_slice().ok()).collect();
+        let further: Vec<Vectors<'_>> = self.further.iter().map(Further::vectors).collect();
         py.detach(|| {
             for (i, key) in keys.iter().enumerate() {
                 let mut row =
@@ -122,6 +128,9 @@ impl<'py> Rows<'py> {
                 }
                 if let Some(Some(own)) = tokens.get(i) {
                     row = row.tokens(own);
+                }
+                for vectors in &further {
+                    row = vectors.give(i, row);
                 }
                 if let Some(Some(payload)) = payloads.as_ref().and_then(|payloads| payloads.get(i)) {
                     row.payload(payload.clone());
@@ -173,7 +182,11 @@ impl Batch {
 impl Batch {
     /// Adds rows, or replaces those with these ids; see `Collection.upsert`. What is wrong with a single row may come out only at
     /// `commit`, and names the row of the whole batch.
-    #[pyo3(signature = (ids, vectors, payloads = None, variances = None, *, tokens = None))]
+    #[pyo3(signature = (
+        ids, vectors, payloads = None, variances = None, *, tokens = None, fields = None, field_variances = None,
+        changed = None, changed_variances = None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     fn upsert(
         &self,
         py: Python<'_>,
@@ -182,10 +195,15 @@ impl Batch {
         payloads: Option<&Bound<'_, PyAny>>,
         variances: Option<&Bound<'_, PyAny>>,
         tokens: Option<&Bound<'_, PyAny>>,
+        fields: Option<&Bound<'_, PyMapping>>,
+        field_variances: Option<&Bound<'_, PyMapping>>,
+        changed: Option<&Bound<'_, PyAny>>,
+        changed_variances: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         self.with(py, |filled| {
-            let beside = Beside { payloads, variances, tokens };
-            let rows = Rows::new(ids, vectors, &beside, &filled.schema, filled.rows)?;
+            let further = further::all(fields, field_variances, changed, changed_variances)?;
+            let beside = Beside { payloads, variances, tokens, further };
+            let rows = Rows::new(ids, vectors, beside, &filled.schema, filled.rows)?;
             filled.rows += rows.len();
             errors::result(py, rows.fill(py, &mut filled.batch, |_| true))
         })?

@@ -78,3 +78,40 @@ def test_views_and_upkeep(tmp_path: Path) -> None:
     with ft.open(path, mode="r") as reader:
         reader.refresh()
         assert reader.mode == "r" and reader["docs"].name == "docs"
+
+
+def test_two_models_and_two_fields(tmp_path: Path) -> None:
+    texts, turn = vectors(400, 16, 0), np.linalg.qr(vectors(16, 16, 9))[0].astype(np.float32)
+    with ft.open(tmp_path / "shop.ft", durability="none") as db:
+        shop = db.create_collection("shop", dim=16, space="small@1", text="title", fields={"image": {"dim": 4, "dtype": "f16"}})
+        image = vectors(400, 4, 1)
+        payloads: list[dict[str, Any] | None] = [{"title": f"red shoe {n}", "n": n} for n in range(400)]
+        some = [row if n % 2 else None for n, row in enumerate(image)]
+        shop.upsert(np.arange(400), texts @ turn, payloads, fields={"image": some})
+        both = ft.Fuse("rrf").field("image", image[7], weight=0.5).text("title", "shoe")
+        assert len(shop.search(texts[7] @ turn, k=5, rerank=both)) == 5
+        assert list(shop.search(image[7], k=1, field="image").ids) == [7]
+        record = shop.get(7)
+        assert record is not None and record.fields["image"].shape == (4,) and shop.vector_fields["image"].dim == 4
+
+        adapter: ft.Adapter = ft.fit_adapter(texts, texts @ turn, "procrustes")
+        report = adapter.report
+        assert report is not None and report.retention_at_10.low > 0.8
+        stored = ft.Adapter.from_bytes(adapter.to_bytes(), ft.FitReport.from_dict(report.to_dict()))
+        shop.set_rule("large@1", adapter=stored, least_retention=0.8)
+        assert shop.rules() == ["large@1"] and len(shop.search(texts[3], k=5, space="large@1")) == 5
+
+        def embed(rows: ft.PendingRows) -> Matrix:
+            return texts[[payload["n"] for payload in rows.payloads if payload]]
+
+        change: ft.Change = shop.begin_change(dim=16, space="large@1")
+        rows = next(change.backfill(batch=10))
+        assert change.write(rows, embed(rows)) == len(rows) == 10
+        assert change.run(embed, order="stored", batch=100, progress=True) == 390
+        there, waiting = change.progress
+        assert (there, waiting) == (400, 0)
+        shop = change.flip()
+        assert shop.space == "large@1" and list(shop.search(texts[3], k=1).ids) == [3]
+        back = shop.change()
+        assert back is not None
+        back.finish()

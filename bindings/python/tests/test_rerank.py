@@ -295,7 +295,7 @@ def test_levels_are_a_funnel(col, rows):
     assert np.array_equal(revisions[-1].ids, best) and revisions[-1].stage == "refine"
     ids, _ = col.search_batch([q, q], rerank=[stage])
     assert np.array_equal(ids, [best, best])
-    for steps, error in (([], "at least one"), ([(3, 10)], "not a level"), ([(8, 10), (4, 5)], "ascend")):
+    for steps, error in (([], "at least one"), ([(3, 10)], "below the first level"), ([(8, 10), (4, 5)], "ascend")):
         with pytest.raises(ft.BadRequest, match=error):
             col.search(q, rerank=ft.Levels(steps))
     with pytest.raises(TypeError):

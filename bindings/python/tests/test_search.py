@@ -83,8 +83,11 @@ def test_a_shorter_level_compares_the_first_dimensions(col, rows):
     ids, _ = exact(rows[:, :4], rows[9, :4], 5)
     assert np.array_equal(col.search(rows[9], k=5, dims=4).ids, ids)
     assert np.array_equal(col.search(rows[9, :4], k=5, dims=4).ids, ids)
+    # Any length from the first level on; below it nothing was declared.
+    ids, _ = exact(rows[:, :6], rows[9, :6], 5)
+    assert np.array_equal(col.search(rows[9], k=5, dims=6).ids, ids)
     with pytest.raises(ft.BadRequest, match="level"):
-        col.search(rows[9], dims=5)
+        col.search(rows[9], dims=3)
 
 
 def test_ids_of_mixed_types_are_a_list(db):

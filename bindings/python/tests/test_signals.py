@@ -19,6 +19,8 @@ def third_time():
     def handle(*_):
         handled.append(None)
         if len(handled) == 3:
+            # On a busy machine the next one would come before the test looks.
+            signal.setitimer(signal.ITIMER_REAL, 0)
             raise Stop
 
     before = signal.signal(signal.SIGALRM, handle)

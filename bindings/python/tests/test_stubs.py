@@ -11,7 +11,7 @@ from foretaste import _native
 
 STUB = ast.parse(files(ft).joinpath("_native.pyi").read_text())
 # Those that only the stub names.
-TYPES_ALONE = {"Bar", "TextOptions"}
+TYPES_ALONE = {"Bar", "FieldOptions", "FieldRequired", "Figures", "ReportFigures", "TextOptions"}
 # What every object has, or Python makes from another.
 GIVEN = {name for name in dir(object)} | {"__module__", "__next__", "__iter__"}
 

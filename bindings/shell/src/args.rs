@@ -132,7 +132,7 @@ pub struct Search {
     /// Only rows that pass, such as "lang = 'en' AND year >= 2020".
     #[arg(long = "where", value_name = "FILTER")]
     pub filter: Option<String>,
-    /// Compare only the first dimensions, this many; the length of a level.
+    /// Compare only the first dimensions, this many; from the first level on.
     #[arg(long)]
     pub dims: Option<usize>,
 }

@@ -5,6 +5,8 @@
 use std::sync::Arc;
 
 use foretaste_query::space::{Adapter, ErrorModel};
+use foretaste_storage::codec::check::sum;
+use foretaste_storage::key::Key;
 use foretaste_storage::rows::Rows;
 
 use crate::error::{Error, Result};
@@ -12,10 +14,15 @@ use crate::member::Role;
 use crate::snapshot::{Record, Snapshot};
 use crate::state::Place;
 
+/// About so many rows, chosen without a pattern, are embedded before all others where an order is asked for: by what their two vectors
+/// say, scores of the old space are brought to the scale of the new one, and the rows that come first in an order are not like
+/// those that wait.
+const SAMPLE: u64 = 1000;
+
 /// Rows whose expected error is estimated at a time.
 const RUN: usize = 4096;
 
-/// Which rows are embedded first.
+/// Which rows are embedded first, behind about a thousand that are chosen without a pattern, by which mixed answers are calibrated.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum Order {
@@ -66,9 +73,13 @@ impl Backfill {
             Order::ExpectedError { model, adapter } => Some(expected(&snapshot, &places, model, adapter)?),
         };
         if let Some(urgency) = urgency {
-            let mut ordered: Vec<(f64, Place)> = urgency.into_iter().zip(places).collect();
-            ordered.sort_by(|a, b| b.0.total_cmp(&a.0));
-            places = ordered.into_iter().map(|(_, place)| place).collect();
+            let all = snapshot.len();
+            let mut ordered = Vec::with_capacity(places.len());
+            for (urgency, place) in urgency.into_iter().zip(places) {
+                ordered.push((in_sample(&snapshot.key_of(&place)?, all), urgency, place));
+            }
+            ordered.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.total_cmp(&a.1)));
+            places = ordered.into_iter().map(|(_, _, place)| place).collect();
         }
         Ok(Backfill { snapshot, places: places.into_iter() })
     }
@@ -99,6 +110,14 @@ impl Backfill {
         };
         self.places.by_ref().take(rows).map(of).collect()
     }
+}
+
+/// Whether the row of that key belongs to the sample of a collection of `all` rows.
+pub(crate) fn in_sample(key: &Key, all: u64) -> bool {
+    let mut bytes = Vec::new();
+    key.as_ref().encode(&mut bytes);
+    let drawn = u128::from(sum(0, 0, &bytes));
+    drawn * u128::from(all.max(1)) < u128::from(SAMPLE) << 64
 }
 
 /// The sum of each row's variances.

@@ -15,6 +15,7 @@
 mod backfill;
 mod rules;
 
+pub(crate) use backfill::in_sample;
 pub use backfill::{Backfill, Order, PendingRow};
 
 use std::sync::Arc;
@@ -169,22 +170,28 @@ impl Change {
     /// and wait anew. Returns how many were written.
     ///
     /// # Errors
-    /// As [`crate::Batch::commit`]; the row named is the place in `rows`.
+    /// As [`crate::Batch::commit`]; the row named is the place in `rows`. `NotFound` when the change was flipped or finished.
     pub fn write(&self, rows: &[NewVector<'_>]) -> Result<u64> {
+        self.still_there()?;
         let schema = self.schema();
         let variances: Vec<Option<Vec<f32>>> =
             rows.iter().map(|new| new.variance.map(RowVariance::variances)).collect();
-        let mut inputs = Vec::with_capacity(rows.len());
+        let mut vectors = Vec::with_capacity(rows.len());
         for (row, (new, variance)) in rows.iter().zip(&variances).enumerate() {
             let at = At { row, id: &new.row.record.id, field: Some("in the new space") };
-            validate::vector(&schema, new.vector, at)?;
+            let vector = validate::as_stored(&schema, new.vector, row, &at)?;
+            validate::vector(&schema, &vector, at)?;
             if let Some(values) = variance {
-                validate::variance(&schema, values, new.vector.len(), at)?;
+                validate::variance(&schema, values, vector.len(), at)?;
             }
+            vectors.push(vector);
+        }
+        let mut inputs = Vec::with_capacity(rows.len());
+        for ((new, vector), variance) in rows.iter().zip(&vectors).zip(&variances) {
             let numbers = new.row.record.tokens.as_slice();
             inputs.push(RowInput {
                 key: new.row.record.id.as_ref(),
-                vector: new.vector,
+                vector,
                 variance: variance.as_deref(),
                 tokens: schema
                     .tokens

@@ -16,7 +16,7 @@ use crate::answer::Stage;
 use crate::error::{Error, Result};
 use crate::request::{MAX_K, Request};
 use crate::rerank::{List, Refine, Step, bad};
-use crate::scan::units;
+use crate::scan::{Whereabouts, units};
 use crate::search::Cost;
 use crate::session::{Ground, Halt, Row};
 use crate::snapshot::Snapshot;
@@ -155,10 +155,14 @@ impl Fuse {
             return Err(bad("only a cosine has a least score; use `ZScore`, or ranks".into()));
         }
         self.others.iter().try_for_each(|other| match &other.from {
-            Origin::Vector(vector) => validate::query(schema, vector, schema.dim()),
+            Origin::Vector(vector) => {
+                let vector = validate::as_stored(schema, vector, 0, &"query")?;
+                validate::query(schema, &vector, schema.dim())
+            }
             Origin::Field { field, vector } => {
                 let field = snapshot.field(field)?;
-                validate::query(field.schema(), vector, field.schema().dim())
+                let vector = validate::as_stored(field.schema(), vector, 0, &"query")?;
+                validate::query(field.schema(), &vector, field.schema().dim())
             }
             Origin::Text { field, .. } => text::declared(schema, field).map(|_| ()),
         })
@@ -225,7 +229,8 @@ impl Refine for Work {
         request.stages.clear();
         match from {
             Origin::Vector(vector) => {
-                let query = request.query(&vector, &ground.snapshot.state.schema);
+                let schema = &ground.snapshot.state.schema;
+                let query = request.query(&validate::as_stored(schema, &vector, 0, &"query")?, schema);
                 let (rows, cost) = ground.nearest(&query, &request, halt)?;
                 list.spent.add(&cost);
                 self.add(rows, weight, ground.query.metric().least_score(), ground)?;
@@ -238,7 +243,8 @@ impl Refine for Work {
                 self.add(rows, weight, least, ground)?;
             }
             Origin::Text { field, words } => {
-                let plan = TextPlan { k: request.k, bm25: Bm25::default(), filter: request.filter };
+                let Request { k, sure, filter, .. } = request;
+                let plan = TextPlan { k, bm25: Bm25::default(), filter, sure };
                 let ranked = text::ranked(ground.snapshot, &field, &words, &plan, &|| halt.asked());
                 let ranked = match ranked {
                     // The lists so far are whole.
@@ -261,7 +267,7 @@ impl Refine for Work {
     }
 }
 
-/// The nearest of a member's rows, with their distances and scores there.
+/// The nearest of a member's rows whose own rows may count, with their distances and scores there.
 pub(super) fn nearest_elsewhere(
     snapshot: &Snapshot,
     vector: &[f32],
@@ -270,16 +276,34 @@ pub(super) fn nearest_elsewhere(
     halt: &Halt<'_>,
 ) -> Result<(Vec<Row>, Cost)> {
     (request.dims, request.uncertainty, request.query_variance) = (snapshot.schema().dim(), 0.0, None);
-    let units = units(snapshot, request.filter.as_ref())?;
+    (request.last_dims, request.sure) = (request.dims, None);
+    let units = units(snapshot, request.filter.as_ref(), None)?;
+    let vector = &*validate::as_stored(snapshot.schema(), vector, 0, &"query")?;
     let query = request.query(vector, snapshot.schema());
-    let there = Ground { snapshot, units: &units, request, query: &query, whole: vector, ..*ground };
-    let (found, cost) = there.nearest(&query, request, halt)?;
-    let mut rows = Vec::with_capacity(found.len());
-    for row in found {
-        let own = ground.find(&there.key(row.row)?)?;
-        rows.extend(own.map(|own| Row { row: own, ..row }));
+    let (wanted, mut cost) = (request.keep, Cost::default());
+    let (own, whereabouts) = (ground.snapshot, Whereabouts::new(ground.units));
+    loop {
+        let there = Ground { snapshot, units: &units, request, query: &query, whole: vector, ..*ground };
+        let (found, spent) = there.nearest(&query, request, halt)?;
+        cost.add(&spent);
+        let all = found.len() < request.keep || request.keep >= MAX_K || halt.asked();
+        let mut rows = Vec::with_capacity(found.len());
+        for row in found {
+            let place = own.state.find(&there.key(row.row)?, own.seq)?;
+            if let Some(own) = place.and_then(|place| whereabouts.find(&place))
+                && ground.counts(own)?
+            {
+                rows.push(Row { row: own, ..row });
+            }
+        }
+        if rows.len() >= wanted || all {
+            rows.truncate(wanted);
+            return Ok((rows, cost));
+        }
+        // Some are too uncertain in their own space, of which nothing is known here.
+        request.keep = request.keep.saturating_mul(4).min(MAX_K);
+        (request.k, request.ef) = (request.keep, request.ef.max(request.keep.saturating_mul(2)));
     }
-    Ok((rows, cost))
 }
 
 impl Work {

@@ -14,8 +14,8 @@ use foretaste_query::rerank::gaussian::{self, Bound, Spread, Stream};
 
 use crate::answer::Stage;
 use crate::error::Result;
-use crate::rerank::{List, Refine, Step, bad};
-use crate::schema::{Schema, Variance};
+use crate::rerank::{List, Refine, Step, bad, check_variance};
+use crate::schema::Schema;
 use crate::session::{Ground, Halt, Row};
 
 pub use foretaste_query::rerank::gaussian::Measure;
@@ -80,9 +80,7 @@ impl Gaussian {
 }
 
 fn check(schema: &Schema) -> Result<()> {
-    if schema.variance_kind() == Variance::None {
-        return Err(bad("the collection keeps no variances; create it with `.variance(…)`".into()));
-    }
+    check_variance(schema)?;
     if schema.metric() == Metric::Dot {
         return Err(bad("the inner product is of no distance between means; use cosine or l2".into()));
     }

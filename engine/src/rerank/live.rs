@@ -9,7 +9,7 @@ use foretaste_query::index::RowRef;
 use crate::answer::{Stage, StoppedBecause};
 use crate::error::Result;
 use crate::plan::Decision;
-use crate::request::MAX_K;
+use crate::request::{MAX_K, Request};
 use crate::rerank::{List, Problem, Refine, Rerank, Step};
 use crate::search::Cost;
 use crate::session::{Confidence, Ground, Halt, Look, Row, Session};
@@ -95,6 +95,7 @@ impl<'a> Live<'a> {
     /// Those of reading.
     pub fn run(&mut self, halt: &Halt<'_>) -> Result<Look> {
         self.list.rows = self.session.run(halt)?;
+        unsure(self.ground.request, &mut self.list.rows);
         self.phase = Phase::Refining;
         while self.refine(halt)? {}
         Ok(self.end(halt))
@@ -122,6 +123,7 @@ impl<'a> Live<'a> {
 
     fn search(&mut self, halt: &Halt<'_>) -> Result<Look> {
         let Some(mut look) = self.session.next(halt)? else { return Ok(self.end(halt)) };
+        unsure(self.ground.request, &mut look.rows);
         if look.stopped.is_some() {
             self.list.rows = std::mem::take(&mut look.rows);
             if self.stages.is_empty() || halt.why().is_some() {
@@ -170,7 +172,13 @@ impl<'a> Live<'a> {
         let k = self.ground.request.k;
         let rows = self.list.rows.get(..k).unwrap_or(&self.list.rows).to_vec();
         // After the end nothing changes any more.
-        let settled = if stopped.is_some() { rows.len() } else { self.list.settled.min(rows.len()) };
+        // What a stage has settled another one may move.
+        let ahead = self.stages.len() > 1;
+        let settled = match stopped {
+            Some(_) => rows.len(),
+            None if ahead => 0,
+            None => self.list.settled.min(rows.len()),
+        };
         let stage = rows.iter().map(|row| row.stage).max().unwrap_or(Stage::Exact);
         Look { stage, rows, settled, confidence, stopped }
     }
@@ -190,5 +198,12 @@ impl<'a> Live<'a> {
     /// How each part is gone through.
     pub fn decisions(&self) -> Vec<Decision> {
         self.session.decisions()
+    }
+}
+
+/// By a schedule's first dimensions it is not known how far rows are by its last ones.
+fn unsure(request: &Request, rows: &mut [Row]) {
+    if request.dims < request.last_dims {
+        rows.iter_mut().for_each(|row| row.error = f64::INFINITY);
     }
 }

@@ -12,6 +12,7 @@ use foretaste_query::rerank::fuse::{self, List as Ranking};
 use foretaste_query::space::{Calibration, Shape};
 
 use crate::answer::Stage;
+use crate::change::in_sample;
 use crate::error::Result;
 use crate::member::{Scale, Shown};
 use crate::request::MAX_K;
@@ -20,7 +21,7 @@ use crate::rerank::{List, Refine, Step};
 use crate::session::{Ground, Halt, Row};
 use crate::snapshot::Snapshot;
 use crate::space::Rule;
-use crate::state::CollectionCore;
+use crate::state::{CollectionCore, Place};
 
 /// Rows in both spaces by which scores are brought on one scale: so many are compared with each of so many, of whose distances the
 /// nearest count. With fewer than the least, lists are merged by rank.
@@ -77,10 +78,25 @@ impl Mixed {
         }
     }
 
-    fn measure(&self, own: &Snapshot) -> Result<Option<Scale>> {
+    /// Rows in the new space that were chosen without a pattern, whatever order they are embedded in; all of them, evenly, while there
+    /// are too few of those.
+    fn sample(&self, all: u64) -> Result<Vec<Place>> {
+        let mut chosen = Vec::new();
+        for place in self.there.places() {
+            if chosen.len() < ROWS && in_sample(&self.there.key_of(&place)?, all) {
+                chosen.push(place);
+            }
+        }
+        if chosen.len() >= LEAST {
+            return Ok(chosen);
+        }
         let rows = usize::try_from(self.there.len()).unwrap_or(usize::MAX);
+        Ok(self.there.places().step_by(rows.div_ceil(ROWS).max(1)).collect())
+    }
+
+    fn measure(&self, own: &Snapshot) -> Result<Option<Scale>> {
         let mut both: Vec<(Vec<f32>, Vec<f32>)> = Vec::new();
-        for place in self.there.places().step_by(rows.div_ceil(ROWS).max(1)) {
+        for place in self.sample(own.len())? {
             let new = self.there.own_record(&place)?;
             if let Some(place) = own.state.find(&new.id, own.seq)? {
                 both.push((own.own_record(&place)?.vector, new.vector));

@@ -9,17 +9,22 @@
 //! | [`Fuse`] | several lists at once | as many searches as lists |
 //! | [`Mixed`] | distances in two spaces on one scale | a search in the other space |
 //! | [`Mmr`] | nearness and difference from what stands before | vectors of the list |
+//! | [`Uncertainty`] | the sums of variances alone | those of the list's rows |
 //!
 //! Reads from: rows found by `session`. Writes to: a list of rows. Never: a row that does not pass the search's filter.
 
+mod auto;
 mod fuse;
 mod gaussian;
 mod levels;
+mod lift;
 mod live;
 mod maxsim;
 mod mixed;
 mod mmr;
+mod remembered;
 mod scored;
+mod uncertainty;
 
 use std::fmt;
 
@@ -31,8 +36,10 @@ pub use maxsim::MaxSim;
 pub use mixed::Mixed;
 pub use mmr::Mmr;
 pub use scored::{Adaptive, Mode, Scored, Scorer, ScorerError};
+pub use uncertainty::Uncertainty;
 
 use crate::error::{Error, Result};
+use crate::schema::{Schema, Variance};
 use crate::search::Cost;
 use crate::session::{Ground, Halt, Row};
 use crate::snapshot::Snapshot;
@@ -56,6 +63,8 @@ pub enum Rerank {
     Fuse(Fuse),
     /// See [`crate::Snapshot::search_in`].
     Mixed(Mixed),
+    /// See [`Uncertainty`].
+    Uncertainty(Uncertainty),
 }
 
 /// The list that stages refine.
@@ -110,7 +119,9 @@ impl Rerank {
             Rerank::Gaussian(gaussian) => gaussian.check(schema),
             Rerank::Fuse(fuse) => fuse.check(snapshot),
             Rerank::MaxSim(maxsim) => maxsim.check(schema),
-            Rerank::Scored(_) | Rerank::Mmr(_) | Rerank::Mixed(_) => Ok(()),
+            Rerank::Uncertainty(uncertainty) => uncertainty.check(schema),
+            Rerank::Scored(scored) => scored.check(),
+            Rerank::Mmr(_) | Rerank::Mixed(_) => Ok(()),
         }
     }
 
@@ -124,6 +135,7 @@ impl Rerank {
             Rerank::MaxSim(maxsim) => maxsim.keep(k),
             Rerank::Fuse(fuse) => fuse.keep(k),
             Rerank::Mixed(mixed) => mixed.keep(k, rows),
+            Rerank::Uncertainty(uncertainty) => uncertainty.keep(k),
         }
     }
 
@@ -140,6 +152,7 @@ impl Rerank {
             Rerank::MaxSim(maxsim) => Some(Box::new(maxsim.work())),
             Rerank::Fuse(fuse) => Some(Box::new(fuse.work())),
             Rerank::Mixed(mixed) => Some(Box::new(mixed.work())),
+            Rerank::Uncertainty(uncertainty) => Some(Box::new(uncertainty.work())),
         }
     }
 }
@@ -154,7 +167,7 @@ macro_rules! stages {
         }
     )*};
 }
-stages!(Levels, Csd, Gaussian, Scored, Mmr, Fuse, MaxSim, Mixed);
+stages!(Levels, Csd, Gaussian, Scored, Mmr, Fuse, MaxSim, Mixed, Uncertainty);
 
 impl fmt::Debug for Rerank {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -167,6 +180,7 @@ impl fmt::Debug for Rerank {
             Rerank::MaxSim(maxsim) => maxsim.fmt(f),
             Rerank::Fuse(fuse) => fuse.fmt(f),
             Rerank::Mixed(mixed) => mixed.fmt(f),
+            Rerank::Uncertainty(uncertainty) => uncertainty.fmt(f),
         }
     }
 }
@@ -174,6 +188,14 @@ impl fmt::Debug for Rerank {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.stage, self.why)
+    }
+}
+
+/// Refuses collections whose rows have no variances.
+fn check_variance(schema: &Schema) -> Result<()> {
+    match schema.variance_kind() {
+        Variance::None => Err(bad("the collection keeps no variances; create it with `.variance(…)`".into())),
+        _ => Ok(()),
     }
 }
 

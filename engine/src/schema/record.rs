@@ -43,6 +43,7 @@ struct ThirdRecord {
 struct MoreRecord {
     third: ThirdRecord,
     space: Option<Space>,
+    recipe: Option<(String, u32)>,
 }
 
 #[derive(Default, bincode::Encode, bincode::Decode)]
@@ -56,7 +57,8 @@ impl Schema {
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
         let index = IndexRecord { index: self.index, rotation: self.rotation };
         let third = ThirdRecord { index, texts: self.texts.clone(), tokens: self.tokens };
-        let more = MoreRecord { third, space: self.space.clone() };
+        let recipe = self.recipe.map(|(recipe, output)| (recipe.to_string(), output));
+        let more = MoreRecord { third, space: self.space.clone(), recipe };
         let more = meta::encode(&more)?;
         let columns = self.columns.iter().map(|c| (c.path.clone(), column_tag(c.kind))).collect();
         let record = SchemaRecord { metric: self.metric.to_string(), columns, version: VERSION, more };
@@ -67,7 +69,7 @@ impl Schema {
         let file = Path::new("manifest");
         let corrupt = |why: String| Error::Corrupt { file: file.to_path_buf(), offset: 0, why };
         // A first record ends where the version of a later one begins: no bytes are both.
-        let (SchemaRecord { metric, columns: tagged, version, more }, MoreRecord { third, space }) =
+        let (SchemaRecord { metric, columns: tagged, version, more }, MoreRecord { third, space, recipe }) =
             match meta::decode::<FirstRecord>(record, file, 0) {
                 Ok(FirstRecord { metric, columns }) => {
                     let record = SchemaRecord { metric, columns, version: 1, more: Vec::new() };
@@ -77,11 +79,14 @@ impl Schema {
                     let record: SchemaRecord = meta::decode(record, file, 0)?;
                     let more = match record.version {
                         VERSION => meta::decode(&record.more, file, 0)?,
-                        3 => MoreRecord { third: meta::decode(&record.more, file, 0)?, space: None },
+                        3 => MoreRecord {
+                            third: meta::decode(&record.more, file, 0)?,
+                            ..MoreRecord::default()
+                        },
                         2 => {
                             let index = meta::decode(&record.more, file, 0)?;
                             let third = ThirdRecord { index, ..ThirdRecord::default() };
-                            MoreRecord { third, space: None }
+                            MoreRecord { third, ..MoreRecord::default() }
                         }
                         _ => MoreRecord::default(),
                     };
@@ -104,7 +109,15 @@ impl Schema {
         }
         let ThirdRecord { index: IndexRecord { index, rotation }, texts, tokens } = third;
         let fields = Vec::new();
-        let schema = Schema { metric, layout, columns, index, rotation, texts, tokens, space, fields };
+        let recipe = match recipe {
+            None => None,
+            Some((name, output)) => match name.parse() {
+                Ok(recipe) => Some((recipe, output)),
+                Err(_) => return Err(corrupt(format!("unknown recipe `{name}`"))),
+            },
+        };
+        let schema =
+            Schema { metric, layout, columns, index, rotation, texts, tokens, space, recipe, fields };
         schema.validate()?;
         Ok(schema)
     }
@@ -124,6 +137,7 @@ fn column_of(tag: u8) -> Option<ColumnType> {
 mod tests {
     use foretaste_query::index::{HnswParams, IvfParams};
     use foretaste_query::metric::Metric;
+    use foretaste_query::recipe::Recipe;
     use foretaste_query::text::{Analyser, Language};
     use foretaste_storage::layout::Element;
 
@@ -138,6 +152,7 @@ mod tests {
             .variance(Variance::Scalar)
             .tokens(128, Element::F16)
             .space(Space::new("model", "2"))
+            .recipe(Recipe::LayerNorm, 12)
             .column("year", ColumnType::Int)
             .column("meta.lang", ColumnType::Str)
             .text("body")

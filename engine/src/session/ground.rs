@@ -65,13 +65,13 @@ impl<'a> Ground<'a> {
     /// What a row's uncertainty adds to its rank, if it counts.
     fn weighted(&self, row: RowRef) -> foretaste_storage::Result<Option<f64>> {
         let Some(weight) = self.query.uncertainty() else { return Ok(None) };
-        Ok(Some(weight * f64::from(self.trace(row)?)))
+        Ok(Some(weight * f64::from(self.trace(row, self.query.dims())?)))
     }
 
-    /// The sum of a row's variances over the dimensions that are compared.
-    fn trace(&self, row: RowRef) -> foretaste_storage::Result<f32> {
+    /// The sum of a row's variances over its first `dims` dimensions.
+    pub fn trace(&self, row: RowRef, dims: usize) -> foretaste_storage::Result<f32> {
         match self.units.get(row.source as usize) {
-            Some(unit) => unit.rows.trace(row.row, self.query.dims()),
+            Some(unit) => unit.rows.trace(row.row, dims),
             None => Ok(0.0),
         }
     }
@@ -117,13 +117,12 @@ impl<'a> Ground<'a> {
         self.units.get(row.source as usize).map(|unit| unit.place(row.row))
     }
 
-    /// The live row that has `key`.
-    pub fn find(&self, key: &Key) -> Result<Option<RowRef>> {
-        let Some(place) = self.snapshot.state.find(key, self.snapshot.seq)? else { return Ok(None) };
-        let of_unit = |(source, unit): (usize, &Unit<'_>)| {
-            unit.row_at(&place).map(|row| RowRef { source: source as u32, row })
-        };
-        Ok(self.units.iter().enumerate().find_map(of_unit))
+    /// Whether a row is one that the search may find, apart from its filter.
+    pub fn counts(&self, row: RowRef) -> Result<bool> {
+        match self.units.get(row.source as usize) {
+            Some(unit) => Ok(unit.accepts(row.row, None)?),
+            None => Ok(false),
+        }
     }
 
     /// The key of a row.

@@ -266,6 +266,7 @@ impl<'a> Session<'a> {
             rows_refused,
             bytes_read: bytes_read + self.looks.bytes_read,
             scorer_calls: 0,
+            scores_remembered: 0,
             elapsed,
         }
     }

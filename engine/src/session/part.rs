@@ -4,6 +4,7 @@
 //! Reads from: `scan` (the part), `plan` (the way). Writes to: the work that all parts share.
 //! Never: an answer short of k while k matching rows exist, unless it was told to stop.
 
+use foretaste_query::filter::RowSet;
 use foretaste_query::index::flat::{self, Scan};
 use foretaste_query::index::{Found, Index, Scratch, Source, settle};
 use foretaste_storage::Error as StorageError;
@@ -52,7 +53,7 @@ impl<'a> Part<'a> {
     /// Decides how to go through `unit`.
     pub fn new(unit: &'a Unit<'a>, number: u32, request: &'a Request) -> Result<Part<'a>> {
         let planned = unit.plan(request.filter.as_ref())?;
-        let decision = choose(unit, planned.as_ref(), request);
+        let decision = choose(unit, planned.as_ref(), request)?;
         Ok(Part {
             at: Setting { unit, number, decision, planned },
             state: State::Waiting,
@@ -152,7 +153,7 @@ impl<'a> Part<'a> {
             Ok(Finish::TooNear) if self.at.widen() => self.begin(work, halt),
             Ok(Finish::TooFew | Finish::TooNear) => {
                 self.at.decision.fell_back = true;
-                let coded = code_bytes(index, work.request).is_some() && self.at.planned.is_some();
+                let coded = code_bytes(index, work.request).is_some() && self.at.is_listed();
                 self.matches(coded.then_some(index), work, halt)
             }
             Err(e @ StorageError::Corrupt { .. }) => self.without_index(&e, work, halt),
@@ -185,7 +186,7 @@ impl<'a> Part<'a> {
         let end = next.saturating_add(steps).min(rows);
         let ready = sieve.ready(self.at.planned.as_ref(), filter)?;
         let accept = |row: u32| ready.accepts(unit, row);
-        let all = filter.is_none() && unit.dead_rows == 0;
+        let all = unit.is_whole(filter);
         let scanned = flat::search(
             (&unit.rows, self.at.number),
             *next..end,
@@ -209,11 +210,14 @@ impl<'a> Part<'a> {
 
     /// Lists the rows that pass by the columns' indexes, and compares them: by their codes, if `index` has some.
     fn matches(&mut self, index: Option<&Index>, work: &mut Work<'_>, halt: &Halt<'_>) -> Result<()> {
-        let (Some(filter), Some((columns, plan))) = (&work.request.filter, &self.at.planned) else {
-            return self.begin_scan(work);
+        let unit = self.at.unit;
+        let rows = match (&work.request.filter, &self.at.planned) {
+            (Some(filter), Some((columns, plan))) => columns.select(filter, plan)?,
+            (None, _) if unit.asks_variance() && index.is_some() => RowSet::all(self.at.rows()),
+            // A scan reads those that pass alone, where few do.
+            _ => return self.begin_scan(work),
         };
         work.scanned |= index.is_none();
-        let rows = columns.select(filter, plan)?;
         let count = rows.len();
         if index.is_none() && u64::from(count) * 4 > u64::from(rows.rows()) {
             self.state = State::Scanning(0, Sieve::Rows(rows.into_bits(), None));
@@ -221,8 +225,12 @@ impl<'a> Part<'a> {
         }
         work.stats.rows_refused += u64::from(rows.rows() - count);
         self.state = State::Done;
-        let unit = self.at.unit;
-        let live = rows.iter().filter(|row| !unit.is_dead(*row)).collect::<Vec<u32>>();
+        let mut live = Vec::with_capacity(count as usize);
+        for row in rows.iter() {
+            if unit.counts(row)? {
+                live.push(row);
+            }
+        }
         match index {
             // Codes order all of them, but not surely.
             Some(index) => {
@@ -258,6 +266,11 @@ impl<'a> Part<'a> {
 }
 
 impl Setting<'_> {
+    /// Whether the rows that pass can be listed without asking for every row's fields.
+    fn is_listed(&self) -> bool {
+        self.planned.is_some() || self.unit.block().is_none() && self.unit.asks_variance()
+    }
+
     pub fn rows(&self) -> u32 {
         self.unit.rows.rows()
     }
@@ -353,20 +366,21 @@ impl Setting<'_> {
 }
 
 /// The cheapest way through `unit`.
-fn choose(unit: &Unit<'_>, planned: Option<&Planned<'_>>, request: &Request) -> Decision {
+fn choose(unit: &Unit<'_>, planned: Option<&Planned<'_>>, request: &Request) -> Result<Decision> {
     let rows = u64::from(unit.rows.rows());
     let matching = match (&request.filter, planned) {
         (None, _) => None,
         (Some(_), Some((_, plan))) => Some(plan.estimate().into_inner()),
         (Some(_), None) => Some((0, rows)),
     };
+    let matching = unit.passing(matching)?;
     let index = unit.index().filter(|_| !request.exact);
     let cells = |index: &Index| Cells {
         all: u64::from(index.cells()),
         probed: request.nprobe as u64,
         among: matching.and_then(|passing| index.steps_among(request.ef, share(rows, passing))),
     };
-    decide(&Known {
+    Ok(decide(&Known {
         rows,
         dead: unit.dead_rows,
         bytes: (request.dims * unit.rows.element().size()) as u64,
@@ -375,7 +389,7 @@ fn choose(unit: &Unit<'_>, planned: Option<&Planned<'_>>, request: &Request) -> 
         index: index.map(cells),
         code: index.and_then(|index| code_bytes(index, request)),
         ef: request.ef as u64,
-    })
+    }))
 }
 
 /// Bytes of a row's code, where its order by codes is the one that is wanted.

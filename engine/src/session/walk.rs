@@ -163,7 +163,7 @@ impl<'a> Walking<'a> {
 fn known(index: &Index, at: &Setting<'_>, work: &Work<'_>) -> Option<usize> {
     let request = work.request;
     let plain =
-        request.filter.is_none() && request.dims == index.dims() && work.query.uncertainty().is_none();
+        at.decision.matching.is_none() && request.dims == index.dims() && work.query.uncertainty().is_none();
     let rows = u64::from(at.rows());
     let live = rows.saturating_sub(at.unit.dead_rows).max(1);
     plain.then(|| (request.k as u64 * rows).div_ceil(live) as usize)
@@ -182,8 +182,7 @@ fn with_ask<T>(
     let filter = request.filter.as_ref();
     let ready = sieve.ready(at.planned.as_ref(), filter)?;
     let accept = |row: u32| ready.accepts(at.unit, row);
-    let accept: Option<&Accept<'_>> =
-        if filter.is_none() && at.unit.dead_rows == 0 { None } else { Some(&accept) };
+    let accept: Option<&Accept<'_>> = if at.unit.is_whole(filter) { None } else { Some(&accept) };
     let (ef, nprobe) = match at.decision.way {
         // With a goal it is the goal that ends it.
         Way::Index { .. } if work.goal(at).is_some() && known(index, at, work).is_some() => {
@@ -196,11 +195,16 @@ fn with_ask<T>(
         vector: work.query.vector(),
         ef,
         nprobe,
-        wanted: request.wanted(),
+        // By fewer dimensions than the codes hold their order is not the one wanted, and more are compared exactly.
+        wanted: if request.dims == index.dims() { request.wanted() } else { request.wanted().max(ef) },
         accept,
         share: at.decision.matching.map(|passing| share(at.decision.rows, passing)),
         without: None,
         cancel: &|| halt.asked(),
-        steps: if filter.is_some() && index.cells() == 0 { at.decision.steps() } else { u64::MAX },
+        steps: if at.decision.matching.is_some() && index.cells() == 0 {
+            at.decision.steps()
+        } else {
+            u64::MAX
+        },
     })
 }

@@ -71,7 +71,7 @@ pub(crate) fn ranked(
     if terms.is_empty() || plan.k == 0 {
         return Ok((Vec::new(), Work::default()));
     }
-    let units = units(snapshot, plan.filter.as_ref())?;
+    let units = units(snapshot, plan.filter.as_ref(), plan.sure)?;
     let run = Run { snapshot, units: &units, field, plan, cancel };
     loop {
         match run.answer(terms.clone()) {

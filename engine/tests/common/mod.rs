@@ -136,7 +136,9 @@ impl Model {
                 }
                 for key in deletes {
                     next.rows.remove(key);
-                    next.changed.iter_mut().for_each(|changed| drop(changed.remove(key)));
+                    if let Some(changed) = &mut next.changed {
+                        changed.remove(key);
+                    }
                 }
             }
             Step::Truncate(dims) => {
@@ -236,6 +238,10 @@ impl Running {
                     .map(|(row, vector)| NewVector { row, vector, variance: Some(&variance) })
                     .collect();
                 assert_eq!(change.write(&new)?, rows.len() as u64);
+                if rows.is_empty() {
+                    // Nothing was asked of the disk: a database that has stopped writing would not have noticed.
+                    self.db.as_ref().ok_or_else(none)?.flush()?;
+                }
             }
             Step::Flip => {
                 let change = self.col.as_ref().and_then(Collection::change).ok_or_else(none)?;

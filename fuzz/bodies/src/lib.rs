@@ -12,6 +12,7 @@
     reason = "a body reports what it finds by panicking; that is what the fuzzer and the replay look for"
 )]
 
+mod adapter;
 mod ann;
 mod answer;
 mod database;
@@ -25,6 +26,7 @@ mod records;
 mod segment;
 mod text;
 
+pub use adapter::adapter;
 pub use ann::{SECTIONS as ANN_SECTIONS, ann};
 pub use answer::answer;
 pub use database::database;
@@ -44,8 +46,9 @@ pub use input::join;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 20] = [
     ("segment", segment),
+    ("adapter", adapter),
     ("ann", ann),
     ("answer", answer),
     ("text", text),

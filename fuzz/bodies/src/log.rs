@@ -2,7 +2,8 @@
 //!
 //! The input is a byte of flags, two bytes of length known to be durable, and parts: 0 a frame with checksums that
 //! match around this payload, 1 bytes as they are, 2 a frame whose header claims what the first 24 bytes say, 3 a frame
-//! that claims all before it was durable. With [`WHOLE`] the rest of the input is the log file itself.
+//! that claims all before it was durable; 4 more says that the next frame belongs to the same commit, 8 more that the one before
+//! does. With [`WHOLE`] the rest of the input is the log file itself.
 //!
 //! Reads from: the input. Writes to: a disk in memory. Never: a frame that a tail and a replay see differently.
 
@@ -116,6 +117,7 @@ fn build(flags: u8, input: &mut Input<'_>) -> Vec<u8> {
             ops: ops(bytes),
             collection: if flags & STRANGER != 0 { 2 } else { 1 },
             synced: if tag % 4 == 3 { offset } else { 0 },
+            flags: u32::from(tag >> 2 & 3),
         };
         let mut payload = bytes;
         match tag % 4 {
@@ -170,6 +172,7 @@ struct Claim {
     ops: u32,
     collection: u32,
     synced: u64,
+    flags: u32,
 }
 
 impl Claim {
@@ -178,7 +181,7 @@ impl Claim {
         let payload_seed = check::seed(&UUID, Kind::Log as u16, u64::MAX);
         let mut out = Vec::with_capacity(FRAME_BYTES as usize);
         out.extend(MAGIC);
-        out.extend([0; 4]);
+        out.extend(self.flags.to_le_bytes());
         out.extend(self.payload_len.to_le_bytes());
         out.extend(self.first_seq.to_le_bytes());
         out.extend(self.ops.to_le_bytes());
@@ -208,12 +211,14 @@ mod tests {
         let layout = Layout { levels: vec![2], element: Element::F32, variance: None };
         let mut parts = Vec::new();
         let mut seq = FIRST_SEQ;
-        for key in 0..3 {
-            let block = block::encode(&layout, &[], &[KeyRef::Int(key), KeyRef::Str("x")], None).unwrap();
-            parts.push((if key == 0 { 3 } else { 0 }, block.bytes().to_vec()));
-            let ticket = log.append(log.prepare(1, block), seq).unwrap();
+        let block = |key| block::encode(&layout, &[], &[KeyRef::Int(key), KeyRef::Str("x")], None).unwrap();
+        // One alone, then a commit of three parts.
+        for (tags, blocks) in [(&[3u8][..], vec![block(0)]), (&[4, 12, 8], (1..4).map(block).collect())] {
+            parts.extend(tags.iter().zip(&blocks).map(|(tag, block)| (*tag, block.bytes().to_vec())));
+            let commit: Vec<_> = blocks.iter().map(|block| log.prepare(1, block.clone())).collect();
+            let ticket = log.append_all(commit, seq).unwrap();
             log.wait(ticket).unwrap();
-            seq += 2;
+            seq += 2 * blocks.len() as u64;
         }
         let mut real = disk.read_file(root().join(names::log_file(ID))).unwrap();
         let built = build(0, &mut Input::new(&crate::join(&[], &parts)));
@@ -233,7 +238,7 @@ mod tests {
                 replay(disk.open(Path::new("x")).unwrap(), Path::new("x"), &UUID, ID, 0, &mut |_| Ok(()));
             end.map(|end| (end.frames, end.torn)).unwrap()
         };
-        assert_eq!(replayed(&built), (3, None));
-        assert_eq!(replayed(&real), (3, None));
+        assert_eq!(replayed(&built), (4, None));
+        assert_eq!(replayed(&real), (4, None));
     }
 }

@@ -217,6 +217,11 @@ impl Index {
         self.head.error
     }
 
+    /// The largest norm of a row, which is only known for the inner product.
+    pub fn radius(&self) -> Option<f32> {
+        (self.codec.space.metric() == Metric::Dot).then(|| self.codec.space.radius())
+    }
+
     /// The metric's distance that an estimate stands for, for a query of norm `norm`.
     pub fn distance(&self, squared: f32, norm: f64) -> f64 {
         self.codec.space.distance(squared, norm)

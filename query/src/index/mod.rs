@@ -12,9 +12,11 @@ pub mod kmeans;
 pub mod parallel;
 mod query;
 pub mod read;
+mod schedule;
 pub mod settle;
 mod space;
 mod spec;
+mod tail;
 pub mod trust;
 
 use std::ops::Range;
@@ -25,7 +27,9 @@ use foretaste_storage::layout::Element;
 
 pub use ann::{Ask, Built, Found, HeldOut, Index, Lent, Scratch, Session, Walk, build};
 pub use query::Query;
+pub use schedule::Ranks;
 pub use spec::{HnswParams, IvfParams, RotationKind, Spec, Stage, Task};
+pub use tail::Tail;
 
 /// A filter over rows: which of them may be found. Deleted rows are refused here too.
 pub type Accept<'f> = dyn Fn(u32) -> storage::Result<bool> + 'f;
@@ -57,7 +61,7 @@ pub trait Source: Sync {
     /// The factor of row `row`: value = stored number x scale. 1 unless the element is [`Element::I8`].
     fn scale(&self, row: u32) -> f32;
 
-    /// The sum of row `row`'s variances over its first `dims` dimensions, the length of a level; 0 where there are none.
+    /// The sum of row `row`'s variances over its first `dims` dimensions; 0 where there are none.
     ///
     /// # Errors
     /// When the bytes cannot be read.

@@ -26,6 +26,11 @@ impl Space {
         Space { metric, dims, radius: if metric == Metric::Dot { radius } else { 0.0 } }
     }
 
+    /// The metric.
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
     /// Largest norm of a row.
     pub fn radius(&self) -> f32 {
         self.radius

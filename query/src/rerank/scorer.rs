@@ -3,8 +3,9 @@
 //! A state machine that owns neither the scorer nor the index. It says what it waits for ([`Rerank::step`]), and goes on when it
 //! is given that ([`Rerank::offer`], [`Rerank::scored`]); between the two it can be kept for as long as one likes.
 //! Reads from: candidates and scores that it is given. Writes to: its own memory, which grows with the candidates.
-//! Never: more calls than the budget; an id scored twice; an estimate before a score.
+//! Never: more calls than the budget; an id scored twice; a call for a score that is known; an estimate before a score.
 
+mod rounds;
 mod types;
 
 use std::cmp::Ordering;
@@ -65,8 +66,12 @@ pub struct Rerank<I> {
     /// What is to be scored in this round, the next one last; places in `held`.
     queue: Vec<usize>,
     asked: Vec<I>,
+    /// Scores from before, of ids that were not offered yet.
+    known: HashMap<I, f64>,
     round: usize,
     calls: usize,
+    /// How many that were offered had a known score.
+    remembered: usize,
     scored: usize,
 }
 
@@ -120,8 +125,10 @@ impl<I: Copy + Ord + Hash> Rerank<I> {
             original: query.to_vec(),
             queue: Vec::new(),
             asked: Vec::new(),
+            known: HashMap::new(),
             round: 0,
             calls: 0,
+            remembered: 0,
             scored: 0,
         }
     }
@@ -135,12 +142,23 @@ impl<I: Copy + Ord + Hash> Rerank<I> {
         }
     }
 
-    /// Takes what a search found, in any order. Known ids and those whose cheap score is not a number are left out. Goes on
+    /// Takes scores from before: an id of them that is offered from now on has its score at once, without a call. Those that
+    /// are not numbers are left out.
+    ///
+    /// The budget is then for others. With [`Mode::Adaptive`] the first round is one that the known scores have been fitted to;
+    /// of many, 512 are: the best, and the nearest of the others, as many of each.
+    pub fn know(&mut self, scores: impl IntoIterator<Item = (I, f64)>) {
+        self.known.extend(scores.into_iter().filter(|(_, score)| !score.is_nan()));
+    }
+
+    /// Takes what a search found, in any order. Ids held already and those whose cheap score is not a number are left out. Goes on
     /// when a search was waited for; otherwise they are only kept.
     pub fn offer<'a>(&mut self, found: impl IntoIterator<Item = Candidate<'a, I>>)
     where
         I: 'a,
     {
+        let held = self.held.len();
+        let mut anchors = Vec::new();
         for candidate in found {
             if candidate.cheap.is_nan() {
                 continue;
@@ -148,7 +166,9 @@ impl<I: Copy + Ord + Hash> Rerank<I> {
             let Entry::Vacant(place) = self.places.entry(candidate.id) else { continue };
             place.insert(self.held.len());
             let Candidate { id, cheap, .. } = candidate;
-            self.held.push(Held { id, cheap, estimate: cheap, score: None, taken: false });
+            let score = self.known.remove(&id);
+            anchors.extend(score.map(|score| (score, cheap, self.held.len())));
+            self.held.push(Held { id, cheap, estimate: cheap, score, taken: score.is_some() });
             if candidate.vector.len() == self.dims {
                 self.vectors.extend_from_slice(candidate.vector);
             } else {
@@ -157,8 +177,17 @@ impl<I: Copy + Ord + Hash> Rerank<I> {
             }
             self.estimate(self.held.len() - 1);
         }
-        if let Phase::Search { last, .. } = self.phase {
-            self.begin_round(last);
+        if !anchors.is_empty() {
+            self.remember(anchors);
+        }
+        match self.phase {
+            // As after a first round: the next query is made from what is known.
+            Phase::Search { .. } if self.round == 0 && self.ridge.anchors() > 0 => {
+                self.round = 1;
+                self.end_round();
+            }
+            Phase::Search { last, .. } => self.begin_round(last, self.held.len() > held),
+            Phase::Score | Phase::Done(_) => {}
         }
     }
 
@@ -205,6 +234,11 @@ impl<I: Copy + Ord + Hash> Rerank<I> {
         self.calls
     }
 
+    /// How many of the candidates had a score from before ([`Rerank::know`]).
+    pub fn remembered(&self) -> usize {
+        self.remembered
+    }
+
     /// How many of [`Rerank::ranked`] keep their place for sure: all that are scored once it has ended, none before, since any
     /// score to come may be the best.
     pub fn settled(&self) -> usize {
@@ -237,112 +271,6 @@ impl<I: Copy + Ord + Hash> Rerank<I> {
     /// The estimator, as of the last round.
     pub fn ridge(&self) -> &Ridge {
         &self.ridge
-    }
-
-    fn begin_round(&mut self, last: bool) {
-        let left = self.options.budget - self.calls;
-        let mut open: Vec<usize> =
-            self.held.iter().enumerate().filter(|(_, h)| !h.taken).map(|(i, _)| i).collect();
-        if open.is_empty() {
-            if last {
-                self.end(Stop::Exhausted);
-            } else {
-                // The new query found nothing that is not scored: further down the original list, then.
-                self.query.clone_from(&self.original);
-                self.phase = Phase::Search { count: self.held.len().saturating_add(left), last: true };
-            }
-            return;
-        }
-        open.sort_by(|&a, &b| match (self.held.get(a), self.held.get(b)) {
-            (Some(x), Some(y)) => descending(x.cheap, y.cheap).then(x.id.cmp(&y.id)),
-            _ => a.cmp(&b),
-        });
-        let size = match self.options.mode {
-            Mode::Retrieve => self.options.batch,
-            Mode::Adaptive(how) => {
-                let rounds = how.rounds.saturating_sub(self.round).max(1);
-                left.div_ceil(rounds).max(self.options.batch)
-            }
-        };
-        let size = size.min(left).min(open.len());
-        let further = match self.options.mode {
-            Mode::Adaptive(how) if self.round > 0 => {
-                ((how.share.clamp(0.0, 1.0) * size as f64).round() as usize).min(size)
-            }
-            _ => size,
-        };
-        let rest = open.split_off(further);
-        if size > further {
-            open.extend(self.best(&rest, size - further));
-        }
-        for &place in &open {
-            if let Some(held) = self.held.get_mut(place) {
-                held.taken = true;
-            }
-        }
-        open.reverse();
-        self.queue = open;
-        self.round += 1;
-        self.ask();
-    }
-
-    /// The `wanted` of `open` with the largest prediction, some deviations added to it; ties by id.
-    fn best(&self, open: &[usize], wanted: usize) -> Vec<usize> {
-        let estimate = |i: usize| self.held.get(i).map_or(f64::NEG_INFINITY, |held| held.estimate);
-        let mut valued: Vec<(f64, usize)> = open.iter().map(|&i| (estimate(i), i)).collect();
-        let order = |a: &(f64, usize), b: &(f64, usize)| {
-            let id = |i: usize| self.held.get(i).map(|h| h.id);
-            descending(a.0, b.0).then(id(a.1).cmp(&id(b.1)))
-        };
-        valued.sort_by(order);
-        if let Mode::Adaptive(how) = self.options.mode
-            && how.explore > 0.0
-            && how.explore.is_finite()
-        {
-            // A variance costs as much as all anchors together: only for those that are near being chosen.
-            valued.truncate(wanted.saturating_mul(how.depth.max(1)));
-            for (value, i) in &mut valued {
-                let variance = self.ridge.predict(self.vector(*i)).variance;
-                // Before there is a fit all are as unsure, and the mean alone decides.
-                *value += if variance.is_finite() { how.explore * variance.sqrt() } else { 0.0 };
-            }
-            valued.sort_by(order);
-        }
-        valued.into_iter().take(wanted).map(|(_, i)| i).collect()
-    }
-
-    /// Asks for the next batch of the round.
-    fn ask(&mut self) {
-        let count = self.queue.len().min(self.options.batch).min(self.options.budget - self.calls);
-        let from = self.queue.len() - count;
-        self.asked = self.queue.drain(from..).rev().filter_map(|i| self.held.get(i).map(|h| h.id)).collect();
-        self.calls += self.asked.len();
-        self.phase = Phase::Score;
-    }
-
-    fn end_round(&mut self) {
-        let left = self.options.budget - self.calls;
-        if left == 0 {
-            return self.end(Stop::Budget);
-        }
-        self.phase = match self.options.mode {
-            // Held already, in the order that a search would give them.
-            Mode::Retrieve if self.held.iter().filter(|held| !held.taken).count() >= left => {
-                return self.begin_round(true);
-            }
-            Mode::Retrieve => {
-                let count = self.held.len().saturating_add(self.options.batch.min(left));
-                Phase::Search { count, last: true }
-            }
-            Mode::Adaptive(how) => {
-                self.fit();
-                self.query = self.ridge.query();
-                let rounds = how.rounds.saturating_sub(self.round).max(1);
-                let size = left.div_ceil(rounds).max(self.options.batch).min(left);
-                let count = size.saturating_mul(how.depth.max(1)).saturating_add(self.calls);
-                Phase::Search { count, last: false }
-            }
-        };
     }
 
     fn end(&mut self, stop: Stop) {

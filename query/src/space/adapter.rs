@@ -34,13 +34,12 @@ pub enum Kind {
 /// Lengths are not what a model of unit vectors would give: compare by cosine, or scale the result to length 1.
 ///
 /// ```
-/// use foretaste_query::space::{Adapter, Method, Options, Pairs, fit};
+/// use foretaste_query::space::{Options, Pairs, fit};
 ///
 /// // The new model turns the plane by 90 degrees and moves it.
 /// let old: Vec<f32> = (0..200).map(|i| ((i * i) as f32 * 0.37).sin()).collect();
 /// let new: Vec<f32> = old.chunks(2).flat_map(|x| [3.0 - x[1], x[0] - 1.0]).collect();
-/// let options = Options { method: Method::Procrustes { scaled: false }, ..Options::default() };
-/// let (adapter, report) = fit(Pairs::new(&new, 2, &old, 2)?, &options, &|| false)?;
+/// let (adapter, report) = fit(Pairs::new(&new, 2, &old, 2)?, &Options::default(), &|| false)?;
 /// let mut mapped = [0.0; 2];
 /// adapter.apply(&[3.0, -0.5], &mut mapped);
 /// assert!((mapped[0] - 0.5).abs() < 1e-5 && mapped[1].abs() < 1e-5);

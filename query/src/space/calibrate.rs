@@ -3,13 +3,11 @@
 //! Reads from: scores of the same items in both spaces. Writes to: a line, or steps.
 //! Never: a calibration that puts a lower score above a higher one.
 
-use crate::kernel::gemm::Side;
-use crate::kernel::lanes::squared_norm;
 use crate::metric::Metric;
 
 use super::adapter::Adapter;
-use super::moments::multiply;
-use super::pairs::{Error, Pairs, gather, shuffled};
+use super::compare::compare;
+use super::pairs::{Error, Pairs, shuffled};
 
 /// Queries of [`score_pairs`], and items that each is compared with.
 const QUERIES: usize = 500;
@@ -134,41 +132,18 @@ pub fn score_pairs(
     let (new, old) = pairs.gather(items);
     let (p, q) = (pairs.from_dims(), pairs.to_dims());
     let queries = items.len().min(QUERIES);
-    let mapped = adapter.mapped(&gather(&new, p, &(0..queries).collect::<Vec<_>>()), threads);
-    let by_old = scores(&mapped, &old, q, metric, threads);
-    let by_new = scores(&new[..queries * p], &new, p, metric, threads);
-    if cancel() {
-        return Err(Error::Cancelled);
-    }
+    let mapped = adapter.mapped(&new[..queries * p], threads);
+    let mut by_old = Vec::with_capacity(queries * items.len());
+    compare(&mapped, &old, q, metric, threads, cancel, &mut |_, scores| by_old.extend_from_slice(scores))
+        .ok_or(Error::Cancelled)?;
     let mut out = Vec::with_capacity(queries * nearest.min(items.len()));
-    for (query, (old, new)) in
-        by_old.chunks_exact(items.len()).zip(by_new.chunks_exact(items.len())).enumerate()
-    {
-        let mut both: Vec<(f64, f64)> = old.iter().copied().zip(new.iter().copied()).collect();
+    compare(&new[..queries * p], &new, p, metric, threads, cancel, &mut |query, scores| {
+        let by_old = by_old[query * items.len()..].iter().copied();
+        let mut both: Vec<(f64, f64)> = by_old.zip(scores.iter().copied()).collect();
         both.swap_remove(query);
         both.sort_by(|a, b| b.0.total_cmp(&a.0));
         out.extend(both.into_iter().take(nearest));
-    }
+    })
+    .ok_or(Error::Cancelled)?;
     Ok(out)
-}
-
-/// The scores of all queries with all rows.
-fn scores(queries: &[f32], rows: &[f32], dims: usize, metric: Metric, threads: usize) -> Vec<f64> {
-    let squares = |x: &[f32]| x.chunks_exact(dims).map(squared_norm).collect::<Vec<f64>>();
-    let (asked, there) = (squares(queries), squares(rows));
-    let products =
-        multiply(Side::rows(queries, dims), asked.len(), Side::rows(rows, dims), there.len(), threads);
-    let mut out = Vec::with_capacity(products.len());
-    for (products, a) in products.chunks_exact(there.len().max(1)).zip(&asked) {
-        for (product, b) in products.iter().zip(&there) {
-            let (product, length) = (f64::from(*product), (a * b).sqrt());
-            out.push(match metric {
-                Metric::Cosine if length > 0.0 => product / length,
-                Metric::Cosine => 0.0,
-                Metric::Dot => product,
-                Metric::L2 => -(a + b - 2.0 * product).max(0.0).sqrt(),
-            });
-        }
-    }
-    out
 }

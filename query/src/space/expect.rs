@@ -29,7 +29,10 @@ pub struct ErrorModel {
     centre: Centre,
     /// Mean and 1 / deviation of each length.
     lengths: [(f64, f64); LENGTHS],
-    features: Centre,
+    /// Whether the dimensions of a row are features.
+    whole: bool,
+    /// Means of the features.
+    means: Vec<f32>,
     weights: Vec<f32>,
     /// The mean of the logarithms.
     level: f64,
@@ -37,7 +40,7 @@ pub struct ErrorModel {
 }
 
 impl ErrorModel {
-    /// Fits on four fifths of the pairs, and measures on the others how well it orders them.
+    /// Fits on four fifths of the pairs, and measures on the others how well it orders them; also with which features.
     ///
     /// The error is the squared distance of mapped and true vector; under [`Metric::Cosine`] that of both scaled to length 1. Pairs that
     /// the adapter was fitted on look better than others; with several times more pairs than dimensions that changes the order little,
@@ -62,40 +65,57 @@ impl ErrorModel {
         let errors = errors(&rows, &truth, adapter, metric, threads);
         let floor = errors.iter().sum::<f64>() / errors.len() as f64 * FLOOR;
         let logs: Vec<f32> = errors.iter().map(|e| (e + floor).max(f64::MIN_POSITIVE).ln() as f32).collect();
-        let p = pairs.from_dims();
-        let centre = Centre::new(&rows, p);
+        let y = Centre::new(&logs, 1);
+        let y = Centred { rows: &logs, centre: &y };
+        let (held_rows, held_truth) = pairs.gather(&held);
+        let held_errors = self::errors(&held_rows, &held_truth, adapter, metric, threads);
+        let mut best: Option<Self> = None;
+        for whole in [false, true] {
+            let mut model = ErrorModel::blank(&rows, pairs.from_dims(), adapter, whole, threads);
+            let features = model.features(&rows, adapter, threads);
+            let x = Centre::new(&features, model.width());
+            let x = Centred { rows: &features, centre: &x };
+            let moments = Moments::new(x, y, threads, cancel)?;
+            let ridge = moments.choose(x, y, threads, cancel)?;
+            let weights = moments.solve(1, ridge, threads, cancel)?;
+            let scale = f64::from(x.centre.scale) / f64::from(y.centre.scale);
+            model.weights = weights.iter().map(|w| (w * scale) as f32).collect();
+            model.means = x.centre.mean.clone();
+            model.level = y.centre.mean.first().map_or(0.0, |mean| f64::from(*mean));
+            model.rank_correlation =
+                rank_correlation(&model.predict(&held_rows, adapter, threads)?, &held_errors);
+            if best.as_ref().is_none_or(|best| model.rank_correlation > best.rank_correlation) {
+                best = Some(model);
+            }
+        }
+        best.ok_or(Error::Cancelled)
+    }
+
+    /// Without weights; lengths in units of their spread over these rows.
+    fn blank(rows: &[f32], dims: usize, adapter: &Adapter, whole: bool, threads: usize) -> Self {
         let mut model = ErrorModel {
-            centre,
+            centre: Centre::new(rows, dims),
             lengths: [(0.0, 1.0); LENGTHS],
-            features: Centre { mean: Vec::new(), scale: 1.0 },
+            whole,
+            means: Vec::new(),
             weights: Vec::new(),
             level: 0.0,
             rank_correlation: 0.0,
         };
-        let lengths: Vec<[f64; LENGTHS]> = model.measure(&rows, adapter, threads);
+        let lengths = model.measure(rows, adapter, threads);
+        let n = lengths.len() as f64;
         for (i, (mean, scale)) in model.lengths.iter_mut().enumerate() {
-            let n = lengths.len() as f64;
             *mean = lengths.iter().map(|l| l[i]).sum::<f64>() / n;
             let variance = lengths.iter().map(|l| (l[i] - *mean).powi(2)).sum::<f64>() / n;
             // A length that is the same for all says nothing, and rounding is no difference.
-            *scale = if variance > 1e-12 { 1.0 / variance.sqrt() } else { 0.0 };
+            *scale = if variance > 1e-9 { 1.0 / variance.sqrt() } else { 0.0 };
         }
-        let features = model.features(&rows, adapter, threads);
-        let (from, to) = (Centre::new(&features, p + LENGTHS), Centre::new(&logs, 1));
-        let x = Centred { rows: &features, centre: &from };
-        let y = Centred { rows: &logs, centre: &to };
-        let moments = Moments::new(x, y, threads, cancel)?;
-        let ridge = moments.choose(x, y, threads, cancel)?;
-        let scale = f64::from(from.scale) / f64::from(to.scale);
-        let weights = moments.solve(1, ridge, threads, cancel)?;
-        model.weights = weights.iter().map(|w| (w * scale) as f32).collect();
-        model.level = to.mean.first().map_or(0.0, |mean| f64::from(*mean));
-        model.features = from;
-        let (rows, truth) = pairs.gather(&held);
-        let expected = model.predict(&rows, adapter, threads)?;
-        model.rank_correlation =
-            rank_correlation(&expected, &self::errors(&rows, &truth, adapter, metric, threads));
-        Ok(model)
+        model
+    }
+
+    /// How many features a row has.
+    fn width(&self) -> usize {
+        if self.whole { LENGTHS + self.centre.mean.len() } else { LENGTHS }
     }
 
     /// Spearman's rank correlation of expected and true errors, on pairs that the model was not fitted on.
@@ -118,8 +138,8 @@ impl ErrorModel {
         let mut out = Vec::with_capacity(rows.len() / p);
         for part in rows.chunks(RUN * p) {
             let features = self.features(part, adapter, threads);
-            let side = Side::rows(&features, p + LENGTHS).shifted(&self.features.mean, 1.0);
-            let logs = multiply(side, part.len() / p, Side::rows(&self.weights, p + LENGTHS), 1, threads);
+            let side = Side::rows(&features, self.width()).shifted(&self.means, 1.0);
+            let logs = multiply(side, part.len() / p, Side::rows(&self.weights, self.width()), 1, threads);
             out.extend(logs.iter().map(|log| (f64::from(*log) + self.level).exp()));
         }
         Ok(out)
@@ -141,9 +161,11 @@ impl ErrorModel {
 
     fn features(&self, rows: &[f32], adapter: &Adapter, threads: usize) -> Vec<f32> {
         let p = self.centre.mean.len();
-        let mut out = Vec::with_capacity(rows.len() / p * (p + LENGTHS));
+        let mut out = Vec::with_capacity(rows.len() / p * self.width());
         for (row, lengths) in rows.chunks_exact(p).zip(self.measure(rows, adapter, threads)) {
-            out.extend(self.centre.of(row).map(|x| x as f32));
+            if self.whole {
+                out.extend(self.centre.of(row).map(|x| x as f32));
+            }
             out.extend(
                 lengths.iter().zip(&self.lengths).map(|(l, (mean, scale))| ((l - mean) * scale) as f32),
             );

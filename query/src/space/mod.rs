@@ -23,6 +23,7 @@ mod adapter;
 mod anchors;
 mod calibrate;
 mod cholesky;
+mod compare;
 mod expect;
 mod fit;
 mod judge;

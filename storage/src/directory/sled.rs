@@ -15,6 +15,8 @@ mod stamp;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use stamp::wipe;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,7 +35,7 @@ use crate::vfs::{LockMode, Vfs};
 const CACHE_BYTES: u64 = 32 << 20;
 
 /// The file that sled locks while it is open, how long a close waits for the lock, and how long between two looks.
-const LOCKED: &str = "db";
+pub(crate) const LOCKED: &str = "db";
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -94,7 +96,7 @@ pub fn open(path: &Path, stamp: Option<u64>) -> Result<SledDirectory> {
     {
         return Ok(SledDirectory::new(path, open, coverage));
     }
-    stamp::wipe(path)?;
+    wipe(path)?;
     Ok(SledDirectory::new(path, start(path)?, Coverage::default()))
 }
 
@@ -250,7 +252,7 @@ impl std::fmt::Debug for SledDirectory {
 
 /// Waits until sled has let go of its files. Its own threads, or a look-up that is under way, may hold them for a while after the
 /// last handle here was dropped, and write: a stamp made meanwhile would be of other bytes, and an opening find them locked.
-fn wait_until_gone(path: &Path) -> Result<()> {
+pub(crate) fn wait_until_gone(path: &Path) -> Result<()> {
     let (disk, file) = (OsVfs::new(), path.join(LOCKED));
     for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
         if disk.try_lock(&file, LockMode::Exclusive)?.is_some() {
@@ -276,7 +278,7 @@ fn start(path: &Path) -> Result<Open> {
 
 /// Calls sled. A panic counts as its error: sled asserts what it reads from its files and what the system answers, and a
 /// derived file must not take the process down. Unwinding is safe to catch because whatever fails is not used again.
-fn guard<T>(path: &Path, op: &'static str, call: impl FnOnce() -> ::sled::Result<T>) -> Result<T> {
+pub(crate) fn guard<T>(path: &Path, op: &'static str, call: impl FnOnce() -> ::sled::Result<T>) -> Result<T> {
     let source = match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(value)) => return Ok(value),
         Ok(Err(e)) => std::io::Error::other(e),

@@ -47,6 +47,8 @@ pub struct Segment {
     pub(super) traces: Option<Arc<Section>>,
     /// The least trace of any row, level by level; found when it is first asked for.
     pub(super) least_traces: OnceLock<Vec<f32>>,
+    /// For each level some of the traces of all rows in their order; found when they are first asked for.
+    pub(super) trace_marks: Vec<OnceLock<Vec<f32>>>,
     /// The least and the greatest variance; found when they are first asked for.
     pub(super) variance_range: OnceLock<(f32, f32)>,
     payload_offsets: Option<Arc<Section>>,
@@ -113,7 +115,9 @@ impl Segment {
                 }
             }
         }
-        let cells = || layout.levels.iter().map(|_| OnceLock::new()).collect();
+        fn cells<T>(layout: &Layout) -> Vec<OnceLock<T>> {
+            layout.levels.iter().map(|_| OnceLock::new()).collect()
+        }
         Ok(Segment {
             root: root.to_path_buf(),
             uuid: *uuid,
@@ -129,11 +133,12 @@ impl Segment {
             scales,
             traces,
             least_traces: OnceLock::new(),
+            trace_marks: cells(layout),
             variance_range: OnceLock::new(),
             payload_offsets,
             token_offsets,
-            planes: cells(),
-            variances: cells(),
+            planes: cells(layout),
+            variances: cells(layout),
             payload: OnceLock::new(),
             tokens: OnceLock::new(),
             columns: OnceLock::new(),

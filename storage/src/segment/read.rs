@@ -17,6 +17,9 @@ use crate::segment::Segment;
 use crate::tokens::Stored;
 use crate::variance;
 
+/// How many of a level's traces are remembered, so that it can be told how many are below a limit.
+const TRACE_MARKS: u32 = 512;
+
 impl Segment {
     /// The row of a key; `None` when no row has it. Whether the row is deleted is not the segment's to know.
     ///
@@ -131,6 +134,34 @@ impl Segment {
         };
         let level = level.min(self.shared_levels().saturating_sub(1));
         Ok(least.get(level).copied().filter(|trace| trace.is_finite()).unwrap_or_default())
+    }
+
+    /// At least and at most so many of its rows have a sum of variances up to level number `level` that is not above `limit`: all
+    /// of them without a sidecar. The first call for a level reads the sums of all rows.
+    ///
+    /// # Errors
+    /// `Corrupt` when their bytes are damaged; `Io`.
+    pub fn traces_within(&self, level: usize, limit: f32) -> Result<(u32, u32)> {
+        let (Some(section), rows) = (&self.traces, self.rows()) else {
+            return Ok((self.rows(), self.rows()));
+        };
+        let level = level.min(self.shared_levels().saturating_sub(1));
+        let Some(marks) = self.trace_marks.get(level) else { return Ok((0, rows)) };
+        let step = rows.div_ceil(TRACE_MARKS).max(1);
+        let marks = match marks.get() {
+            Some(marks) => marks,
+            None => {
+                let bytes = section.get(0, section.len())?;
+                let rows = bytes.chunks_exact(4 * self.meta.layout.levels.len().max(1));
+                let trace = |row: &[u8]| row.as_chunks::<4>().0.get(level).copied().map(f32::from_le_bytes);
+                let mut all: Vec<f32> = rows.filter_map(trace).collect();
+                all.sort_unstable_by(f32::total_cmp);
+                marks.get_or_init(|| all.into_iter().step_by(step as usize).collect())
+            }
+        };
+        // Mark number i is the trace of the row of rank i × step.
+        let below = marks.partition_point(|mark| *mark <= limit) as u32;
+        Ok((below.checked_sub(1).map_or(0, |last| last * step + 1), (below * step).min(rows)))
     }
 
     /// The least and the greatest variance of any row and dimension; both 0 without a sidecar. The first call reads the variances

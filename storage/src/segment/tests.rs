@@ -159,7 +159,23 @@ fn traces(layout: &Layout, row: &RowModel) -> Option<Vec<f32>> {
     Some(out)
 }
 
+/// What is said of how many rows are below a limit is so, for each limit that is one of them.
+fn assert_counts(segment: &Segment, expected: &[RowModel]) {
+    for level in 0..segment.layout().levels.len() {
+        let all: Vec<f32> =
+            expected.iter().filter_map(|row| traces(segment.layout(), row)).map(|t| t[level]).collect();
+        for limit in all.iter().copied().chain([-1.0, 0.0, f32::INFINITY]) {
+            let (least, most) = segment.traces_within(level, limit).unwrap();
+            let within = all.iter().filter(|trace| **trace <= limit).count() as u32;
+            let within = if all.is_empty() { segment.rows() } else { within };
+            assert!(least <= within && within <= most, "{least} {within} {most}");
+            assert!(most - least <= segment.rows() / 512, "few rows are told exactly: {least} {most}");
+        }
+    }
+}
+
 fn assert_is(segment: &Segment, expected: &[RowModel]) {
+    assert_counts(segment, expected);
     assert_eq!((segment.rows() as usize, segment.len()), (expected.len(), segment.rows()));
     for (i, row) in expected.iter().enumerate() {
         let i = i as u32;

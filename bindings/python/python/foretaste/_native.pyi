@@ -46,6 +46,9 @@ Stage: TypeAlias = Literal["sketch", "beam", "refine", "exact", "rerank"]
 Measure: TypeAlias = Literal["wasserstein", "bhattacharyya", "expected_likelihood", "log_likelihood"]
 Stopped: TypeAlias = Literal["complete", "exhausted", "deadline", "budget", "cancelled", "scorer_failed"]
 
+Method: TypeAlias = Literal["ridge", "procrustes", "anchors"]
+# An array with a row each, or for each row an array or None.
+PerRow: TypeAlias = npt.NDArray[Any] | Iterable[npt.ArrayLike | None]
 Tokens: TypeAlias = Iterable[npt.ArrayLike | None] | npt.NDArray[Any]
 
 class TextOptions(TypedDict, total=False):
@@ -54,6 +57,31 @@ class TextOptions(TypedDict, total=False):
     accents: bool
 
 Text: TypeAlias = str | Sequence[str] | Mapping[str, None | Language | TextOptions]
+
+class FieldRequired(TypedDict):
+    dim: int
+
+class FieldOptions(FieldRequired, total=False):
+    metric: Metric
+    levels: Sequence[int] | None
+    variance: Variance | Literal["none"] | None
+    dtype: Dtype
+    rotation: Rotation | None
+
+class Figures(TypedDict):
+    mean: float
+    low: float
+    high: float
+
+class ReportFigures(TypedDict):
+    pairs: int
+    held_out: int
+    retention_at_1: Figures
+    retention_at_10: Figures
+    old_at_10: Figures
+    cosine: float
+    ridge: float | None
+    refitted: bool
 
 class Bar(Protocol):
     total: Any
@@ -75,6 +103,29 @@ def open(
 ) -> Database: ...
 def check(path: str | PathLike[str], progress: Progress = None) -> dict[str, Any]: ...
 def repair(path: str | PathLike[str]) -> dict[str, Any]: ...
+def fit_adapter(
+    new_vectors: Vectors,
+    old_vectors: Vectors,
+    method: Method = "ridge",
+    *,
+    metric: Metric = "cosine",
+    direction: Literal["queries", "rows"] = "queries",
+    ridge: float | None = None,
+    scaled: bool | None = None,
+    anchors: int | None = None,
+    refit: bool = True,
+    threads: int = 1,
+    cancel: Callable[[], Any] | None = None,
+) -> Adapter: ...
+def fit_error_model(
+    new_vectors: Vectors,
+    old_vectors: Vectors,
+    adapter: Adapter,
+    *,
+    metric: Metric = "cosine",
+    threads: int = 1,
+    cancel: Callable[[], Any] | None = None,
+) -> ErrorModel: ...
 
 class Database:
     @property
@@ -94,6 +145,8 @@ class Database:
         *,
         tokens: int | tuple[int, Dtype] | None = None,
         text: Text | None = None,
+        fields: Mapping[str, FieldOptions] | None = None,
+        space: str | None = None,
     ) -> Collection: ...
     def __getitem__(self, name: str, /) -> Collection: ...
     def __contains__(self, name: str, /) -> bool: ...
@@ -129,6 +182,10 @@ class Collection:
         progress: Progress = None,
         *,
         tokens: Tokens | None = None,
+        fields: Mapping[str, PerRow] | None = None,
+        field_variances: Mapping[str, PerRow] | None = None,
+        changed: PerRow | None = None,
+        changed_variances: PerRow | None = None,
     ) -> None: ...
     def batch(self) -> Batch: ...
     def mark(self, name: str) -> int | None: ...
@@ -154,6 +211,8 @@ class Collection:
         query_variance: npt.ArrayLike | None = None,
         budget: int | None = None,
         exact: bool = False,
+        field: str | None = None,
+        space: str | None = None,
     ) -> Answer: ...
     @overload
     def search(
@@ -172,6 +231,8 @@ class Collection:
         query_variance: npt.ArrayLike | None = None,
         budget: int | None = None,
         exact: bool = False,
+        field: str | None = None,
+        space: str | None = None,
     ) -> Revisions: ...
     @overload
     def search(
@@ -190,6 +251,8 @@ class Collection:
         query_variance: npt.ArrayLike | None = None,
         budget: int | None = None,
         exact: bool = False,
+        field: str | None = None,
+        space: str | None = None,
     ) -> Answer | Revisions: ...
     def search_batch(
         self,
@@ -251,6 +314,127 @@ class Collection:
     def truncate(self, dims: int) -> None: ...
     def extend(self, levels: Sequence[int]) -> None: ...
     def stats(self) -> dict[str, Any]: ...
+    @property
+    def space(self) -> str | None: ...
+    @property
+    def vector_fields(self) -> dict[str, Schema]: ...
+    def set_space(self, space: str) -> None: ...
+    def set_rule(
+        self,
+        space: str,
+        *,
+        prefix: int | None = None,
+        adapter: Adapter | None = None,
+        least_retention: float | None = None,
+    ) -> None: ...
+    def remove_rule(self, space: str) -> None: ...
+    def rules(self) -> list[str]: ...
+    def begin_change(
+        self,
+        dim: int,
+        metric: Metric = "cosine",
+        levels: Sequence[int] | None = None,
+        variance: Variance | Literal["none"] | None = None,
+        dtype: Dtype = "f32",
+        rotation: Rotation | None = None,
+        *,
+        space: str,
+    ) -> Change: ...
+    def change(self) -> Change | None: ...
+
+class Change:
+    @property
+    def progress(self) -> tuple[int, int]: ...
+    @property
+    def space(self) -> str: ...
+    @property
+    def schema(self) -> Schema: ...
+    @property
+    def collection(self) -> Collection: ...
+    @overload
+    def get(self, ids: Id) -> Record | None: ...
+    @overload
+    def get(self, ids: Ids) -> list[Record | None]: ...
+    def run(
+        self,
+        embed: Callable[[PendingRows], PerRow],
+        order: Order | None = None,
+        batch: int = 1000,
+        progress: Progress = None,
+    ) -> int: ...
+    def backfill(self, order: Order | None = None, batch: int = 1000) -> Backfill: ...
+    def write(self, rows: PendingRows, vectors: PerRow, variances: PerRow | None = None) -> int: ...
+    def flip(self) -> Collection: ...
+    def finish(self) -> None: ...
+
+class PendingRows:
+    @property
+    def ids(self) -> npt.NDArray[np.int64] | list[Id]: ...
+    @property
+    def vectors(self) -> npt.NDArray[np.float32]: ...
+    @property
+    def payloads(self) -> list[Payload | None]: ...
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, index: int, /) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> PendingRows: ...
+    def __iter__(self) -> Iterator[Record]: ...
+
+class Backfill:
+    @property
+    def left(self) -> int: ...
+    def __iter__(self) -> Backfill: ...
+    def __next__(self) -> PendingRows: ...
+
+class Adapter:
+    @staticmethod
+    def from_bytes(data: bytes, report: FitReport | None = None) -> Adapter: ...
+    def to_bytes(self) -> bytes: ...
+    def __bytes__(self) -> bytes: ...
+    @property
+    def report(self) -> FitReport | None: ...
+    @property
+    def method(self) -> Method: ...
+    @property
+    def from_dim(self) -> int: ...
+    @property
+    def to_dim(self) -> int: ...
+    def apply(self, x: Vectors, *, threads: int = 1) -> npt.NDArray[np.float32]: ...
+
+class Estimate:
+    @property
+    def mean(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+
+class FitReport:
+    @property
+    def pairs(self) -> int: ...
+    @property
+    def held_out(self) -> int: ...
+    @property
+    def retention_at_1(self) -> Estimate: ...
+    @property
+    def retention_at_10(self) -> Estimate: ...
+    @property
+    def old_at_10(self) -> Estimate: ...
+    @property
+    def cosine(self) -> float: ...
+    @property
+    def ridge(self) -> float | None: ...
+    @property
+    def refitted(self) -> bool: ...
+    def to_dict(self) -> ReportFigures: ...
+    @staticmethod
+    def from_dict(figures: ReportFigures) -> FitReport: ...
+
+class ErrorModel:
+    @property
+    def rank_correlation(self) -> float: ...
+    def predict(self, vectors: Vectors, *, threads: int = 1) -> npt.NDArray[np.float64]: ...
 
 class Snapshot:
     @property
@@ -276,6 +460,8 @@ class Snapshot:
         query_variance: npt.ArrayLike | None = None,
         budget: int | None = None,
         exact: bool = False,
+        field: str | None = None,
+        space: str | None = None,
     ) -> Answer: ...
     @overload
     def search(
@@ -294,6 +480,8 @@ class Snapshot:
         query_variance: npt.ArrayLike | None = None,
         budget: int | None = None,
         exact: bool = False,
+        field: str | None = None,
+        space: str | None = None,
     ) -> Revisions: ...
     @overload
     def search(
@@ -312,6 +500,8 @@ class Snapshot:
         query_variance: npt.ArrayLike | None = None,
         budget: int | None = None,
         exact: bool = False,
+        field: str | None = None,
+        space: str | None = None,
     ) -> Answer | Revisions: ...
     def search_batch(
         self,
@@ -355,6 +545,10 @@ class Batch:
         variances: npt.ArrayLike | None = None,
         *,
         tokens: Tokens | None = None,
+        fields: Mapping[str, PerRow] | None = None,
+        field_variances: Mapping[str, PerRow] | None = None,
+        changed: PerRow | None = None,
+        changed_variances: PerRow | None = None,
     ) -> None: ...
     def delete(self, ids: Id | Ids) -> None: ...
     def mark(self, name: str, position: int | None) -> None: ...
@@ -383,6 +577,8 @@ class Schema:
     @property
     def tokens(self) -> tuple[int, Dtype] | None: ...
     @property
+    def space(self) -> str | None: ...
+    @property
     def text_fields(self) -> list[str]: ...
 
 class Records:
@@ -400,6 +596,8 @@ class Record:
     def variance_traces(self) -> npt.NDArray[np.float32] | None: ...
     @property
     def tokens(self) -> npt.NDArray[np.float32] | None: ...
+    @property
+    def fields(self) -> dict[str, npt.NDArray[np.float32]]: ...
     @property
     def payload(self) -> Payload | None: ...
     @property
@@ -565,6 +763,7 @@ class Fuse:
     @property
     def min_votes(self) -> int: ...
     def vector(self, v: Vectors, weight: float = 1.0) -> Fuse: ...
+    def field(self, field: str, v: Vectors, weight: float = 1.0) -> Fuse: ...
     def text(self, field: str, words: str, weight: float = 1.0) -> Fuse: ...
 
 class Scorer:
@@ -590,3 +789,5 @@ class Scorer:
 # The stages that search_batch takes, and all of them.
 RerankMany: TypeAlias = Levels | Csd | Gaussian | Mmr
 Rerank: TypeAlias = RerankMany | MaxSim | Fuse | Scorer
+# Which rows are embedded first.
+Order: TypeAlias = Literal["stored", "variance"] | ErrorModel

@@ -40,7 +40,7 @@ fn a_filter_and_a_shorter_level_are_obeyed() {
     assert_eq!((nearest("1"), nearest("2")), (vec![json!(1)], vec![json!(2)]));
     let ran = place.run(&["search", "t.ft", "docs", "--vector", "[0,0]", "--dims", "1"]);
     assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("1 is not a level"), "{}", ran.err);
+    assert!(ran.err.contains("declares no shorter lengths than 2"), "{}", ran.err);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 
 mod foreign;
 mod indexes;
+mod spaces;
 mod stored;
 mod texts;
 
@@ -32,7 +33,8 @@ fn courses() -> Seeds {
 }
 
 fn main() {
-    let targets: [(&str, Seeds); 19] = [
+    let targets: [(&str, Seeds); 20] = [
+        ("adapter", spaces::adapters()),
         ("ann", indexes::indexes()),
         ("answer", courses()),
         ("text", texts::texts()),

@@ -335,6 +335,15 @@ pub fn logs() -> Seeds {
             "damaged".to_string(),
             join(&[0, 0, 0], &[(0, scalar.clone()), (1, vec![9; 64]), (3, scalar.clone())]),
         ),
+        (
+            "commit_of_parts".to_string(),
+            join(
+                &[0, 0, 0],
+                &[(0, scalar.clone()), (4, scalar.clone()), (12, scalar.clone()), (8, scalar.clone())],
+            ),
+        ),
+        ("half_a_commit".to_string(), join(&[0, 0, 0], &[(0, scalar.clone()), (4, scalar.clone())])),
+        ("end_of_a_commit".to_string(), join(&[0, 0, 0], &[(8, scalar.clone()), (0, scalar.clone())])),
         ("stranger".to_string(), join(&[2, 0, 0], &[(0, scalar)])),
         ("other_type".to_string(), join(&[0, 0, 0], &[(0, bytes("f16"))])),
         ("whole".to_string(), whole),

@@ -31,6 +31,13 @@ pub struct EncodingOptions {
     pub seed: u64,
 }
 
+impl EncodingOptions {
+    /// The usual ones for tokens of `dims` numbers: 16 buckets, 20 repetitions, projected to 2,048 numbers.
+    pub fn new(dims: usize) -> Self {
+        EncodingOptions { dims, bits: 4, repetitions: 20, project: Some(2048), seed: 0 }
+    }
+}
+
 /// Options of which no encoding can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(

@@ -35,16 +35,32 @@ fn run(
     options: Options,
     scorer: impl Fn(u32) -> f64,
 ) -> (Rerank<u32>, Vec<u32>) {
+    run_knowing(rows, query, options, &[], scorer)
+}
+
+/// The same, with scores from before, whose ids are offered beside what the first search finds.
+fn run_knowing(
+    rows: &[Vec<f32>],
+    query: &[f32],
+    options: Options,
+    known: &[(u32, f64)],
+    scorer: impl Fn(u32) -> f64,
+) -> (Rerank<u32>, Vec<u32>) {
     let mut rerank = Rerank::new(query, options);
     let mut asked = Vec::new();
+    let candidate = |id: u32| {
+        let vector = &rows[id as usize][..];
+        Candidate { id, vector, cheap: dot(query, vector) }
+    };
+    rerank.know(known.iter().copied());
+    if options.budget == 0 {
+        rerank.offer(known.iter().map(|(id, _)| candidate(*id)));
+    }
     loop {
         match rerank.step() {
             Step::Search { query: q, count } => {
                 let found = search(rows, q, count);
-                rerank.offer(found.iter().map(|&id| {
-                    let vector = &rows[id as usize][..];
-                    Candidate { id, vector, cheap: dot(query, vector) }
-                }));
+                rerank.offer(found.into_iter().chain(known.iter().map(|(id, _)| *id)).map(candidate));
             }
             Step::Score(ids) => {
                 asked.extend_from_slice(ids);
@@ -68,6 +84,63 @@ fn retrieve_scores_the_head_of_the_list_in_its_order() {
         assert_eq!(rerank.step(), Step::Done(stop));
         assert_eq!((rerank.calls(), rerank.settled()), (asked.len(), asked.len()));
     }
+}
+
+#[test]
+fn known_scores_are_no_calls_and_the_budget_is_for_others() {
+    let rows = rows(4, 230);
+    let query = &rows[0];
+    let scorer = |id: u32| dot(&rows[9], &rows[id as usize]) + 0.1 * draw(5, u64::from(id));
+    for (mode, batch) in [(Mode::Retrieve, 7), (Mode::Adaptive(Adaptive::default()), 4)] {
+        let options = Options { budget: 50, batch, mode };
+        let mut known: Vec<(u32, f64)> = Vec::new();
+        for round in 0..6 {
+            let (rerank, asked) = run_knowing(&rows, query, options, &known, scorer);
+            let new: HashSet<u32> = asked.iter().copied().collect();
+            assert_eq!((new.len(), rerank.calls()), (asked.len(), asked.len()));
+            assert_eq!(asked.len(), [50, 50, 50, 50, 30, 0][round], "{mode:?} in round {round}");
+            assert!(known.iter().all(|(id, _)| !new.contains(id)));
+            assert_eq!(rerank.remembered(), known.len());
+            assert_eq!(rerank.settled(), known.len() + asked.len());
+            let stop = if round < 4 { Stop::Budget } else { Stop::Exhausted };
+            assert_eq!(rerank.step(), Step::Done(stop));
+            if mode == Mode::Retrieve {
+                assert_eq!(asked, search(&rows, query, 50 * (round + 1))[known.len().min(230)..]);
+            }
+            // The same, whatever the order in which they are known.
+            let backwards: Vec<(u32, f64)> = known.iter().rev().copied().collect();
+            let again = run_knowing(&rows, query, options, &backwards, scorer);
+            assert_eq!(again.1, asked);
+            assert_eq!(again.0.ranked(), rerank.ranked());
+            known.extend(asked.iter().map(|&id| (id, scorer(id))));
+            known.sort_by(|a, b| b.1.total_cmp(&a.1));
+            let got: Vec<(u32, f64)> =
+                rerank.ranked().iter().filter_map(|hit| Some((hit.id, hit.score?))).collect();
+            assert_eq!(got, known, "all that were ever scored come first");
+        }
+        let none = Options { budget: 0, batch, mode };
+        let (rerank, asked) = run_knowing(&rows, query, none, &known[..20], scorer);
+        assert_eq!((asked.len(), rerank.scores(), rerank.settled()), (0, 20, 20));
+        let (rerank, _) = run_knowing(&rows, query, none, &[(3, f64::NAN), (4, 1.0)], scorer);
+        assert_eq!((rerank.remembered(), rerank.scores()), (1, 1));
+    }
+}
+
+#[test]
+fn many_known_scores_are_as_good_as_the_rounds_that_gave_them() {
+    let rows = rows(6, 3000);
+    let hidden: Vec<f32> = rows[1].iter().zip(&rows[30]).map(|(u, h)| 0.5 * u + 0.7 * h).collect();
+    let scorer = |id: u32| dot(&hidden, &rows[id as usize]);
+    // More than the model is fitted to at once.
+    let known: Vec<(u32, f64)> =
+        (0..3 * rounds::KNOWN_ANCHORS as u32 / 2).map(|id| (id, scorer(id))).collect();
+    let options = Options { budget: 40, batch: 10, mode: Mode::Adaptive(Adaptive::default()) };
+    let (rerank, asked) = run_knowing(&rows, &rows[1], options, &known, scorer);
+    assert!(rerank.ridge().anchors() <= rounds::KNOWN_ANCHORS + asked.len());
+    let mut best: Vec<u32> = (0..3000).collect();
+    best.sort_by(|&a, &b| scorer(b).total_cmp(&scorer(a)));
+    let top: HashSet<u32> = rerank.ranked().iter().take(10).map(|hit| hit.id).collect();
+    assert_eq!(best[..10].iter().filter(|id| top.contains(id)).count(), 10);
 }
 
 #[test]
