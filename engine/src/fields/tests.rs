@@ -14,14 +14,29 @@ use serde_json::json;
 
 use super::*;
 
+mod life;
+
 /// A segment of these documents; null is no document.
 fn sealed(schema: &Schema, documents: &[Json]) -> Segment {
+    sealed_texts(schema, &texts(documents)).0
+}
+
+fn texts(documents: &[Json]) -> Vec<Vec<u8>> {
     let text = |d: &Json| if d.is_null() { Vec::new() } else { serde_json::to_vec(d).unwrap() };
-    sealed_texts(schema, &documents.iter().map(text).collect::<Vec<_>>()).0
+    documents.iter().map(text).collect()
 }
 
 /// A segment of these documents' texts, and its disk.
 fn sealed_texts(schema: &Schema, texts: &[Vec<u8>]) -> (Segment, Arc<MemVfs>) {
+    sealed_with(schema, texts, |_| {})
+}
+
+/// The same, with `change` made to what is kept of the documents.
+fn sealed_with(
+    schema: &Schema,
+    texts: &[Vec<u8>],
+    change: impl FnOnce(&mut DocumentIndex),
+) -> (Segment, Arc<MemVfs>) {
     let (disk, root, uuid) = (Arc::new(MemVfs::new()), std::path::Path::new("db"), [7; 16]);
     disk.create_dir(root).unwrap();
     let layout = schema.layout.clone();
@@ -39,7 +54,8 @@ fn sealed_texts(schema: &Schema, texts: &[Vec<u8>]) -> (Segment, Arc<MemVfs>) {
     let block = block::encode(&layout, &inputs, &[], None).unwrap();
     let rows = BlockRows { block: &block, layout: &layout, first: 1 };
     let picks: Vec<Pick> = (0..texts.len() as u32).map(|row| Pick { source: 0, row }).collect();
-    let index = document_index(schema, &[&rows], &picks).unwrap();
+    let mut index = document_index(schema, &[&rows], &picks).unwrap();
+    change(&mut index);
     let written = segment::write(&*disk, root, &uuid, 1, &layout, &[&rows], &picks, &index, &mut |_| true);
     let segment =
         Segment::open(disk.clone(), root, &uuid, &written.unwrap().unwrap(), &layout, Access::Map).unwrap();
@@ -48,10 +64,13 @@ fn sealed_texts(schema: &Schema, texts: &[Vec<u8>]) -> (Segment, Arc<MemVfs>) {
 }
 
 fn agree(schema: &Schema, documents: &[Json], filters: &[&str]) {
-    let segment = sealed(schema, documents);
+    agree_in(&sealed(schema, documents), schema, documents, filters);
+}
+
+fn agree_in(segment: &Segment, schema: &Schema, documents: &[Json], filters: &[&str]) {
     for text in filters {
         let filter = Filter::parse(text).unwrap();
-        let columns = SegmentColumns::new(schema, &segment, filter.paths()).unwrap();
+        let columns = SegmentColumns::new(schema, segment, filter.paths()).unwrap();
         let plan = columns.plan(&filter).unwrap();
         let found = columns.select(&filter, &plan).unwrap();
         let passing = documents.iter().zip(0..).filter(|(d, _)| filter.matches(&fields_of(d)));
@@ -230,13 +249,26 @@ fn test_of_arrays() -> impl Strategy<Value = String> {
     (condition, path).prop_map(|(condition, path)| condition.replace("{}", path))
 }
 
+/// Such tests, joined and negated.
+fn filter_of_arrays() -> impl Strategy<Value = String> {
+    let tests = (test_of_arrays(), test_of_arrays(), test_of_arrays(), 0usize..6);
+    tests.prop_map(|(a, b, c, form)| match form {
+        0 => a,
+        1 => format!("not {a}"),
+        2 => format!("{a} and {b}"),
+        3 => format!("{a} or {b} or {c}"),
+        4 => format!("not ({a} or {b}) and not {c}"),
+        _ => format!("({a} or not {b}) and {c}"),
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(250) })]
 
     #[test]
     fn elements_and_documents_give_the_same_rows(
         values in proptest::collection::vec((at_path(), at_path()), 1..60),
-        tests in proptest::collection::vec((test_of_arrays(), test_of_arrays(), test_of_arrays(), 0usize..6), 12),
+        filters in proptest::collection::vec(filter_of_arrays(), 12),
         tame in any::<bool>(),
     ) {
         let documents: Vec<Json> = values.into_iter().enumerate().map(|(i, (a, t))| {
@@ -247,18 +279,15 @@ proptest! {
             t.into_iter().for_each(|t| document["o"]["t"] = t);
             document
         }).collect();
-        let filters: Vec<String> = tests.into_iter().map(|(a, b, c, form)| match form {
-            0 => a,
-            1 => format!("not {a}"),
-            2 => format!("{a} and {b}"),
-            3 => format!("{a} or {b} or {c}"),
-            4 => format!("not ({a} or {b}) and not {c}"),
-            _ => format!("({a} or not {b}) and {c}"),
-        }).collect();
         let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
         agree(&Schema::new(1, Metric::L2), &documents, &filters);
         // A declared column holds no array; the documents are asked.
         agree(&Schema::new(1, Metric::L2).column("a", ColumnType::Str), &documents, &filters);
+        // A segment from before there were elements.
+        let schema = Schema::new(1, Metric::L2);
+        let (before, _) = sealed_with(&schema, &texts(&documents), |index| index.elements.clear());
+        prop_assert_eq!(before.elements().unwrap().count(), 0);
+        agree_in(&before, &schema, &documents, &filters);
     }
 }
 

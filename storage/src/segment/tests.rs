@@ -853,6 +853,9 @@ fn verify_finds_contradictions_that_checksums_do_not() {
     assert!(at(9, 0, 1).contains("do not span"));
     assert!(at(14, 0, 9).contains("not a list of 9 paths"));
     assert!(at(14, 20, 0xff).contains("path 0 is not UTF-8"));
+    // A row that says null gets a value: with the head, the name, 3 numbers, 2 offsets, 7 bits and 5 starts before the pairs.
+    assert!(at(15, 48 + 8 + 24 + 16 + 8 + 20, 6).contains("row 6 has a value and nothing there"));
+    assert!(at(15, 48 + 8 + 24, 1).contains("do not span the strings"));
     assert!(at(13, 0, 1).contains("do not span"));
     assert!(at(13, 8, 9).contains("7 a token"));
     assert!(
