@@ -1,4 +1,5 @@
-//! What filters cost by columns: planning, the rows of ranges from very few to nearly all, and the writing of columns.
+//! What filters cost by columns: planning, the rows of ranges from very few to nearly all, and the writing of columns,
+//! and searches by elements of arrays.
 //!
 //! `cargo bench -p foretaste-benches --bench filter`; a filter such as `select/half` picks a case.
 //! Reads from: generated documents. Writes to: disks in memory, criterion's report. Never: a file.
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use foretaste::{Database, Metric, Schema};
+use foretaste::{Collection, Database, Metric, Schema};
 use foretaste_query::filter::{Indexes, Plan, RowSet};
 use foretaste_query::lang::{self, Filter};
 use foretaste_storage::block::{self, BlockRows, RowInput};
@@ -17,6 +18,7 @@ use foretaste_storage::key::KeyRef;
 use foretaste_storage::layout::{Element, Layout};
 use foretaste_storage::sealed::Access;
 use foretaste_storage::section::columns::{Column, ColumnValues, ColumnView};
+use foretaste_storage::section::elements::ElementsView;
 use foretaste_storage::segment::{self, DocumentIndex, Pick, Segment};
 use foretaste_storage::vfs::{Vfs, mem::MemVfs};
 use serde_json::json;
@@ -37,6 +39,9 @@ impl Indexes for Rows {
     }
     fn column(&self, path: &lang::Path) -> Option<ColumnView<'_>> {
         self.0.column(&path.to_string()).ok().flatten()
+    }
+    fn elements(&self, path: &lang::Path) -> Option<ElementsView<'_>> {
+        self.0.elements().ok()?.find(|elements| elements.name() == path.to_string())
     }
     fn is_missing(&self, _: &lang::Path) -> bool {
         false
@@ -95,7 +100,7 @@ const CASES: [(&str, &str); 13] = [
 ];
 
 fn select(criterion: &mut Criterion) {
-    let index = DocumentIndex { columns: columns(ROWS), paths: None };
+    let index = DocumentIndex { columns: columns(ROWS), ..DocumentIndex::default() };
     let Ok(segment) = write(ROWS, &index) else { unreachable!("a disk in memory") };
     let rows = Rows(segment);
     let mut group = criterion.benchmark_group("select");
@@ -139,7 +144,7 @@ fn written(criterion: &mut Criterion) {
     group.bench_function("none", |bencher| bencher.iter(|| write(SEALED, &none)));
     for column in columns(SEALED) {
         let name = column.name.clone();
-        let one = DocumentIndex { columns: vec![column], paths: None };
+        let one = DocumentIndex { columns: vec![column], ..DocumentIndex::default() };
         group.bench_function(name, |bencher| bencher.iter(|| write(SEALED, &one)));
     }
     group.finish();
@@ -183,5 +188,44 @@ fn sealed(documents: bool) -> Duration {
     run().unwrap_or_else(|e| unreachable!("{e}"))
 }
 
-criterion_group!(benches, select, contains, written, seal);
+/// Searches of [`SEALED`] rows whose documents have three tags each, two of a thousand and one of ten: at a path whose elements
+/// a segment keeps, and one name deeper, where it keeps nothing and every document is read.
+fn tags(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("tags");
+    group.sample_size(10);
+    for (name, path) in [("documents", "a.b.c.d.tags"), ("elements", "a.b.c.tags")] {
+        let Ok((collection, sealing, bytes)) = tagged(path) else { unreachable!("a disk in memory") };
+        println!("tags/{name}: sealed in {} ms, {bytes} bytes", sealing.as_millis());
+        for test in ["= 'word 500'", "in ('word 1', 'word 2')", "= 'few 3'", "!= 'few 3'"] {
+            let filter = format!("{path} {test}");
+            group.bench_function(BenchmarkId::new(name, test), |bencher| {
+                bencher.iter(|| collection.search(&[1.0, 0.0, 1.0, 2.0]).k(10).filter(&filter).run());
+            });
+        }
+    }
+    group.finish();
+}
+
+/// A sealed collection with tags at a path, how long the sealing took, and how many bytes there are.
+fn tagged(path: &str) -> foretaste::Result<(Collection, Duration, u64)> {
+    let disk = MemVfs::new();
+    let db = Database::options().disk(Arc::new(disk.clone())).background(false).open("db")?;
+    let collection = db.create_collection("c", Schema::new(4, Metric::L2))?;
+    for first in (0..SEALED).step_by(10_000) {
+        let mut batch = collection.batch();
+        for i in first..first + 10_000 {
+            let word = |n: u32| format!("word {}", scattered(2 * i + n, 1000));
+            let tags = json!([word(0), word(1), format!("few {}", scattered(i, 10))]);
+            let document = path.rsplit('.').fold(tags, |inner, name| json!({ name: inner }));
+            batch.upsert(i64::from(i), &[i as f32, 0.0, 1.0, 2.0]).payload(document);
+        }
+        batch.commit()?;
+    }
+    let start = Instant::now();
+    collection.flush()?;
+    let sealing = start.elapsed();
+    Ok((collection, sealing, disk.snapshot().values().map(|file| file.len() as u64).sum()))
+}
+
+criterion_group!(benches, select, contains, written, seal, tags);
 criterion_main!(benches);

@@ -1,6 +1,7 @@
-//! A row's fields, for filters: typed columns where there are some, the payload document where there are none.
+//! A row's fields, for filters: typed columns and elements of arrays where there are some, the payload document where there
+//! are none.
 //!
-//! Reads from: payloads, columns, lists of paths. Writes to: columns and the list of a segment being written.
+//! Reads from: payloads, columns, elements, lists of paths. Writes to: columns, elements and the list of a segment being written.
 //! Never: a document parsed when the columns answer, or the list of the paths that occur.
 
 mod derive;
@@ -13,6 +14,7 @@ use foretaste_query::lang::{ColumnType, Fields, Filter, Path, Value, lookup, val
 use foretaste_storage::key::KeyRef;
 use foretaste_storage::rows::Rows;
 use foretaste_storage::section::columns::{Column as Written, ColumnValue, ColumnValues, ColumnView};
+use foretaste_storage::section::elements::ElementsView;
 use foretaste_storage::segment::{DocumentIndex, Pick, Segment};
 use serde_json::Value as Json;
 
@@ -33,7 +35,7 @@ pub(crate) fn document(payload: &[u8]) -> Option<Json> {
 }
 
 /// What is kept of the documents of the picked rows: the columns that are declared, then those that many of the documents
-/// have values for, and the paths that occur.
+/// have values for, the elements of arrays, and the paths that occur.
 pub(crate) fn document_index(
     schema: &Schema,
     sources: &[&dyn Rows],
@@ -60,8 +62,9 @@ pub(crate) fn document_index(
         }
     }
     let listed = derived.paths();
-    columns.extend(derived.finish(picks.len(), &paths));
-    Ok(DocumentIndex { columns, paths: listed })
+    let (more, elements) = derived.finish(picks.len(), &paths);
+    columns.extend(more);
+    Ok(DocumentIndex { columns, elements, paths: listed })
 }
 
 /// Appends the value of `row` to a declared column.
@@ -119,6 +122,8 @@ pub(crate) struct SegmentColumns<'s> {
 enum Known<'s> {
     /// The values of its column.
     Column(ColumnView<'s>),
+    /// Which rows have which elements of arrays, and which have nothing or null.
+    Elements(ElementsView<'s>),
     /// No row has anything there.
     Missing,
 }
@@ -146,9 +151,16 @@ impl<'s> SegmentColumns<'s> {
             if view.is_none() {
                 view = segment.derived_columns()?.find(|column| column.name() == name);
             }
-            let found = match view {
-                Some(view) => Some(Known::Column(view)),
-                None => segment.paths()?.filter(|listed| is_missing(path, listed)).map(|_| Known::Missing),
+            let elements = match view {
+                Some(_) => None,
+                None => segment.elements()?.find(|elements| elements.name() == name),
+            };
+            let found = match (view, elements) {
+                (Some(view), _) => Some(Known::Column(view)),
+                (None, Some(elements)) => Some(Known::Elements(elements)),
+                (None, None) => {
+                    segment.paths()?.filter(|listed| is_missing(path, listed)).map(|_| Known::Missing)
+                }
             };
             known.extend(found.map(|found| (path.clone(), found)));
         }
@@ -195,6 +207,13 @@ impl Indexes for SegmentColumns<'_> {
         }
     }
 
+    fn elements(&self, path: &Path) -> Option<ElementsView<'_>> {
+        match self.known(path) {
+            Some(Known::Elements(view)) => Some(view),
+            _ => None,
+        }
+    }
+
     fn is_missing(&self, path: &Path) -> bool {
         matches!(self.known(path), Some(Known::Missing))
     }
@@ -228,6 +247,14 @@ impl SegmentFields<'_> {
             None => Value::Missing,
         }
     }
+
+    /// What is known of a value, missing after an error, which is kept.
+    fn settled<'v>(&self, value: foretaste_storage::Result<Option<Value<'v>>>) -> Option<Value<'v>> {
+        value.unwrap_or_else(|e| {
+            let _ = self.failed.set(e);
+            Some(Value::Missing)
+        })
+    }
 }
 
 impl Fields for SegmentFields<'_> {
@@ -235,6 +262,10 @@ impl Fields for SegmentFields<'_> {
         let view = match self.columns.known(path) {
             Some(Known::Column(view)) => view,
             Some(Known::Missing) => return Value::Missing,
+            Some(Known::Elements(elements)) => {
+                let absent = absent_from(&elements, self.row);
+                return self.settled(absent).unwrap_or_else(|| self.in_document(path));
+            }
             None => return self.in_document(path),
         };
         match view.get(self.row) {
@@ -242,18 +273,10 @@ impl Fields for SegmentFields<'_> {
             Ok(ColumnValue::Int(i)) => Value::Int(i),
             Ok(ColumnValue::Float(f)) => Value::Float(f),
             Ok(ColumnValue::Str(s)) => Value::Str(Cow::Borrowed(s)),
-            Ok(ColumnValue::Null) => match absent(&view, self.row) {
-                Ok(Some(value)) => value,
-                Ok(None) => self.in_document(path),
-                Err(e) => {
-                    let _ = self.failed.set(e);
-                    Value::Missing
-                }
-            },
-            Err(e) => {
-                let _ = self.failed.set(e);
-                Value::Missing
+            Ok(ColumnValue::Null) => {
+                self.settled(absent(&view, self.row)).unwrap_or_else(|| self.in_document(path))
             }
+            Err(e) => self.settled(Err(e)).unwrap_or(Value::Missing),
         }
     }
 
@@ -273,6 +296,15 @@ fn absent<'a>(view: &ColumnView<'_>, row: u32) -> foretaste_storage::Result<Opti
     // Segments of before do not tell null from missing.
     let Some(order) = view.order() else { return Ok(None) };
     Ok(match (order.is_other(row)?, order.is_null(row)?) {
+        (true, _) => None,
+        (_, true) => Some(Value::Null),
+        _ => Some(Value::Missing),
+    })
+}
+
+/// What the elements at a path say of a row with nothing but null there; `None` when only the document tells.
+fn absent_from<'a>(view: &ElementsView<'_>, row: u32) -> foretaste_storage::Result<Option<Value<'a>>> {
+    Ok(match (view.is_held(row)?, view.is_null(row)?) {
         (true, _) => None,
         (_, true) => Some(Value::Null),
         _ => Some(Value::Missing),

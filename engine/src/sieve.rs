@@ -1,11 +1,12 @@
 //! Which rows of a part pass a filter, are live, and sure enough, asked of one row after the other.
 //!
 //! A set is the fastest to ask, and making it costs a little for each row that passes. The columns are slower to ask, and
-//! nothing is made before. Documents are read only of the rows of which neither tells.
+//! nothing is made before; but for tests of the elements of arrays, for which the set is made in any case. Documents are
+//! read only of the rows of which neither tells.
 //!
 //! Reads from: `scan`. Writes to: nothing. Never: a document where the columns know.
 
-use foretaste_query::filter::{Plan, Probe, RowSet};
+use foretaste_query::filter::{Plan, Probe, RowSet, Selection};
 use foretaste_query::lang::Filter;
 
 use crate::error::Result;
@@ -18,8 +19,8 @@ pub(crate) type Planned<'a> = (&'a SegmentColumns<'a>, Plan<'a>);
 /// What a row has to pass. It owns what was gathered for it, so that it can be kept from one part of a search to the next.
 #[derive(Debug)]
 pub(crate) enum Sieve {
-    /// It is one of these.
-    Rows(RowSet),
+    /// It is one of these, and its document says yes if it is one of those, too.
+    Rows(RowSet, Option<RowSet>),
     /// The columns say yes, or its document.
     Columns,
     /// The filter, if there is one, says yes of its fields.
@@ -42,7 +43,11 @@ impl Sieve {
         // Rows are gathered, or those that do not pass; with documents to be read, only those that are met are.
         let gathered = most.min(rows - least.min(rows));
         if least == most && gathered / GATHERED < asked {
-            return Ok(Sieve::Rows(columns.select(filter, plan)?.into_bits()));
+            return Ok(Sieve::Rows(columns.select(filter, plan)?.into_bits(), None));
+        }
+        if plan.is_gathered() {
+            let Selection { rows, unsure } = plan.select()?;
+            return Ok(Sieve::Rows(rows.into_bits(), unsure));
         }
         Ok(Sieve::Columns)
     }
@@ -65,8 +70,12 @@ impl Ready<'_> {
     /// Whether a row of `unit` counts and passes.
     #[inline]
     pub fn accepts(&self, unit: &Unit<'_>, row: u32) -> foretaste_storage::Result<bool> {
-        if let Sieve::Rows(rows) = self.sieve {
-            return Ok(rows.contains(row) && unit.counts(row)?);
+        if let Sieve::Rows(rows, unsure) = self.sieve {
+            let asked = unsure.as_ref().is_some_and(|unsure| unsure.contains(row));
+            return match asked {
+                true => unit.accepts(row, self.filter),
+                false => Ok(rows.contains(row) && unit.counts(row)?),
+            };
         }
         match self.probe.as_ref().map(|probe| probe.passes(row)).transpose()?.flatten() {
             Some(passes) => Ok(passes && unit.counts(row)?),

@@ -72,7 +72,7 @@ struct Setting {
 
 /// Filters, and what they mean.
 type Test = fn(&Value) -> bool;
-const FILTERS: [(&str, Test); 8] = [
+const FILTERS: [(&str, Test); 10] = [
     ("n >= 50", |p| p["n"].as_i64().is_some_and(|n| n >= 50)),
     ("tag = 'a' and n < 80", |p| p["tag"] == "a" && p["n"].as_i64().is_some_and(|n| n < 80)),
     ("tag in ('b', 'c') or n between 10 and 30", |p| {
@@ -83,6 +83,10 @@ const FILTERS: [(&str, Test); 8] = [
     ("nowhere is null and not more.none = 1 and n < 40", |p| p["n"].as_i64().is_some_and(|n| n < 40)),
     ("exists rare or rare.x[0] = 1 or none = 1", |p| p["rare"].is_object()),
     ("rare.x = 2 or rare.y is null and tag = 'b'", |p| p["rare"]["x"][1] == 2 || p["tag"] == "b"),
+    ("list = 'a' and not list = 4", |p| p["tag"] == "a" && (p["list"] == "a" || p["list"][0] != 4)),
+    ("list in (3, 4) or list is null and n is null", |p| {
+        p["list"][0] == 3 || p["list"][0] == 4 || p["list"].is_null()
+    }),
     ("more.half > 20.4", |p| p["more"]["half"].as_f64().is_some_and(|h| h > 20.4)),
 ];
 
@@ -101,6 +105,7 @@ fn row(levels: &[usize], level: usize, seed: u32) -> Row {
         let pad = "p".repeat(dice.below(12_000) as usize);
         let tag = ["a", "b", "c"][n as usize % 3];
         let mut payload = json!({"n": n, "tag": tag, "more": {"half": n as f64 / 2.0}, "pad": pad});
+        payload["list"] = if n.is_multiple_of(7) { json!(tag) } else { json!([n % 5, tag, n % 3]) };
         if n.is_multiple_of(16) {
             payload["rare"] = json!({"x": [1, 2]});
         }

@@ -234,7 +234,7 @@ fn at_every_selectivity_random_or_correlated_the_rows_that_pass_are_found_after_
                 live(n) && (any(n as usize) < 200 || along[n as usize] < 50) && near[n as usize] >= 100
             };
             every_way(&col, "(any < 200 or along < 50) and not near < 100", both, 0.97);
-            // Half of its values are elements of arrays, so no column has them.
+            // Half of its values are elements of arrays, so it has no column but elements.
             let mixed = |n: i64| live(n) && any(n as usize) < 300;
             every_way(&col, "mixed < 300", mixed, 0.97);
         };

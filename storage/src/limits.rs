@@ -39,8 +39,10 @@ pub const CELLS: u64 = 1 << 24;
 pub const COLUMNS: u64 = 256;
 /// Most nodes of a graph, whose highest bit a search uses.
 pub const GRAPH_NODES: u64 = (1 << 31) - 1;
-/// Most columns of a segment that were derived from its documents without being declared.
+/// Most paths of a segment's documents that have a column or an index of elements without being declared.
 pub const DERIVED_COLUMNS: u64 = 16;
+/// Most elements of arrays that a segment keeps of one path, as pairs of a value and a row.
+pub const ELEMENTS: u64 = 1 << 30;
 /// Most member paths that a segment lists of its documents.
 pub const PATHS: u64 = 256;
 /// Most bytes of the paths that a segment lists, together.

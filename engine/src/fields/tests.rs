@@ -14,14 +14,29 @@ use serde_json::json;
 
 use super::*;
 
+mod life;
+
 /// A segment of these documents; null is no document.
 fn sealed(schema: &Schema, documents: &[Json]) -> Segment {
+    sealed_texts(schema, &texts(documents)).0
+}
+
+fn texts(documents: &[Json]) -> Vec<Vec<u8>> {
     let text = |d: &Json| if d.is_null() { Vec::new() } else { serde_json::to_vec(d).unwrap() };
-    sealed_texts(schema, &documents.iter().map(text).collect::<Vec<_>>()).0
+    documents.iter().map(text).collect()
 }
 
 /// A segment of these documents' texts, and its disk.
 fn sealed_texts(schema: &Schema, texts: &[Vec<u8>]) -> (Segment, Arc<MemVfs>) {
+    sealed_with(schema, texts, |_| {})
+}
+
+/// The same, with `change` made to what is kept of the documents.
+fn sealed_with(
+    schema: &Schema,
+    texts: &[Vec<u8>],
+    change: impl FnOnce(&mut DocumentIndex),
+) -> (Segment, Arc<MemVfs>) {
     let (disk, root, uuid) = (Arc::new(MemVfs::new()), std::path::Path::new("db"), [7; 16]);
     disk.create_dir(root).unwrap();
     let layout = schema.layout.clone();
@@ -39,7 +54,8 @@ fn sealed_texts(schema: &Schema, texts: &[Vec<u8>]) -> (Segment, Arc<MemVfs>) {
     let block = block::encode(&layout, &inputs, &[], None).unwrap();
     let rows = BlockRows { block: &block, layout: &layout, first: 1 };
     let picks: Vec<Pick> = (0..texts.len() as u32).map(|row| Pick { source: 0, row }).collect();
-    let index = document_index(schema, &[&rows], &picks).unwrap();
+    let mut index = document_index(schema, &[&rows], &picks).unwrap();
+    change(&mut index);
     let written = segment::write(&*disk, root, &uuid, 1, &layout, &[&rows], &picks, &index, &mut |_| true);
     let segment =
         Segment::open(disk.clone(), root, &uuid, &written.unwrap().unwrap(), &layout, Access::Map).unwrap();
@@ -48,10 +64,13 @@ fn sealed_texts(schema: &Schema, texts: &[Vec<u8>]) -> (Segment, Arc<MemVfs>) {
 }
 
 fn agree(schema: &Schema, documents: &[Json], filters: &[&str]) {
-    let segment = sealed(schema, documents);
+    agree_in(&sealed(schema, documents), schema, documents, filters);
+}
+
+fn agree_in(segment: &Segment, schema: &Schema, documents: &[Json], filters: &[&str]) {
     for text in filters {
         let filter = Filter::parse(text).unwrap();
-        let columns = SegmentColumns::new(schema, &segment, filter.paths()).unwrap();
+        let columns = SegmentColumns::new(schema, segment, filter.paths()).unwrap();
         let plan = columns.plan(&filter).unwrap();
         let found = columns.select(&filter, &plan).unwrap();
         let passing = documents.iter().zip(0..).filter(|(d, _)| filter.matches(&fields_of(d)));
@@ -139,6 +158,181 @@ proptest! {
         }).collect();
         agree(&Schema::new(1, Metric::L2), &documents, FILTERS);
     }
+}
+
+/// Any value that a tag, or what stands in its place, can be.
+fn tag() -> impl Strategy<Value = Json> {
+    let edge = proptest::sample::select(vec![
+        json!(0),
+        json!(1),
+        json!(-1),
+        json!(1.0),
+        json!(-0.0),
+        json!(0.5),
+        json!((1i64 << 53) + 1),
+        json!(9007199254740992.0),
+        json!(i64::MAX),
+        json!(9223372036854775808.0),
+        json!(u64::MAX),
+        json!(i64::MIN),
+        json!(1e300),
+        json!(true),
+        json!(false),
+        json!(""),
+        json!("x"),
+        json!("xy"),
+        json!("é"),
+        json!("日本"),
+        json!("\u{10ffff}"),
+        json!("y".repeat(300)),
+        json!(null),
+        json!({"b": "x"}),
+        json!([]),
+        json!(["x", 1]),
+    ]);
+    prop_oneof![9 => edge, 1 => ".{0,3}".prop_map(|text| json!(text)), 1 => any::<i64>().prop_map(|i| json!(i))]
+}
+
+/// What stands at a path: nothing, a tag, or an array of few or very many.
+fn at_path() -> impl Strategy<Value = Option<Json>> {
+    let many = (200usize..400, 1usize..300, any::<bool>()).prop_map(|(len, different, fractions)| {
+        let of =
+            |i: usize| if fractions { json!((i % different) as f64 / 4.0) } else { json!(i % different) };
+        Json::Array((0..len).map(of).collect())
+    });
+    prop_oneof![
+        1 => Just(None),
+        4 => tag().prop_map(Some),
+        12 => proptest::collection::vec(tag(), 0..6).prop_map(|tags| Some(Json::Array(tags))),
+        1 => many.prop_map(Some),
+    ]
+}
+
+/// One test of `a` or `o.t`, or of what no index knows.
+fn test_of_arrays() -> impl Strategy<Value = String> {
+    let literal = || {
+        proptest::sample::select(vec![
+            "0",
+            "1",
+            "-1",
+            "0.5",
+            "0.25",
+            "150",
+            "9007199254740993",
+            "9007199254740992.0",
+            "9223372036854775807",
+            "9223372036854775808.0",
+            "-9223372036854775808",
+            "1e300",
+            "true",
+            "false",
+            "''",
+            "'x'",
+            "'xy'",
+            "'é'",
+            "'日本'",
+            "'z'",
+        ])
+    };
+    let op = proptest::sample::select(vec!["=", "!=", "<", "<=", ">", ">="]);
+    let condition = prop_oneof![
+        6 => (op, literal()).prop_map(|(op, literal)| format!("{{}} {op} {literal}")),
+        2 => (any::<bool>(), proptest::collection::vec(literal(), 0..4))
+            .prop_map(|(not, list)| format!("{{}} {}in ({})", if not { "not " } else { "" }, list.join(", "))),
+        1 => proptest::sample::select(vec![
+            "{} between 0 and 1.5", "{} between 'a' and 'é'", "{} between -1e300 and 1e300", "{} between false and true",
+            "{} like 'x%'", "{} like '%'", "{} like '日%'", "{} is null", "{} is not null", "exists {}", "{}",
+        ])
+        .prop_map(String::from),
+    ];
+    let path = proptest::sample::select(vec!["a", "a", "o.t", "o.t", "a[0]", "o", "a.b", "n"]);
+    (condition, path).prop_map(|(condition, path)| condition.replace("{}", path))
+}
+
+/// Such tests, joined and negated.
+fn filter_of_arrays() -> impl Strategy<Value = String> {
+    let tests = (test_of_arrays(), test_of_arrays(), test_of_arrays(), 0usize..6);
+    tests.prop_map(|(a, b, c, form)| match form {
+        0 => a,
+        1 => format!("not {a}"),
+        2 => format!("{a} and {b}"),
+        3 => format!("{a} or {b} or {c}"),
+        4 => format!("not ({a} or {b}) and not {c}"),
+        _ => format!("({a} or not {b}) and {c}"),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(250) })]
+
+    #[test]
+    fn elements_and_documents_give_the_same_rows(
+        values in proptest::collection::vec((at_path(), at_path()), 1..60),
+        filters in proptest::collection::vec(filter_of_arrays(), 12),
+        tame in any::<bool>(),
+    ) {
+        let documents: Vec<Json> = values.into_iter().enumerate().map(|(i, (a, t))| {
+            // Mostly what an index holds, or anything.
+            let a = if tame && i % 17 != 3 { Some(json!([i % 5, format!("x{}", i % 3), i % 2 == 0])) } else { a };
+            let mut document = json!({"n": i, "o": {}});
+            a.into_iter().for_each(|a| document["a"] = a);
+            t.into_iter().for_each(|t| document["o"]["t"] = t);
+            document
+        }).collect();
+        let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
+        agree(&Schema::new(1, Metric::L2), &documents, &filters);
+        // A declared column holds no array; the documents are asked.
+        agree(&Schema::new(1, Metric::L2).column("a", ColumnType::Str), &documents, &filters);
+        // A segment from before there were elements.
+        let schema = Schema::new(1, Metric::L2);
+        let (before, _) = sealed_with(&schema, &texts(&documents), |index| index.elements.clear());
+        prop_assert_eq!(before.elements().unwrap().count(), 0);
+        agree_in(&before, &schema, &documents, &filters);
+    }
+}
+
+#[test]
+fn no_document_is_read_for_elements_that_are_held() {
+    let documents: Vec<Json> = (0..400)
+        .map(|i| match i % 4 {
+            0 => json!({"tags": ["red", i], "n": i}),
+            1 => json!({"tags": "red"}),
+            2 => json!({"tags": [], "o": {"tags": [i % 10, null, [1]]}}),
+            _ => json!({"tags": null}),
+        })
+        .collect();
+    let (schema, documents) = (Schema::new(1, Metric::L2), documents);
+    let texts: Vec<Vec<u8>> = documents.iter().map(|d| serde_json::to_vec(d).unwrap()).collect();
+    let (whole, disk) = sealed_texts(&schema, &texts);
+    assert_eq!(whole.elements().unwrap().map(|e| e.name()).collect::<Vec<_>>(), ["tags", "o.tags"]);
+    let (root, uuid) = (std::path::Path::new("db"), [7; 16]);
+    disk.remove_file(&root.join("seg/000001/payload")).unwrap();
+    let open = Segment::open(disk.clone(), root, &uuid, whole.reference(), &schema.layout, Access::Map);
+    let segment = open.unwrap();
+    for (text, rows) in [
+        ("tags = 'red'", 200),
+        ("tags = 'red' and tags = 8", 1),
+        ("tags in (0, 4, 8)", 3),
+        ("tags > 300", 24),
+        ("tags is null", 100),
+        ("not exists tags", 0),
+        ("tags is not null and n is null", 200),
+        ("o.tags = 2", 20),
+        ("o.tags != 2", 100),
+        ("not o.tags = 2", 380),
+    ] {
+        let filter = Filter::parse(text).unwrap();
+        let expected = documents.iter().filter(|d| filter.matches(&fields_of(d))).count() as u64;
+        assert_eq!(expected, rows, "{text}");
+        let columns = SegmentColumns::new(&schema, &segment, filter.paths()).unwrap();
+        let plan = columns.plan(&filter).unwrap();
+        assert_eq!(u64::from(columns.select(&filter, &plan).unwrap().len()), rows, "{text}");
+    }
+    // Asked of one row, for what is not there no document is read.
+    let filter = Filter::parse("o.tags = 2 or o.tags is not null").unwrap();
+    let columns = SegmentColumns::new(&schema, &segment, filter.paths()).unwrap();
+    assert!(!columns.passes(&filter, 0).unwrap());
+    assert!(columns.passes(&filter, 2).is_err());
 }
 
 #[test]
@@ -275,7 +469,7 @@ fn without_a_complete_list_the_documents_are_asked() {
 #[test]
 fn no_document_is_read_for_a_path_that_none_has() {
     let documents: Vec<Json> =
-        (0..100).map(|i| json!({"n": i, "tags": ["x"], "o": {"p": {"q": {"r": {}}}}})).collect();
+        (0..100).map(|i| json!({"n": i, "tags": [["x"]], "o": {"p": {"q": {"r": {}}}}})).collect();
     let schema = Schema::new(1, Metric::L2);
     let texts: Vec<Vec<u8>> = documents.iter().map(|d| serde_json::to_vec(d).unwrap()).collect();
     let (whole, disk) = sealed_texts(&schema, &texts);

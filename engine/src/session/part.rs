@@ -220,7 +220,7 @@ impl<'a> Part<'a> {
         work.scanned |= index.is_none();
         let count = rows.len();
         if index.is_none() && u64::from(count) * 4 > u64::from(rows.rows()) {
-            self.state = State::Scanning(0, Sieve::Rows(rows.into_bits()));
+            self.state = State::Scanning(0, Sieve::Rows(rows.into_bits(), None));
             return Ok(());
         }
         work.stats.rows_refused += u64::from(rows.rows() - count);

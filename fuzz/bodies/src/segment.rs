@@ -24,6 +24,7 @@ use foretaste_storage::plane::Shape;
 use foretaste_storage::rows::Rows;
 use foretaste_storage::sealed::{FileRef, SealedWriter};
 use foretaste_storage::section::columns::{ColumnView, DERIVED};
+use foretaste_storage::section::elements::ElementsView;
 use foretaste_storage::section::{SectionFile, SectionKind, SectionWriter};
 use foretaste_storage::segment::{self, DocumentIndex, Pick, Segment, SegmentRef};
 use foretaste_storage::vfs::Vfs;
@@ -55,7 +56,7 @@ const PADDED_BYTES: usize = 1 << 16;
 type Meta = (u32, Layout, u64, u64, u8, u8, u32, u16);
 
 /// Kinds of sections, and the ordinal of the first of each.
-const SECTIONS: [(SectionKind, u16); 17] = [
+const SECTIONS: [(SectionKind, u16); 18] = [
     (SectionKind::Meta, 0),
     (SectionKind::Keys, 0),
     (SectionKind::IntKeys, 0),
@@ -73,6 +74,7 @@ const SECTIONS: [(SectionKind, u16); 17] = [
     (SectionKind::ColumnBits, DERIVED),
     (SectionKind::Paths, 0),
     (SectionKind::TokenOffsets, 0),
+    (SectionKind::Elements, 0),
 ];
 
 /// Opens the segment both ways, reads and verifies all of it, writes it anew, and has the engine do the same.
@@ -130,10 +132,15 @@ fn write_files(disk: &MemVfs, flags: u8, parts: &[(u8, &[u8])]) -> (SegmentRef, 
             let (Some((kind, first)), Some(ordinal)) = (SECTIONS.get(number), next.get_mut(number)) else {
                 continue;
             };
-            // Others than those of columns stand once; of two the first counts.
-            let of_column =
-                matches!(kind, SectionKind::Column | SectionKind::ColumnOrder | SectionKind::ColumnBits);
-            sections.add(*kind, if of_column { *ordinal } else { *first }, bytes.to_vec());
+            // Others than those of paths stand once; of two the first counts.
+            let of_path = matches!(
+                kind,
+                SectionKind::Column
+                    | SectionKind::ColumnOrder
+                    | SectionKind::ColumnBits
+                    | SectionKind::Elements
+            );
+            sections.add(*kind, if of_path { *ordinal } else { *first }, bytes.to_vec());
             *ordinal += 1;
         }
         let file = SealedWriter::create(disk, &index, Kind::Index, &UUID, ID).ok()?;
@@ -261,6 +268,10 @@ fn contents(segment: &Segment) -> BTreeMap<(u32, String), Vec<u8>> {
             let value = column.get(row).ok();
             put(&format!("column {}", column.name()), value.map(|value| format!("{value:?}").into_bytes()));
         }
+        for elements in elements(segment) {
+            let there = (elements.is_held(row).ok(), elements.is_null(row).ok());
+            put(&format!("elements {}", elements.name()), Some(format!("{there:?}").into_bytes()));
+        }
     }
     for (place, key) in [Key::Int(0), Key::Int(-1), Key::from("a")].into_iter().enumerate() {
         let row = segment.find(key.as_ref()).ok();
@@ -272,13 +283,16 @@ fn contents(segment: &Segment) -> BTreeMap<(u32, String), Vec<u8>> {
         found.insert((0, "paths".to_string()), format!("{paths:?}").into_bytes());
     }
     let absent = ["other", "a.b[0].c"];
-    for name in columns(segment).iter().map(|column| column.name()).chain(absent) {
+    let paths = columns(segment).into_iter().map(|column| column.name());
+    for name in paths.chain(elements(segment).into_iter().map(|elements| elements.name())).chain(absent) {
         let Ok(path) = Path::parse(name) else { continue };
         for test in FILTERS {
             let Ok(filter) = Filter::parse(&test.replace("{}", &path.to_string())) else { continue };
             let Ok(plan) = Plan::new(&filter, &indexed) else { continue };
             let (least, most) = plan.estimate().into_inner();
             assert!(least <= most && most <= u64::from(segment.rows()), "{filter}: {least} to {most} rows");
+            let row = plan.probe().and_then(|probe| probe.passes(0));
+            found.insert((0, format!("first {filter}")), format!("{:?}", row.ok()).into_bytes());
             let Ok(selection) = plan.select() else { continue };
             let unsure = selection.unsure.iter().flat_map(|unsure| unsure.iter());
             assert!(unsure.chain(selection.rows.iter()).all(|row| row < segment.rows()), "{filter}");
@@ -309,6 +323,10 @@ fn columns(segment: &Segment) -> Vec<ColumnView<'_>> {
     declared.chain(segment.derived_columns().into_iter().flatten()).collect()
 }
 
+fn elements(segment: &Segment) -> Vec<ElementsView<'_>> {
+    segment.elements().into_iter().flatten().collect()
+}
+
 struct Indexed<'a>(&'a Segment);
 
 impl Indexes for Indexed<'_> {
@@ -317,6 +335,9 @@ impl Indexes for Indexed<'_> {
     }
     fn column(&self, path: &Path) -> Option<ColumnView<'_>> {
         columns(self.0).into_iter().find(|column| Path::parse(column.name()).as_ref() == Ok(path))
+    }
+    fn elements(&self, path: &Path) -> Option<ElementsView<'_>> {
+        elements(self.0).into_iter().find(|elements| Path::parse(elements.name()).as_ref() == Ok(path))
     }
     fn is_missing(&self, path: &Path) -> bool {
         self.0.paths().is_ok_and(|paths| paths.is_some_and(|listed| is_missing(path, listed)))

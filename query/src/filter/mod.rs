@@ -14,20 +14,27 @@
 //! **Paths that no document has.** A segment may list every path of its documents. A test of another path then holds for
 //! all of its rows or for none, as the language says of a missing field.
 //!
+//! **Elements of arrays.** Where a path often has arrays, a segment may keep which rows have which elements. A comparison holds
+//! for a row when some element satisfies it, so it is the union of the rows of the values that do. Two comparisons of one
+//! path that are joined by `and` may be satisfied by different elements: they are joined as rows.
+//!
 //! **Positions before rows.** Tests of one column that are joined are joined as ranges of positions in its order:
 //! `year >= 1990 and year < 2000` looks at no row outside the nineties.
 //!
-//! Reads from: columns of one segment, their orders and bits, its list of paths. Writes to: nothing.
+//! Reads from: columns of one segment, their orders and bits, its elements of arrays, its list of paths. Writes to: nothing.
 //! Never: an answer other than [`Filter::matches`](crate::lang::Filter::matches) gives row by row; a document.
 
+mod elements;
 mod plan;
 mod probe;
 mod rows;
+mod spans;
 mod values;
 
 use foretaste_storage::Result;
 use foretaste_storage::key::KeyRef;
 use foretaste_storage::section::columns::ColumnView;
+use foretaste_storage::section::elements::ElementsView;
 use foretaste_storage::section::paths::Paths;
 
 use crate::lang::Path;
@@ -44,6 +51,9 @@ pub trait Indexes {
     /// The column of a path. A row without a value in it is asked for its document, unless the column's order says
     /// more.
     fn column(&self, path: &Path) -> Option<ColumnView<'_>>;
+
+    /// The elements of arrays at a path that has no column.
+    fn elements(&self, path: &Path) -> Option<ElementsView<'_>>;
 
     /// Whether no row has anything at `path`, not even null; `false` where that is not known. It is asked of paths
     /// without a column; [`is_missing`] tells it from the segment's list.

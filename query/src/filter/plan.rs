@@ -10,9 +10,11 @@ use foretaste_storage::key::KeyRef;
 use foretaste_storage::section::columns::{ColumnValue, ColumnView};
 
 use super::Indexes;
+use super::elements::Elements;
 use super::probe::Probe;
 use super::rows::RowSet;
-use super::values::{Values, seen};
+use super::spans::seen;
+use super::values::Values;
 use crate::lang::{Condition, Expr, Filter, Op, Scalar, Subject, Test, Value};
 
 /// Asking one row costs about as much as gathering so many from an order.
@@ -42,6 +44,8 @@ pub(super) enum Node<'a> {
     Not(Box<Node<'a>>),
     /// Tests of a column with an order.
     Values(Values<'a>),
+    /// A test of the elements of arrays.
+    Elements(Elements<'a>),
     /// A test of a column without one.
     Scan(ColumnView<'a>, &'a Condition),
     /// These rows, by their keys.
@@ -77,6 +81,12 @@ impl<'a> Plan<'a> {
     /// Whether the indexes say nothing: every row has to be asked.
     pub fn is_blind(&self) -> bool {
         matches!(self.root, Node::Unknown)
+    }
+
+    /// Whether some part cannot be asked of single rows without gathering all rows that pass it, as is so of elements of
+    /// arrays: then [`Plan::select`] costs no more than [`Plan::probe`].
+    pub fn is_gathered(&self) -> bool {
+        self.root.is_gathered()
     }
 
     /// The filter, ready to be asked of single rows.
@@ -128,11 +138,14 @@ fn node<'a>(expr: &'a Expr, indexes: &'a dyn Indexes) -> Result<Node<'a>> {
         Expr::Not(part) => node(part, indexes)?.not(),
         Expr::Test(test) => match &test.subject {
             Subject::Key => keys(test, indexes)?,
-            Subject::Path(path) => match indexes.column(path) {
+            Subject::Path(path) => match (indexes.column(path), indexes.elements(path)) {
                 // Known without a document: what the language says of a missing field.
-                None if indexes.is_missing(path) => Node::Always(test.condition.holds(&Value::Missing)),
-                None => Node::Unknown,
-                Some(column) => match column.order() {
+                (None, Some(elements)) => Node::Elements(Elements::new(elements, &test.condition)?),
+                (None, None) if indexes.is_missing(path) => {
+                    Node::Always(test.condition.holds(&Value::Missing))
+                }
+                (None, None) => Node::Unknown,
+                (Some(column), _) => match column.order() {
                     Some(order) => Node::Values(Values::new(column, order, &test.condition)?),
                     None => Node::Scan(column, &test.condition),
                 },
@@ -211,6 +224,15 @@ impl<'a> Node<'a> {
         }
     }
 
+    fn is_gathered(&self) -> bool {
+        match self {
+            Node::And(parts) | Node::Or(parts) => parts.iter().any(Node::is_gathered),
+            Node::Not(part) => part.is_gathered(),
+            Node::Elements(_) => true,
+            _ => false,
+        }
+    }
+
     /// At least and at most how many of `rows` rows pass.
     fn counts(&self, rows: u64) -> (u64, u64) {
         let all = |parts: &[Node<'_>]| parts.iter().map(|part| part.counts(rows)).collect::<Vec<_>>();
@@ -236,6 +258,7 @@ impl<'a> Node<'a> {
                 (rows - most.min(rows), rows - least.min(rows))
             }
             Node::Values(values) => values.counts(),
+            Node::Elements(elements) => elements.counts(),
             Node::Keys(found) => (u64::from(!found.is_empty()), found.len() as u64),
             Node::Always(always) => {
                 if *always {
@@ -267,6 +290,10 @@ impl<'a> Node<'a> {
                 Bounds { sure: sure.or(&unsure).complement(), unsure }
             }
             Node::Values(values) => Bounds { sure: values.sure()?, unsure: values.unsure()? },
+            Node::Elements(elements) => {
+                let sure = elements.sure()?;
+                Bounds { unsure: elements.unsure()?.minus(&sure), sure }
+            }
             Node::Keys(found) => Bounds { sure: RowSet::of_rows(rows, found.clone()), unsure: none() },
             Node::Always(true) => Bounds { sure: RowSet::all(rows), unsure: none() },
             Node::Always(false) => Bounds { sure: none(), unsure: none() },

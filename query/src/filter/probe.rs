@@ -7,7 +7,9 @@ use foretaste_storage::Result;
 use foretaste_storage::section::columns::{ColumnValue, ColumnView};
 
 use super::plan::{Node, Plan};
-use super::values::{Values, seen};
+use super::rows::RowSet;
+use super::spans::seen;
+use super::values::Values;
 use crate::lang::Condition;
 
 /// A filter that can be asked of one row after the other, in any order.
@@ -23,6 +25,8 @@ enum Part<'a> {
     Not(Box<Part<'a>>),
     /// With the least and greatest value of each span.
     Values(&'a Values<'a>, Vec<(ColumnValue<'a>, ColumnValue<'a>)>),
+    /// The rows that pass, and those of which nothing is known.
+    Rows(RowSet, RowSet),
     Scan(ColumnView<'a>, &'a Condition),
     Keys(&'a [u32]),
     Always(bool),
@@ -51,6 +55,7 @@ fn part<'a>(node: &'a Node<'_>) -> Result<Part<'a>> {
         Node::Or(nodes) => Part::Or(parts(nodes)?),
         Node::Not(node) => Part::Not(Box::new(part(node)?)),
         Node::Values(values) => Part::Values(values, values.bounds()?),
+        Node::Elements(elements) => Part::Rows(elements.sure()?.into_bits(), elements.unsure()?),
         Node::Scan(column, condition) => Part::Scan(*column, condition),
         Node::Keys(rows) => Part::Keys(rows),
         Node::Always(always) => Part::Always(*always),
@@ -70,6 +75,8 @@ impl Part<'_> {
                 ColumnValue::Null => None,
                 value => Some(condition.holds(&seen(&value))),
             },
+            Part::Rows(sure, _) if sure.contains(row) => Some(true),
+            Part::Rows(_, unsure) => (!unsure.contains(row)).then_some(false),
             Part::Keys(rows) => Some(rows.contains(&row)),
             Part::Always(always) => Some(*always),
             Part::Unknown => None,

@@ -10,6 +10,7 @@ use foretaste_storage::key::{Key, KeyRef};
 use foretaste_storage::layout::{Element, Layout};
 use foretaste_storage::sealed::Access;
 use foretaste_storage::section::columns::{Column, ColumnValues, ColumnView};
+use foretaste_storage::section::elements::{Elements, ElementsView};
 use foretaste_storage::segment::{self, DocumentIndex, Pick, Segment};
 use foretaste_storage::vfs::{Vfs, mem::MemVfs};
 use proptest::collection::vec;
@@ -55,6 +56,42 @@ fn column(path: &Path, kind: u8, documents: &[Json]) -> Column {
     column
 }
 
+/// The elements of arrays at `path`; with `partial`, `'xy'` is a string too long to be held.
+fn elements(path: &Path, partial: bool, documents: &[Json]) -> Elements {
+    let mut found = Elements { name: path.to_string(), ..Elements::default() };
+    for (document, row) in documents.iter().zip(0..) {
+        let single;
+        let values = match lookup(document, path) {
+            None => continue,
+            Some(Json::Null) => {
+                found.nulls.push(row);
+                continue;
+            }
+            Some(Json::Array(elements)) => &elements[..],
+            Some(value) => {
+                single = [value.clone()];
+                &single
+            }
+        };
+        found.empty.push(row);
+        for value in values {
+            match value {
+                Json::Null => {}
+                Json::Bool(b) => found.bools.push((*b, row)),
+                Json::Number(n) if n.is_i64() => found.ints.push((n.as_i64().unwrap(), row)),
+                Json::Number(n) => found.floats.push((n.as_f64().unwrap(), row)),
+                Json::String(s) if partial && s == "xy" => found.partial.push(row),
+                Json::String(s) => {
+                    found.texts.push((found.words.len() as u32, row));
+                    found.words.push(s.clone());
+                }
+                Json::Array(_) | Json::Object(_) => found.opaque.push(row),
+            }
+        }
+    }
+    found
+}
+
 /// The member paths of at most `steps` steps, below `at`.
 fn members(document: &Json, at: Option<&Path>, steps: u32, found: &mut BTreeSet<String>) {
     for (name, value) in document.as_object().into_iter().flatten().filter(|_| steps > 0) {
@@ -68,7 +105,7 @@ fn members(document: &Json, at: Option<&Path>, steps: u32, found: &mut BTreeSet<
 }
 
 impl Rows {
-    /// With a list of the paths of at most `steps` steps, if any.
+    /// With a list of the paths of at most `steps` steps, if any. Of a kind of 4 or 5 is not a column but elements.
     fn new(documents: Vec<Json>, columns: &[(Path, u8)], steps: Option<u32>, access: Access) -> Rows {
         let (disk, root, uuid) = (Arc::new(MemVfs::new()), FsPath::new("db"), [7; 16]);
         disk.create_dir(root).unwrap();
@@ -87,19 +124,22 @@ impl Rows {
         let block = block::encode(&layout, &rows, &[], None).unwrap();
         let rows = BlockRows { block: &block, layout: &layout, first: 1 };
         let picks: Vec<Pick> = (0..documents.len() as u32).map(|row| Pick { source: 0, row }).collect();
-        let written: Vec<Column> = columns.iter().map(|(p, kind)| column(p, *kind, &documents)).collect();
+        let of = |kind| columns.iter().filter(move |(_, k)| (*k / 4 == 1) == kind);
+        let written: Vec<Column> = of(false).map(|(p, kind)| column(p, *kind, &documents)).collect();
+        let elements = of(true).map(|(p, kind)| elements(p, *kind == 5, &documents)).collect();
         let paths = steps.map(|steps| {
             let mut names = BTreeSet::new();
             documents.iter().for_each(|document| members(document, None, steps, &mut names));
             Paths::new(steps, names).unwrap()
         });
-        let index = DocumentIndex { columns: written, paths };
+        let index = DocumentIndex { columns: written, elements, paths };
         let reference =
             segment::write(&*disk, root, &uuid, 1, &layout, &[&rows], &picks, &index, &mut |_| true);
         let segment =
             Segment::open(disk, root, &uuid, &reference.unwrap().unwrap(), &layout, access).unwrap();
         assert!(segment.verify(&mut |e| panic!("{e}")).is_empty());
-        Rows { segment, documents, columns: columns.iter().map(|(path, _)| path.clone()).collect() }
+        let columns = columns.iter().filter(|(_, kind)| *kind < 4).map(|(path, _)| path.clone()).collect();
+        Rows { segment, documents, columns }
     }
 
     fn matches(&self, filter: &Filter, row: u32) -> bool {
@@ -116,8 +156,11 @@ impl Rows {
         }
         let unsure = selection.unsure.clone().unwrap_or_else(|| RowSet::none(self.rows()));
         prop_assert_eq!(selection.unsure.is_some(), !unsure.is_empty());
+        let probe = plan.probe().unwrap();
         for row in 0..self.rows() {
             let passes = self.matches(filter, row);
+            let asked = probe.passes(row).unwrap();
+            prop_assert!(asked.is_none_or(|asked| asked == passes), "row {} of {}: {:?}", row, filter, asked);
             prop_assert!(selection.rows.contains(row) || !passes, "row {} is left out of {}", row, filter);
             prop_assert!(!unsure.contains(row) || selection.rows.contains(row));
             let sure = selection.rows.contains(row) && !unsure.contains(row);
@@ -140,6 +183,9 @@ impl Indexes for Rows {
         let name = self.columns.iter().find(|p| *p == path)?.to_string();
         let derived = self.segment.derived_columns().unwrap().find(|c| c.name() == name);
         derived.or(self.segment.column(&name).unwrap())
+    }
+    fn elements(&self, path: &Path) -> Option<ElementsView<'_>> {
+        self.segment.elements().unwrap().find(|elements| elements.name() == path.to_string())
     }
     fn is_missing(&self, path: &Path) -> bool {
         self.segment.paths().unwrap().is_some_and(|listed| is_missing(path, listed))
@@ -165,8 +211,8 @@ proptest! {
         steps in proptest::option::of(0u32..5),
         map in any::<bool>(),
     ) {
-        // A kind of 4 or more: no column.
-        let columns: Vec<_> = paths().into_iter().zip(kinds).filter(|(_, kind)| *kind < 4).collect();
+        // A kind of 6 or more: nothing is known of the path.
+        let columns: Vec<_> = paths().into_iter().zip(kinds).filter(|(_, kind)| *kind < 6).collect();
         let access = if map { Access::Map } else { Access::Read };
         let rows = Rows::new(documents, &columns, steps, access);
         for tree in trees {
@@ -186,17 +232,19 @@ proptest! {
         trees in vec(tame_trees(), 8),
         values in vec(json_document(), 1..9),
         share in 1usize..60,
-        kinds in vec(0u8..5, 7),
+        kinds in vec(0u8..7, 7),
         steps in proptest::option::of(1u32..3),
     ) {
         let documents = (0..n).map(|i| match i * 7919 % 61 < share {
             true => values[i % values.len()].clone(),
+            false if i % 3 == 0 => json!({"a": [i % 50, (i % 7) as f64 / 2.0, null, i % 50], "b": ["x", format!("x{}", i % 9), i % 2 == 0], "n": i % 10}),
             false => json!({"a": (i * 31 % n) as i64 - 40, "b": format!("x{}", i % 100), "n": i % 10}),
         });
-        let mut columns: Vec<_> = paths().into_iter().zip(kinds).filter(|(_, kind)| *kind < 4).collect();
+        let mut columns: Vec<_> = paths().into_iter().zip(kinds).filter(|(_, kind)| *kind < 6).collect();
         columns.push((Path::field("n"), 1));
         let rows = Rows::new(documents.collect(), &columns, steps, Access::Map);
         let more = ["n = 3", "n != 3", "n < 7 and n >= 2", "n in (1, 5, 5.0) or a > 10", "not (n > 2 and a < 100)",
+            "b = 'x' and a = 3", "b != 'x'", "a in (1, 1.5, 2) and b", "a not in (1) or b = false", "not a = 3.5", "a between 0.5 and 1",
             "b like 'x1%'", "b < 'x5' and n = 2", "nowhere is null and n = 3", "not nowhere = 1", "exists n", "n is null", "a >= 0 and a < 3 and n != 4"];
         for text in trees.iter().map(|t| t.to_string()).chain(more.map(String::from)) {
             rows.select(&Filter::parse(&text).unwrap())?;
@@ -231,6 +279,56 @@ proptest! {
         prop_assert!(!x.contains(rows) && !x.contains(u32::MAX));
         prop_assert_eq!(x.clone().complement().complement(), x);
     }
+}
+
+#[test]
+fn elements_of_arrays_say_which_rows_pass_and_about_how_many() {
+    let documents = (0..3000).map(|i| match i % 4 {
+        0 => json!({"t": ["red", format!("only {i}"), "red"], "n": i}),
+        1 => json!({"t": "red", "n": i}),
+        2 => json!({"t": [i % 8, [], null], "n": i}),
+        _ if i % 8 == 3 => json!({"t": [], "n": i}),
+        _ if i % 16 == 7 => json!({"t": null}),
+        _ => json!({}),
+    });
+    let columns = [(Path::field("t"), 4), (Path::field("n"), 1)];
+    let rows = Rows::new(documents.collect(), &columns, None, Access::Map);
+    for (text, known) in [
+        ("t = 'red'", 1500..=1500),
+        ("t = 'only 8'", 1..=1),
+        ("t = 'none'", 0..=0),
+        ("t", 0..=0),
+        ("t = 2", 375..=375),
+        ("t in (2, 6)", 375..=750),
+        ("t like 'only%'", 375..=750),
+        ("t > 'a' and t < 'b'", 0..=0),
+        ("not t = 'red'", 1500..=1500),
+        ("t = 'red' and n < 100", 0..=88),
+        ("exists t", 2813..=2813),
+        ("t is null", 375..=375),
+        ("t is not null", 2625..=2625),
+        ("t != 'red'", 750..=2250),
+        ("t not in ()", 1500..=2625),
+    ] {
+        let filter = Filter::parse(text).unwrap();
+        let plan = Plan::new(&filter, &rows).unwrap();
+        assert_eq!(plan.estimate(), known, "{text}");
+        assert!(plan.is_gathered() && plan.select().unwrap().unsure.is_none(), "{text}");
+        rows.select(&filter).unwrap();
+    }
+    // With a value that is not held, its row is asked.
+    let documents = vec![json!({"t": ["x", "xy"]}), json!({"t": ["xy"]}), json!({"t": ["x"]})];
+    let rows = Rows::new(documents, &[(Path::field("t"), 5)], None, Access::Read);
+    let asked = |text: &str| {
+        let filter = Filter::parse(text).unwrap();
+        rows.select(&filter).unwrap();
+        let selection = Plan::new(&filter, &rows).unwrap().select().unwrap();
+        selection.unsure.map_or(Vec::new(), |unsure| unsure.iter().collect())
+    };
+    assert_eq!(asked("t = 'x'"), [1]);
+    assert_eq!(asked("not t = 'x'"), [1]);
+    assert_eq!(asked("t = 'xy'"), [0, 1]);
+    assert_eq!(asked("t is not null"), [0; 0]);
 }
 
 #[test]

@@ -3,7 +3,6 @@
 //! Reads from: a column's values, by binary search, and its order. Writes to: nothing.
 //! Never: a document; rows whose value only the document has are told apart.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::ops::Range;
 
@@ -12,7 +11,8 @@ use foretaste_storage::section::columns::order::OrderView;
 use foretaste_storage::section::columns::{ColumnKind, ColumnValue, ColumnView};
 
 use super::rows::{RowSet, set, words_for};
-use crate::lang::{Condition, Literal, Op, Scalar, Value, order};
+use super::spans::{Sorted, common, one, spans};
+use crate::lang::Condition;
 
 /// The rows of a column that satisfy a test, or any combination of tests of this column.
 #[derive(Debug, Clone)]
@@ -29,14 +29,24 @@ pub(super) struct Values<'a> {
     others: Option<bool>,
 }
 
-/// A column's value as a filter sees it.
-pub(super) fn seen<'v>(value: &ColumnValue<'v>) -> Value<'v> {
-    match value {
-        ColumnValue::Null => Value::Null,
-        ColumnValue::Bool(b) => Value::Bool(*b),
-        ColumnValue::Int(i) => Value::Int(*i),
-        ColumnValue::Float(x) => Value::Float(*x),
-        ColumnValue::Str(s) => Value::Str(Cow::Borrowed(s)),
+/// A column in the order of its values.
+struct InOrder<'a>(ColumnView<'a>, OrderView<'a>);
+
+impl Sorted for InOrder<'_> {
+    fn kind(&self) -> ColumnKind {
+        self.0.kind()
+    }
+
+    fn len(&self) -> u32 {
+        self.1.values()
+    }
+
+    fn value(&self, position: u32) -> Result<ColumnValue<'_>> {
+        self.0.value(self.1.row(position)?)
+    }
+
+    fn partition(&self, positions: Range<u32>, before: impl FnMut(&ColumnValue<'_>) -> bool) -> Result<u32> {
+        self.1.partition(&self.0, positions, before)
     }
 }
 
@@ -49,7 +59,7 @@ impl<'a> Values<'a> {
             Condition::Exists => of(all(), true, false, Some(true)),
             Condition::IsNull { negated: false } => of(Vec::new(), true, true, Some(false)),
             Condition::IsNull { negated: true } => of(all(), false, false, Some(true)),
-            condition => of(spans(&column, &order, condition)?, false, false, None),
+            condition => of(spans(&InOrder(column, order), condition)?, false, false, None),
         })
     }
 
@@ -241,98 +251,4 @@ enum Part {
     Bits(usize),
     /// Positions in the order.
     Rows(Range<u32>),
-}
-
-/// The positions whose values satisfy a comparison.
-fn spans(column: &ColumnView<'_>, rows: &OrderView<'_>, condition: &Condition) -> Result<Vec<Range<u32>>> {
-    let all = rows.values();
-    let fits = |literal: &Literal| {
-        matches!(
-            (column.kind(), &literal.scalar),
-            (ColumnKind::Bool, Scalar::Bool(_))
-                | (ColumnKind::Int | ColumnKind::Float, Scalar::Int(_) | Scalar::Float(_))
-                | (ColumnKind::Str, Scalar::Str(_))
-        )
-    };
-    // The first position whose value is not less, and the first that is greater.
-    let from = |literal: &Literal| {
-        rows.partition(column, 0..all, |v| order(&seen(v), literal) == Some(Ordering::Less))
-    };
-    let beyond = |literal: &Literal| {
-        rows.partition(column, 0..all, |v| order(&seen(v), literal) != Some(Ordering::Greater))
-    };
-    let equal = |literal: &Literal| -> Result<Range<u32>> {
-        let start = from(literal)?;
-        let is = |v: &ColumnValue<'_>| order(&seen(v), literal) == Some(Ordering::Equal);
-        // Few rows are equal, mostly: the end is looked for in steps that double.
-        let (mut low, mut step) = (start, 1);
-        let next = |low: u32, step| all.min(low.saturating_add(step));
-        while next(low, step) < all && is(&column.value(rows.row(next(low, step))?)?) {
-            low = next(low, step);
-            step = step.saturating_mul(2);
-        }
-        Ok(start..rows.partition(column, low..next(low, step), is)?)
-    };
-    let mut found = match condition {
-        Condition::Compare { op: Op::Ne, literal } if !fits(literal) => one(0..all),
-        Condition::Compare { literal, .. } if !fits(literal) => Vec::new(),
-        Condition::Compare { op, literal } => match op {
-            Op::Eq => one(equal(literal)?),
-            Op::Ne => {
-                let equal = equal(literal)?;
-                vec![0..equal.start, equal.end..all]
-            }
-            Op::Lt => one(0..from(literal)?),
-            Op::Le => one(0..beyond(literal)?),
-            Op::Gt => one(beyond(literal)?..all),
-            Op::Ge => one(from(literal)?..all),
-        },
-        Condition::In { negated, literals } => {
-            let equal = literals.iter().filter(|l| fits(l)).map(equal);
-            let mut equal = equal.collect::<Result<Vec<_>>>()?;
-            equal.sort_unstable_by_key(|run| run.start);
-            equal.dedup();
-            equal.retain(|run| !run.is_empty());
-            if *negated {
-                let starts = std::iter::once(0).chain(equal.iter().map(|run| run.end));
-                starts.zip(equal.iter().map(|run| run.start).chain([all])).map(|(s, e)| s..e).collect()
-            } else {
-                equal
-            }
-        }
-        Condition::Between { low, high } if fits(low) && fits(high) => one(from(low)?..beyond(high)?),
-        Condition::StartsWith { prefix, .. } if column.kind() == ColumnKind::Str => {
-            let text = |v: &ColumnValue<'_>, is: fn(&str, &str) -> bool| match v {
-                ColumnValue::Str(s) => is(s, prefix),
-                _ => false,
-            };
-            let start = rows.partition(column, 0..all, |v| text(v, |s, prefix| s < prefix))?;
-            one(start..rows.partition(column, start..all, |v| text(v, |s, prefix| s.starts_with(prefix)))?)
-        }
-        Condition::Between { .. } | Condition::StartsWith { .. } => Vec::new(),
-        Condition::Exists | Condition::IsNull { .. } => Vec::new(),
-    };
-    found.retain(|run| run.start < run.end);
-    Ok(found)
-}
-
-/// A list of one span.
-fn one(span: Range<u32>) -> Vec<Range<u32>> {
-    std::iter::once(span).collect()
-}
-
-/// The positions in both lists of spans.
-fn common(a: &[Range<u32>], b: &[Range<u32>]) -> Vec<Range<u32>> {
-    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
-    let mut both = Vec::new();
-    while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
-        let run = x.start.max(y.start)..x.end.min(y.end);
-        if x.end <= y.end {
-            a.next()
-        } else {
-            b.next()
-        };
-        both.extend((run.start < run.end).then_some(run));
-    }
-    both
 }

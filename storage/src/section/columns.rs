@@ -198,7 +198,7 @@ impl Column {
 }
 
 /// Appends one bit a row, padded to a multiple of 8 bytes.
-fn bits(rows: impl Iterator<Item = bool>, out: &mut Vec<u8>) {
+pub(super) fn bits(rows: impl Iterator<Item = bool>, out: &mut Vec<u8>) {
     let mut byte = 0;
     let mut row = 0usize;
     for set in rows {
@@ -214,7 +214,7 @@ fn bits(rows: impl Iterator<Item = bool>, out: &mut Vec<u8>) {
     pad(out);
 }
 
-fn pad(out: &mut Vec<u8>) {
+pub(super) fn pad(out: &mut Vec<u8>) {
     out.resize(out.len().next_multiple_of(8), 0);
 }
 
@@ -331,7 +331,7 @@ impl<'a> ColumnView<'a> {
         if row >= c.rows {
             return Err(c.section.corrupt(0, format!("row {row} of {} rows", c.rows)));
         }
-        if !bit(&c.section, c.valid, at)? {
+        if !c.section.bit(c.valid, at)? {
             return Ok(ColumnValue::Null);
         }
         self.value(row)
@@ -348,7 +348,7 @@ impl<'a> ColumnView<'a> {
             return Err(c.section.corrupt(0, format!("row {row} of {} rows", c.rows)));
         }
         Ok(match c.kind {
-            ColumnKind::Bool => ColumnValue::Bool(bit(&c.section, c.values, at)?),
+            ColumnKind::Bool => ColumnValue::Bool(c.section.bit(c.values, at)?),
             ColumnKind::Int => ColumnValue::Int(i64::from_le_bytes(c.section.array(c.values + at * 8)?)),
             ColumnKind::Float => ColumnValue::Float(f64::from_le_bytes(c.section.array(c.values + at * 8)?)),
             ColumnKind::Str => {
@@ -384,11 +384,6 @@ impl<'a> ColumnView<'a> {
             damaged(e);
         }
     }
-}
-
-fn bit(section: &Section, base: u64, row: u64) -> Result<bool> {
-    let [byte] = section.array(base + row / 8)?;
-    Ok(byte >> (row % 8) & 1 == 1)
 }
 
 #[cfg(test)]

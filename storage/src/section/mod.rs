@@ -29,6 +29,7 @@
 //! | 12 | column bits | see [`columns::dense`]; same ordinal as its column; absent when no value is frequent |
 //! | 13 | token offsets | one u64 a row and one more; absent when no row has a token matrix |
 //! | 14 | paths | see [`paths`]; absent when not every path is known |
+//! | 15 | elements | see [`elements`]; one section a path, ordinals from 0 |
 //! | 32 to 38 | search index | in an `ann.N` file; their meaning is the query crate's |
 //! | 48 to 52 | full text | in a `text.N` file, of field i with ordinal i; their meaning is the query crate's |
 //!
@@ -36,6 +37,7 @@
 //! Never: a section of a kind that needs to grow or change; those are files of their own.
 
 pub mod columns;
+pub mod elements;
 pub mod keys;
 pub mod paths;
 pub mod payload;
@@ -82,6 +84,8 @@ pub enum SectionKind {
     TokenOffsets = 13,
     /// The member paths of the documents.
     Paths = 14,
+    /// The elements of arrays at one path.
+    Elements = 15,
     /// What a search index is, and its sizes.
     AnnHead = 32,
     /// The rotation and the scales of its codes.
@@ -110,7 +114,7 @@ pub enum SectionKind {
     TextPostings = 52,
 }
 
-/// Most sections of an index file: every column with its order and bits, and ample room for kinds to come.
+/// Most sections of an index file: every column with its order and bits, elements, and ample room for kinds to come.
 const MAX_SECTIONS: u64 = 3 * (limits::COLUMNS + limits::DERIVED_COLUMNS) + 256;
 /// Bytes of the table before its entries.
 const TABLE_HEAD: u64 = 8;

@@ -3,6 +3,7 @@
 //! Reads from: a sealed `index` file of any origin. Writes to: its own memory, when the file is read without a mapping.
 //! Never: an offset used before it was compared with the section's length.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -187,6 +188,72 @@ impl Section {
     #[inline]
     pub fn u64(&self, index: u64) -> Result<u64> {
         self.array(index.saturating_mul(8)).map(u64::from_le_bytes)
+    }
+
+    /// The 32-bit integer at `offset`.
+    ///
+    /// # Errors
+    /// As [`Section::get`].
+    #[inline]
+    pub fn u32_at(&self, offset: u64) -> Result<u32> {
+        self.array(offset).map(u32::from_le_bytes)
+    }
+
+    /// The 64-bit integer at `offset`.
+    ///
+    /// # Errors
+    /// As [`Section::get`].
+    #[inline]
+    pub fn u64_at(&self, offset: u64) -> Result<u64> {
+        self.array(offset).map(u64::from_le_bytes)
+    }
+
+    /// Bit `index` of those that begin at `base`, from the lowest of each byte.
+    ///
+    /// # Errors
+    /// As [`Section::get`].
+    #[inline]
+    pub(crate) fn bit(&self, base: u64, index: u64) -> Result<bool> {
+        let [byte] = self.array(base + index / 8)?;
+        Ok(byte >> (index % 8) & 1 == 1)
+    }
+
+    /// Calls `each` with `count` numbers of rows from `offset` on, of a segment of `rows` rows.
+    ///
+    /// # Errors
+    /// As [`Section::get`]; `Corrupt` when one is no row's.
+    pub(crate) fn row_list(
+        &self,
+        offset: u64,
+        count: u32,
+        rows: u32,
+        mut each: impl FnMut(u32),
+    ) -> Result<()> {
+        for number in self.get(offset, 4 * u64::from(count))?.as_chunks::<4>().0 {
+            let row = u32::from_le_bytes(*number);
+            if row >= rows {
+                return Err(self.corrupt(offset, format!("a list names row {row} of {rows} rows")));
+            }
+            each(row);
+        }
+        Ok(())
+    }
+
+    /// Whether `row` is among `count` ascending numbers from `offset` on.
+    ///
+    /// # Errors
+    /// As [`Section::get`].
+    pub(crate) fn lists_row(&self, offset: u64, count: u32, row: u32) -> Result<bool> {
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.u32_at(offset + 4 * u64::from(middle))?.cmp(&row) {
+                Ordering::Equal => return Ok(true),
+                Ordering::Less => low = middle + 1,
+                Ordering::Greater => high = middle,
+            }
+        }
+        Ok(false)
     }
 
     /// The range between 64-bit offsets number `index` and `index + 1`, of an array of them at `base` of the section.

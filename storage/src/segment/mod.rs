@@ -39,6 +39,7 @@ pub use write::write;
 use crate::layout::Layout;
 use crate::sealed::FileRef;
 use crate::section::columns::Column;
+use crate::section::elements::Elements;
 use crate::section::paths::Paths;
 
 /// What a generation's record knows of a segment.
@@ -72,6 +73,8 @@ pub struct Pick {
 pub struct DocumentIndex {
     /// Values at some paths.
     pub columns: Vec<Column>,
+    /// Elements of arrays at some others.
+    pub elements: Vec<Elements>,
     /// The paths that occur, when all of them are known.
     pub paths: Option<Paths>,
 }

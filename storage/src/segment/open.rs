@@ -12,11 +12,11 @@ use crate::codec::header::{HEADER_BYTES, Kind};
 use crate::codec::meta;
 use crate::error::{Error, Result};
 use crate::layout::{Element, Layout};
-use crate::limits;
 use crate::names::{Part, TOKENS};
 use crate::plane::{Plane, Shape};
 use crate::sealed::{Access, FileRef};
-use crate::section::columns::{ColumnFile, DERIVED};
+use crate::section::columns::ColumnFile;
+use crate::section::elements::ElementsFile;
 use crate::section::keys::Keys;
 use crate::section::paths::Paths;
 use crate::section::payload::Payload;
@@ -57,8 +57,9 @@ pub struct Segment {
     variances: Vec<OnceLock<Plane>>,
     payload: OnceLock<Payload>,
     tokens: OnceLock<TokensFile>,
-    columns: OnceLock<Vec<ColumnFile>>,
-    paths: OnceLock<Option<Paths>>,
+    pub(super) columns: OnceLock<Vec<ColumnFile>>,
+    pub(super) elements: OnceLock<Vec<ElementsFile>>,
+    pub(super) paths: OnceLock<Option<Paths>>,
     pub(super) text: OnceLock<SectionFile>,
 }
 
@@ -141,6 +142,7 @@ impl Segment {
             payload: OnceLock::new(),
             tokens: OnceLock::new(),
             columns: OnceLock::new(),
+            elements: OnceLock::new(),
             paths: OnceLock::new(),
             text: OnceLock::new(),
             vfs,
@@ -160,6 +162,7 @@ impl Segment {
         self.payload_file()?;
         self.tokens_file()?;
         self.column_files()?;
+        self.element_files()?;
         // It is derived: rows are found without it.
         let _ = self.text();
         Ok(())
@@ -279,26 +282,6 @@ impl Segment {
         let file = self.folder().open(self.named(TOKENS)?, Kind::Tokens, self.access)?;
         let tokens = TokensFile::new(file, offsets.clone(), self.meta.rows)?;
         Ok(Some(self.tokens.get_or_init(|| tokens)))
-    }
-
-    /// The declared columns, then the derived ones.
-    pub(super) fn column_files(&self) -> Result<&[ColumnFile]> {
-        if let Some(columns) = self.columns.get() {
-            return Ok(columns);
-        }
-        let open = |ordinal| ColumnFile::open(&self.index, ordinal, self.meta.rows);
-        let derived = DERIVED..DERIVED + limits::DERIVED_COLUMNS as u16;
-        let derived = derived.take_while(|ordinal| self.index.get(SectionKind::Column, *ordinal).is_some());
-        let columns = (0..self.meta.columns).chain(derived).map(open).collect::<Result<Vec<_>>>()?;
-        Ok(self.columns.get_or_init(|| columns))
-    }
-
-    pub(super) fn path_list(&self) -> Result<Option<&Paths>> {
-        if let Some(paths) = self.paths.get() {
-            return Ok(paths.as_ref());
-        }
-        let paths = Paths::open(&self.index)?;
-        Ok(self.paths.get_or_init(|| paths).as_ref())
     }
 
     pub(super) fn folder(&self) -> Folder<'_> {

@@ -7,8 +7,11 @@ use crate::bytes::Span;
 use crate::error::Result;
 use crate::key::KeyRef;
 use crate::layout::VarianceLayout;
+use crate::limits;
 use crate::rows::Rows;
-use crate::section::columns::{ColumnFile, ColumnView};
+use crate::section::SectionKind;
+use crate::section::columns::{ColumnFile, ColumnView, DERIVED};
+use crate::section::elements::{ElementsFile, ElementsView};
 use crate::section::paths::Paths;
 use crate::segment::Segment;
 use crate::tokens::Stored;
@@ -214,6 +217,14 @@ impl Segment {
         Ok(self.column_files()?.iter().skip(declared).map(ColumnFile::view))
     }
 
+    /// The elements of arrays at some paths, of which none is declared; their names are canonical paths.
+    ///
+    /// # Errors
+    /// `Corrupt` when a head is damaged; `Io`.
+    pub fn elements(&self) -> Result<impl Iterator<Item = ElementsView<'_>>> {
+        Ok(self.element_files()?.iter().map(ElementsFile::view))
+    }
+
     /// The member paths that occur in its documents; `None` when not all of them are known.
     ///
     /// # Errors
@@ -222,10 +233,39 @@ impl Segment {
         self.path_list()
     }
 
+    /// The declared columns, then the derived ones.
+    pub(super) fn column_files(&self) -> Result<&[ColumnFile]> {
+        if let Some(columns) = self.columns.get() {
+            return Ok(columns);
+        }
+        let open = |ordinal| ColumnFile::open(&self.index, ordinal, self.meta.rows);
+        let derived = DERIVED..DERIVED + limits::DERIVED_COLUMNS as u16;
+        let derived = derived.take_while(|ordinal| self.index.get(SectionKind::Column, *ordinal).is_some());
+        let columns = (0..self.meta.columns).chain(derived).map(open).collect::<Result<Vec<_>>>()?;
+        Ok(self.columns.get_or_init(|| columns))
+    }
+
+    pub(super) fn path_list(&self) -> Result<Option<&Paths>> {
+        if let Some(paths) = self.paths.get() {
+            return Ok(paths.as_ref());
+        }
+        let paths = Paths::open(&self.index)?;
+        Ok(self.paths.get_or_init(|| paths).as_ref())
+    }
+
+    pub(super) fn element_files(&self) -> Result<&[ElementsFile]> {
+        if let Some(elements) = self.elements.get() {
+            return Ok(elements);
+        }
+        let open = |ordinal| ElementsFile::open(&self.index, ordinal, self.rows()).transpose();
+        let elements = (0..limits::DERIVED_COLUMNS as u16).map_while(open).collect::<Result<Vec<_>>>()?;
+        Ok(self.elements.get_or_init(|| elements))
+    }
+
     /// Whether every byte of the row verifies: key, version, levels, scale, vectors, variances, traces, token matrix
     /// and document.
     ///
-    /// Columns, paths and key index do not count, as they are derived. For repair, which saves the rows that are whole.
+    /// Columns, elements, paths and key index do not count, as they are derived. For repair, which saves the rows that are whole.
     pub fn readable(&self, row: u32) -> bool {
         self.read_all(row).is_ok()
     }

@@ -118,7 +118,7 @@ fn seal(
     picks: &[Pick],
     columns: &[Column],
 ) -> Result<SegmentRef> {
-    let index = DocumentIndex { columns: columns.to_vec(), paths: None };
+    let index = DocumentIndex { columns: columns.to_vec(), ..DocumentIndex::default() };
     let written = write(vfs, Path::new(ROOT), &UUID, id, layout, sources, picks, &index, &mut |_| true);
     written.map(Option::unwrap)
 }
@@ -415,6 +415,38 @@ fn columns_are_found_by_name() {
 }
 
 #[test]
+fn elements_are_there_when_they_were_written_and_fit() {
+    let (vfs, reference, layout, _) = small(Element::F32, None);
+    for access in [Access::Map, Access::Read] {
+        let segment = open(&vfs, &reference, &layout, access).unwrap();
+        assert_eq!(segment.elements().unwrap().map(|e| e.name()).collect::<Vec<_>>(), ["ß[]"]);
+        assert!(segment.verify(&mut |e| panic!("{e}")).is_empty());
+        let without = seal(&vfs, 9, &layout, &[&segment], &all(0, 7), &[]).unwrap();
+        assert_eq!(open(&vfs, &without, &layout, access).unwrap().elements().unwrap().count(), 0);
+    }
+    let segment = open(&vfs, &reference, &layout, Access::Map).unwrap();
+    let named =
+        |name: &str, row| Elements { name: name.to_string(), ints: vec![(1, row)], ..Elements::default() };
+    let write = |columns: usize, elements: Vec<Elements>| {
+        let columns = (0..columns).map(|i| {
+            let values = ColumnValues::Int(vec![None; 7]);
+            Column { derived: true, ..Column::new(format!("c{i}"), values) }
+        });
+        let index = DocumentIndex { columns: columns.collect(), elements, paths: None };
+        write(&*vfs, Path::new(ROOT), &UUID, 8, &layout, &[&segment], &all(0, 7), &index, &mut |_| true)
+    };
+    let most = crate::limits::DERIVED_COLUMNS as usize;
+    let many = |n: usize| (0..n).map(|i| named(&i.to_string(), 6)).collect();
+    let written = write(most - 3, many(3)).unwrap().unwrap();
+    assert_eq!(open(&vfs, &written, &layout, Access::Read).unwrap().elements().unwrap().count(), 3);
+    assert!(matches!(write(most - 3, many(4)), Err(Error::LimitExceeded { what: "derived columns", .. })));
+    assert!(write(0, many(most + 1)).is_err());
+    assert!(write(0, vec![named("a", 7)]).is_err(), "no such row");
+    assert!(write(0, vec![named("a", 1), named("a", 2)]).is_err(), "one path twice");
+    assert!(write(1, vec![named("c0", 1)]).is_err(), "a path with a column, too");
+}
+
+#[test]
 fn a_list_of_paths_is_there_when_one_was_written() {
     let (vfs, reference, layout, _) = small(Element::F32, None);
     for access in [Access::Map, Access::Read] {
@@ -509,7 +541,19 @@ fn small(
     let rows = BlockRows { block: &block, layout: &layout, first: 90 };
     let vfs = disk();
     let paths = Paths::new(4, ["\"ß\"", "\"ß\".\"ß\""].map(String::from).into()).unwrap();
-    let index = DocumentIndex { columns: example_columns(7), paths: Some(paths) };
+    let elements = Elements {
+        name: "ß[]".to_string(),
+        ints: vec![(4, 0), (-4, 1), (4, 2)],
+        floats: vec![(0.5, 0)],
+        words: vec!["ß".to_string()],
+        texts: vec![(0, 1)],
+        nulls: vec![6],
+        empty: vec![5],
+        opaque: vec![4],
+        partial: vec![2],
+        ..Elements::default()
+    };
+    let index = DocumentIndex { columns: example_columns(7), elements: vec![elements], paths: Some(paths) };
     let reference =
         write(&*vfs, Path::new(ROOT), &UUID, 5, &layout, &[&rows], &all(0, 7), &index, &mut |_| true);
     let reference = reference.unwrap().unwrap();
@@ -533,6 +577,17 @@ fn everything(segment: &Segment, keys: &[RowModel]) -> Result<Vec<String>> {
                 said.push(format!("{name} {:?}", column.get(row)?));
             }
         }
+    }
+    for elements in segment.elements()? {
+        for value in 0..elements.values(ColumnKind::Str).end {
+            said.push(format!("{:?}", elements.value(value)?));
+            elements.value_rows(value..value + 1, |row| said.push(row.to_string()))?;
+        }
+        for row in 0..segment.rows() {
+            said.push(format!("{} {}", elements.is_held(row)?, elements.is_null(row)?));
+        }
+        elements.opaque_rows(|row| said.push(row.to_string()))?;
+        elements.partial_rows(|row| said.push(row.to_string()))?;
     }
     said.push(format!("{:?}", segment.paths()?));
     segment.open_all()?;
@@ -798,6 +853,9 @@ fn verify_finds_contradictions_that_checksums_do_not() {
     assert!(at(9, 0, 1).contains("do not span"));
     assert!(at(14, 0, 9).contains("not a list of 9 paths"));
     assert!(at(14, 20, 0xff).contains("path 0 is not UTF-8"));
+    // A row that says null gets a value: with the head, the name, 3 numbers, 2 offsets, 7 bits and 5 starts before the pairs.
+    assert!(at(15, 48 + 8 + 24 + 16 + 8 + 20, 6).contains("row 6 has a value and nothing there"));
+    assert!(at(15, 48 + 8 + 24, 1).contains("do not span the strings"));
     assert!(at(13, 0, 1).contains("do not span"));
     assert!(at(13, 8, 9).contains("7 a token"));
     assert!(

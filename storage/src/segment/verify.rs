@@ -7,6 +7,7 @@ use crate::codec::header::Kind;
 use crate::error::{Error, Result};
 use crate::names::Part;
 use crate::section::columns::ColumnFile;
+use crate::section::elements::ElementsFile;
 use crate::segment::Segment;
 use crate::variance;
 
@@ -31,6 +32,10 @@ impl Segment {
             }
             match self.column_files() {
                 Ok(columns) => columns.iter().map(ColumnFile::view).for_each(|c| c.verify(damaged)),
+                Err(e) => damaged(e),
+            }
+            match self.element_files() {
+                Ok(elements) => elements.iter().map(ElementsFile::view).for_each(|e| e.verify(damaged)),
                 Err(e) => damaged(e),
             }
             self.paths().map(|_| ()).unwrap_or_else(&mut *damaged);

@@ -89,7 +89,7 @@ pub fn write(
     check_rows(picks.len() as u64)?;
     layout.validate()?;
     let folder = Folder { vfs, root, uuid, id };
-    check_columns(folder, &documents.columns, picks.len())?;
+    check_columns(folder, documents, picks.len())?;
     folder.create_empty()?;
     let written = write_files(folder, layout, sources, picks, documents, progress);
     if !matches!(written, Ok(Some(_))) {
@@ -134,10 +134,19 @@ fn check_rows(rows: u64) -> Result<()> {
     limits::check("rows of a segment", rows, limits::SEGMENT_ROWS)
 }
 
-fn check_columns(folder: Folder<'_>, columns: &[Column], rows: usize) -> Result<()> {
+fn check_columns(folder: Folder<'_>, documents: &DocumentIndex, rows: usize) -> Result<()> {
+    let DocumentIndex { columns, elements, paths: _ } = documents;
     let derived = columns.iter().filter(|c| c.derived).count();
     limits::check("columns", (columns.len() - derived) as u64, limits::COLUMNS)?;
-    limits::check("derived columns", derived as u64, limits::DERIVED_COLUMNS)?;
+    limits::check("derived columns", (derived + elements.len()) as u64, limits::DERIVED_COLUMNS)?;
+    for (i, found) in elements.iter().enumerate() {
+        let name = &found.name;
+        let twice =
+            columns.iter().any(|c| c.name == *name) || elements.iter().take(i).any(|e| e.name == *name);
+        if twice || !found.fits(rows) {
+            return Err(folder.corrupt(INDEX, format!("the elements of {name} are not of {rows} rows")));
+        }
+    }
     for (i, column) in columns.iter().enumerate() {
         let (name, len) = (&column.name, column.values.len());
         limits::check("column name in bytes", name.len() as u64, limits::NAME_BYTES)?;
@@ -299,6 +308,9 @@ impl<'a> Files<'a> {
             sections.add(SectionKind::TokenOffsets, 0, runs.offsets);
         }
         add_columns(&mut sections, &index.columns)?;
+        for (elements, ordinal) in index.elements.iter().zip(0..) {
+            sections.add(SectionKind::Elements, ordinal, elements.encode(rows)?);
+        }
         if let Some(paths) = &index.paths {
             sections.add(SectionKind::Paths, 0, paths.encode());
         }

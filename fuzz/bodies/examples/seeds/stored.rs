@@ -16,6 +16,7 @@ use foretaste_storage::manifest;
 use foretaste_storage::names::{Part, generation_file};
 use foretaste_storage::sealed::SealedFile;
 use foretaste_storage::section::columns::{Column, ColumnValues, DERIVED};
+use foretaste_storage::section::elements::Elements;
 use foretaste_storage::section::paths::Paths;
 use foretaste_storage::section::{SectionFile, SectionKind};
 use foretaste_storage::segment::{self, DocumentIndex, Pick};
@@ -117,7 +118,19 @@ pub fn segments() -> Seeds {
         let columns: Vec<Column> = columns.into_iter().chain([derived]).collect();
         let paths = Paths::new(4, ["a", "a\".\"b", "auto", "n"].map(|path| format!("\"{path}\"")).into())
             .expect("a few paths");
-        let index = DocumentIndex { columns, paths: Some(paths) };
+        let elements = Elements {
+            name: "tags".to_string(),
+            bools: vec![(true, 0)],
+            ints: vec![(-2, 0), (9, 1), (9, 2)],
+            floats: vec![(0.5, 2)],
+            words: ["x", "größe"].map(String::from).to_vec(),
+            texts: vec![(0, 0), (1, 0), (0, 2)],
+            nulls: vec![3],
+            empty: Vec::new(),
+            opaque: vec![2],
+            partial: vec![1],
+        };
+        let index = DocumentIndex { columns, elements: vec![elements], paths: Some(paths) };
         let written =
             segment::write(&disk, root(), &UUID, 1, &layout, &[&rows], &picks, &index, &mut |_| true);
         let reference = written.expect("a sound segment").expect("nobody cancels");
@@ -161,13 +174,17 @@ pub fn segments() -> Seeds {
 
 fn sections(index: &SectionFile) -> Vec<(u8, Vec<u8>)> {
     use SectionKind::{
-        Column, ColumnBits, ColumnOrder, IntKeys, KeyIndex, Keys, Levels, Meta, Paths, PayloadOffsets,
-        Scales, TokenOffsets, Traces, Versions,
+        Column, ColumnBits, ColumnOrder, Elements, IntKeys, KeyIndex, Keys, Levels, Meta, Paths,
+        PayloadOffsets, Scales, TokenOffsets, Traces, Versions,
     };
     let once = [Meta, Keys, IntKeys, KeyIndex, Versions, Levels, Scales, Traces, PayloadOffsets];
     let columns = [Column, ColumnOrder, ColumnBits];
     let kinds = once.into_iter().chain(columns).map(|kind| (kind, 0));
-    let kinds = kinds.chain(columns.map(|kind| (kind, DERIVED))).chain([(Paths, 0), (TokenOffsets, 0)]);
+    let kinds = kinds.chain(columns.map(|kind| (kind, DERIVED))).chain([
+        (Paths, 0),
+        (TokenOffsets, 0),
+        (Elements, 0),
+    ]);
     let mut found = Vec::new();
     for (tag, (kind, first)) in (64..).zip(kinds) {
         for ordinal in first..first + 8 {

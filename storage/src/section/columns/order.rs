@@ -65,7 +65,7 @@ impl Sorted {
 }
 
 /// A number whose order is that of the floats, which are not NaN.
-fn float_key(x: f64) -> u64 {
+pub(in crate::section) fn float_key(x: f64) -> u64 {
     // Adding 0 turns -0 into 0.
     let bits = (x + 0.0).to_bits();
     if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
@@ -292,32 +292,14 @@ impl<'a> OrderView<'a> {
     }
 
     /// Calls `each` with the numbers at `places` among all of the section.
-    fn list(&self, places: Range<u64>, mut each: impl FnMut(u32)) -> Result<()> {
-        let len = places.end.saturating_sub(places.start);
-        let bytes = self.order.section.get(HEAD + 4 * places.start, 4 * len)?;
-        for number in bytes.chunks_exact(4) {
-            let row = number.try_into().map(u32::from_le_bytes).unwrap_or(u32::MAX);
-            if row >= self.order.rows {
-                return Err(self.no_row(row));
-            }
-            each(row);
-        }
-        Ok(())
+    fn list(&self, places: Range<u64>, each: impl FnMut(u32)) -> Result<()> {
+        let count = places.end.saturating_sub(places.start) as u32;
+        self.order.section.row_list(HEAD + 4 * places.start, count, self.order.rows, each)
     }
 
     /// Whether `row` is among the ascending numbers at `places`.
     fn listed(&self, places: Range<u64>, row: u32) -> Result<bool> {
-        let (mut low, mut high) = (places.start, places.end);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let found = self.order.section.u32(HEAD / 4 + middle)?;
-            match found.cmp(&row) {
-                Ordering::Equal => return Ok(true),
-                Ordering::Less => low = middle + 1,
-                Ordering::Greater => high = middle,
-            }
-        }
-        Ok(false)
+        self.order.section.lists_row(HEAD + 4 * places.start, (places.end - places.start) as u32, row)
     }
 
     fn no_row(&self, row: u32) -> crate::Error {

@@ -15,7 +15,7 @@ fn example() -> (Layout, Block) {
 
 fn seal_on(vfs: &dyn Vfs, root: &Path, (layout, block): &(Layout, Block)) -> Result<SegmentRef> {
     let rows = BlockRows { block, layout, first: 9 };
-    let index = DocumentIndex { columns: example_columns(40), paths: None };
+    let index = DocumentIndex { columns: example_columns(40), ..DocumentIndex::default() };
     write(vfs, root, &UUID, 1, layout, &[&rows], &all(0, 40), &index, &mut |_| true).map(Option::unwrap)
 }
 
