@@ -12,8 +12,8 @@ use foretaste::{Cost, Key, Problem, StoppedBecause};
 
 use crate::collection::put;
 use crate::id::{Id, Ids};
-use crate::ptr::{Array, Given, HitRoom, InfoRoom, Sizes};
-use crate::status::{Result, Status, bad, entry, free, give_text, some};
+use crate::ptr::{Array, Given, HitRoom, InfoRoom, Sizes, null};
+use crate::status::{Result, Status, bad, c_string, entry, free, some};
 
 /// How a row was compared, from rough to final.
 #[repr(C)]
@@ -166,14 +166,15 @@ pub extern "C" fn ft_hits_payload(
 ) -> Status {
     entry(|| {
         let hits = some(hits, "hits")?;
+        let json = json.ok_or_else(|| null("json"))?.write(Given::none());
         let payload = match &hits.rows {
             Rows::Vector(rows) => rows.get(place).map(foretaste::Hit::payload),
             Rows::Text(rows) => rows.get(place).map(foretaste::TextHit::payload),
         };
-        match payload.ok_or_else(|| hits.beyond(place))?? {
-            Some(payload) => give_text(json, "json", || Ok(payload.to_string())),
-            None => put(json, "json", || Ok(Given::none())),
+        if let Some(payload) = payload.ok_or_else(|| hits.beyond(place))?? {
+            *json = Given::new(c_string(payload.to_string())?);
         }
+        Ok(())
     })
 }
 

@@ -146,7 +146,7 @@ impl<T: Copy> Room<T> {
 
 impl<T: Copy> Room<T> {
     /// The room behind its first `values`.
-    pub fn from(self, values: usize) -> Room<T> {
+    pub fn behind(self, values: usize) -> Room<T> {
         Room(self.0.wrapping_add(values))
     }
 }
