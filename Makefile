@@ -100,6 +100,32 @@ python: ## build the Python module as it is released, install it into target/ven
 	"$(VENV)/bin/python" -m pip install -q --disable-pip-version-check --force-reinstall --no-deps "$(TARGET)"/wheels/*.whl; \
 	cd bindings/python && "$(VENV_PYTHON)" -m pytest
 
+# ---------------------------------------------------------------------------------------------------- C
+
+PREFIX ?= /usr/local
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+# What the static library needs of the system.
+C_SYSTEM := $(if $(filter Linux,$(shell uname -s)),-lpthread -ldl -lm -lrt -lutil -lgcc_s)
+
+.PHONY: c
+c: ## build the C libraries, target/release/libforetaste_c.{a,so}
+	$(CARGO) build --release --locked -p foretaste-c
+
+.PHONY: c-header
+c-header: ## write bindings/c/include/foretaste.h anew
+	FORETASTE_WRITE_HEADER=1 $(CARGO) test -p foretaste-c --locked --test header
+
+.PHONY: install-c
+install-c: c ## install the C libraries, header and pkg-config file below PREFIX
+	mkdir -p "$(DESTDIR)$(PREFIX)/include" "$(DESTDIR)$(PREFIX)/lib/pkgconfig"
+	cp bindings/c/include/foretaste.h "$(DESTDIR)$(PREFIX)/include/"
+	for lib in "$(TARGET)"/release/libforetaste_c.a "$(TARGET)"/release/libforetaste_c.so \
+	    "$(TARGET)"/release/libforetaste_c.dylib; do \
+	    [ ! -f "$$lib" ] || cp "$$lib" "$(DESTDIR)$(PREFIX)/lib/"; \
+	done
+	sed -e 's|@prefix@|$(PREFIX)|' -e 's|@version@|$(VERSION)|' -e 's|@system@|$(C_SYSTEM)|' \
+	    bindings/c/foretaste.pc.in > "$(DESTDIR)$(PREFIX)/lib/pkgconfig/foretaste.pc"
+
 # The emulated processors: one with everything, and one without 8-bit inner products.
 ARM := aarch64-unknown-linux-gnu
 ARM_CPUS ?= max cortex-a72
