@@ -15,7 +15,7 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make fuzz SECONDS=$(SECONDS)   make crash ROUNDS=$(ROUNDS)   make kill9 KILLS=$(KILLS)"
 
@@ -99,6 +99,17 @@ python: ## build the Python module as it is released, install it into target/ven
 	    --manifest-path bindings/python/Cargo.toml --interpreter "$(VENV_PYTHON)" --out "$(abspath $(TARGET))/wheels"; \
 	"$(VENV)/bin/python" -m pip install -q --disable-pip-version-check --force-reinstall --no-deps "$(TARGET)"/wheels/*.whl; \
 	cd bindings/python && "$(VENV_PYTHON)" -m pytest
+
+# Frameworks in a second environment: about a minute of installing, which a change of something else need not wait for.
+CONTRACTS := $(TARGET)/venv-contracts
+
+.PHONY: python-contracts
+python-contracts: python ## the Python module against LangChain, LlamaIndex and Haystack, with their own test suites
+	@[ -x "$(CONTRACTS)/bin/python" ] || $(PYTHON) -m venv "$(CONTRACTS)"
+	"$(CONTRACTS)/bin/python" -m pip install -q --disable-pip-version-check -r bindings/python/requirements-contracts.txt
+	"$(CONTRACTS)/bin/python" -m pip install -q --disable-pip-version-check --force-reinstall --no-deps "$(TARGET)"/wheels/*.whl
+	cd bindings/python && "$(abspath $(CONTRACTS))/bin/python" -m pytest tests/contracts \
+	    -o asyncio_default_fixture_loop_scope=function
 
 # The emulated processors: one with everything, and one without 8-bit inner products.
 ARM := aarch64-unknown-linux-gnu
