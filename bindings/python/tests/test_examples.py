@@ -1,5 +1,7 @@
 """What documents show, as programs that run, and that pyright accepts in its strict mode (`make python` does not need it)."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +151,12 @@ def test_tokens_as_single_vectors(tmp_path: Path) -> None:
         docs.upsert(np.arange(50), encoder.rows(matrices), tokens=matrices)
         tokens: Matrix = matrices[4]
         assert len(docs.search(encoder.query(tokens), k=3, rerank=ft.MaxSim(tokens, among=20))) == 3
+
+
+def test_an_answer_settles_in_the_example(tmp_path: Path) -> None:
+    script = Path(__file__).parents[1] / "examples" / "settling.py"
+    run = subprocess.run([sys.executable, script, "3000"], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", check=True)
+    _, *table, ended, plot = [line.split() for line in run.stdout.splitlines()]
+    assert len(table) > 1 and all(row[0].isdigit() for row in table), run.stdout
+    assert table[-1][1] == "exact" and float(table[-1][2]) >= 0.9 and ended[:2] == ["ended:", "complete,"]
+    assert plot == ["settling.png"] and (tmp_path / plot[0]).is_file() or plot[:2] == ["no", "plot:"]

@@ -54,9 +54,11 @@ def test_documents_that_were_ranked_before(filled):
     index, truth = filled
     ranked = {"q0": ["doc-250", "doc-3", "doc-77"], "q2": ["doc-5"]}
     scores, places = index.search(QUERIES[:3], 2, not_called, ranked, {0: "q0", 1: "q1", 2: "q2"})
-    best = sorted([250, 3, 77], key=lambda place: -truth[0, place])[:2]
-    assert places == [best, [], [5]]
-    assert scores[0] == pytest.approx(truth[0, best]) and scores[2] == pytest.approx([truth[2, 5]])
+    of_first = truth[0, [250, 3, 77]]
+    best = np.argsort(-of_first)[:2]
+    # Places in the lists, not in the corpus.
+    assert places == [best.tolist(), [], [0]]
+    assert scores[0] == pytest.approx(of_first[best]) and scores[2] == pytest.approx([truth[2, 5]])
     with pytest.raises(ValueError, match="query_idx_to_id"):
         index.search(QUERIES, 2, not_called, ranked)
 
@@ -67,7 +69,7 @@ def test_it_begins_anew(filled):
     with pytest.raises(ValueError, match="no documents"):
         index.search(QUERIES, 2, not_called)
     index.add_documents(CORPUS[:, :8], IDS)
-    assert index.search(QUERIES[:, :8], 1, not_called, {"q": ["doc-9"]}, {0: "q", **{at: "" for at in range(1, 5)}})[1][0] == [9]
+    assert index.search(QUERIES[:, :8], 1, not_called, {"q": ["doc-9"]}, {0: "q", **{at: "" for at in range(1, 5)}})[1][0] == [0]
 
 
 def test_what_it_is_made_with(tmp_path):
@@ -162,12 +164,16 @@ def test_mteb_searches_with_it():
 
     task = mteb.get_task("NFCorpus").metadata
     asked = {"task_metadata": task, "hf_split": "test", "hf_subset": "default", "encode_kwargs": {"batch_size": 16}}
-    wrapper.index(Dataset.from_list([{"id": id, "text": id, "title": ""} for id in IDS]), **asked)
+    corpus = Dataset.from_list([{"id": id, "text": id, "title": ""} for id in IDS])
     queries = Dataset.from_list([{"id": f"q{at}", "text": f"query-{at}"} for at in range(5)])
-    found = wrapper.search(queries, top_k=10, **asked)
     truth = similarities("cosine")
-    for at in range(5):
-        best = np.argsort(-truth[at])[:10]
-        assert set(found[f"q{at}"]) == {IDS[place] for place in best}
-        assert all(math.isclose(found[f"q{at}"][IDS[place]], truth[at, place], abs_tol=1e-5) for place in best)
+    candidates = {f"q{at}": [IDS[place] for place in DICE.permutation(300)[:20]] for at in range(5)}
+    for ranked in (None, candidates):
+        wrapper.index(corpus, **asked)
+        found = wrapper.search(queries, top_k=10, top_ranked=ranked, **asked)
+        for at in range(5):
+            among = np.arange(300) if ranked is None else np.array([IDS.index(id) for id in ranked[f"q{at}"]])
+            best = among[np.argsort(-truth[at, among])][:10]
+            assert set(found[f"q{at}"]) == {IDS[place] for place in best}
+            assert all(math.isclose(found[f"q{at}"][IDS[place]], truth[at, place], abs_tol=1e-5) for place in best)
     index.close()

@@ -79,7 +79,8 @@ class ForetasteSearchIndex:
     ) -> tuple[list[list[float]], list[list[int]]]:
         """The best `top_k` documents for each row of `embeddings`: similarities, larger is better, and places in the corpus.
 
-        With `top_ranked` only the documents with these ids are compared for each query, by its id in `query_idx_to_id`.
+        With `top_ranked` only the documents with these ids are compared for each query, by its id in `query_idx_to_id`; the places are
+        then those in the list of its ids, as MTEB reads them.
         `similarity_fn` is not called: the metric is the collection's."""
         if _COLLECTION not in self._database:
             raise ValueError("there are no documents yet; add_documents adds them")
@@ -130,7 +131,7 @@ class ForetasteSearchIndex:
             if self.metric == "cosine":
                 scores = scores / (np.linalg.norm(rows, axis=1) * np.linalg.norm(q))
         best = np.argsort(-scores, kind="stable")[:top_k]
-        return scores[best].tolist(), [places[row] for row in best]
+        return scores[best].tolist(), best.tolist()
 
 
 def _array(embeddings: Any) -> npt.NDArray[np.float32]:
