@@ -1,4 +1,6 @@
 import asyncio
+import multiprocessing
+import os
 
 import numpy as np
 import pytest
@@ -179,6 +181,26 @@ def test_several_stores_of_one_database(tmp_path):
         second.close() or found(first)
     with ForetasteVectorStore.open(tmp_path / "t.ft", Plane(), name="first") as again:
         assert found(again) == ["a"] and found(again, filter={}) == ["a"]
+
+
+def ask_in_a_fork(path, store, told):
+    with ForetasteVectorStore.open(path, Plane(), mode="r") as reader:
+        told.send(found(reader))
+    try:
+        found(store)
+    except ft.Forked as error:
+        told.send(error.pid)
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="there is no fork here")
+def test_a_fork_opens_the_database_itself(store, tmp_path):
+    here, there = multiprocessing.Pipe()
+    child = multiprocessing.get_context("fork").Process(target=ask_in_a_fork, args=(tmp_path / "t.ft", store, there))
+    child.start()
+    assert here.poll(60) and here.recv() == ["a", "b", "c", "d"]
+    assert here.poll(60) and here.recv() == os.getpid()
+    child.join()
+    assert child.exitcode == 0 and found(store) == ["a", "b", "c", "d"]
 
 
 def test_writing(store):

@@ -44,7 +44,16 @@ class Lease:
                 self._open[self._key] = (database, holders - 1)
                 return
             del self._open[self._key]
-        database.close()
+            # With the lock, so that nobody opens it again before it is closed.
+            database.close()
+
+    @classmethod
+    def _forked(cls) -> None:
+        # Another thread may have had the lock when this process was forked.
+        cls._lock = threading.Lock()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=lambda: Lease._forked())
 
 
 def opened(

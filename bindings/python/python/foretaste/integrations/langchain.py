@@ -114,7 +114,8 @@ class ForetasteVectorStore(VectorStore):
     ) -> list[str]:
         """Writes texts in one batch, and gives their ids; a text whose id is there already is replaced. Metadata are JSON values."""
         texts = list(texts)
-        return self._write(texts, self._embedding.embed_documents(texts), metadatas, ids)
+        vectors = self._embedding.embed_documents(texts) if texts else []
+        return self._write(texts, vectors, metadatas, ids)
 
     async def aadd_texts(
         self,
@@ -126,7 +127,7 @@ class ForetasteVectorStore(VectorStore):
     ) -> list[str]:
         """As `add_texts`."""
         texts = list(texts)
-        vectors = await self._embedding.aembed_documents(texts)
+        vectors = await self._embedding.aembed_documents(texts) if texts else []
         return await run_in_executor(None, self._write, texts, vectors, metadatas, ids)
 
     def _write(
