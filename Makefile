@@ -15,7 +15,7 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make fuzz SECONDS=$(SECONDS)   make crash ROUNDS=$(ROUNDS)   make kill9 KILLS=$(KILLS)"
 
@@ -100,6 +100,17 @@ python: ## build the Python module as it is released, install it into target/ven
 	"$(VENV)/bin/python" -m pip install -q --disable-pip-version-check --force-reinstall --no-deps "$(TARGET)"/wheels/*.whl; \
 	cd bindings/python && "$(VENV_PYTHON)" -m pytest
 
+# Frameworks in a second environment: about a minute of installing, which a change of something else need not wait for.
+CONTRACTS := $(TARGET)/venv-contracts
+
+.PHONY: python-contracts
+python-contracts: python ## the Python module against LangChain, LlamaIndex and Haystack, with their own test suites
+	@[ -x "$(CONTRACTS)/bin/python" ] || $(PYTHON) -m venv "$(CONTRACTS)"
+	"$(CONTRACTS)/bin/python" -m pip install -q --disable-pip-version-check -r bindings/python/requirements-contracts.txt
+	"$(CONTRACTS)/bin/python" -m pip install -q --disable-pip-version-check --force-reinstall --no-deps "$(TARGET)"/wheels/*.whl
+	cd bindings/python && "$(abspath $(CONTRACTS))/bin/python" -m pytest tests/contracts \
+	    -o asyncio_default_fixture_loop_scope=function
+
 # ---------------------------------------------------------------------------------------------------- C
 
 PREFIX ?= /usr/local
@@ -125,6 +136,7 @@ install-c: c ## install the C libraries, header and pkg-config file below PREFIX
 	done
 	sed -e 's|@prefix@|$(PREFIX)|' -e 's|@version@|$(VERSION)|' -e 's|@system@|$(C_SYSTEM)|' \
 	    bindings/c/foretaste.pc.in > "$(DESTDIR)$(PREFIX)/lib/pkgconfig/foretaste.pc"
+
 
 # The emulated processors: one with everything, and one without 8-bit inner products.
 ARM := aarch64-unknown-linux-gnu

@@ -62,6 +62,20 @@ impl Answer {
         self.hits.recall_lower_bound
     }
 
+    /// The sum of the query's own variances over the dimensions that were compared, when `query_variance` said them; else None. The
+    /// larger beside `uncertainty` of the hits, the less it is clear what was asked for.
+    #[getter]
+    fn query_uncertainty(&self) -> Option<f32> {
+        self.hits.query_uncertainty
+    }
+
+    /// The steps of its schedule of levels, pairs of (dimensions, rows kept), given or chosen by `Levels.auto`: a new list, empty
+    /// without one.
+    #[getter]
+    fn schedule(&self) -> Vec<(usize, usize)> {
+        self.hits.schedule.clone()
+    }
+
     /// Why there are no more hits: "complete"; "exhausted" when no more rows match; "deadline", "budget" or "scorer_failed"
     /// when it is the best by then.
     #[getter]
@@ -76,7 +90,7 @@ impl Answer {
     }
 
     /// What it cost: rows compared, steps of indexes, rows left out by the filter, bytes of vectors read, ids that a scorer was
-    /// asked for, microseconds.
+    /// asked for, rows whose score was remembered, microseconds.
     #[getter]
     fn cost<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         hits::cost(py, &self.hits.cost)

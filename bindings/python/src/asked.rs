@@ -31,6 +31,7 @@ pub struct Given<'a, 'py> {
     pub query_variance: Option<&'a Bound<'py, PyAny>>,
     pub budget: Option<u64>,
     pub exact: bool,
+    pub max_uncertainty: Option<f32>,
 }
 
 /// What is searched: the collection's own vectors, those of a field, or those that a query of some space can be compared with.
@@ -52,6 +53,7 @@ struct Asked {
     budget: Option<u64>,
     query_variance: Option<RowVariance>,
     exact: bool,
+    max_uncertainty: Option<f32>,
     stages: Vec<Rerank>,
 }
 
@@ -68,6 +70,7 @@ impl Given<'_, '_> {
             budget: self.budget,
             query_variance: self.query_variance.map(variance).transpose()?,
             exact: self.exact,
+            max_uncertainty: self.max_uncertainty,
             stages,
         })
     }
@@ -104,6 +107,9 @@ impl Asked {
         }
         if let Some(variance) = self.query_variance {
             search = search.query_variance(variance);
+        }
+        if let Some(most) = self.max_uncertainty {
+            search = search.max_uncertainty(most);
         }
         if self.exact {
             search = search.exact();

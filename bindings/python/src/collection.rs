@@ -174,8 +174,9 @@ impl Collection {
     /// With `exact` every row that passes is compared, whatever indexes there are: the answer is the true one.
     ///
     /// `rerank` is a stage or a list of them, each of which refines the list of the one before: `Levels`, `Csd`, `Gaussian`,
-    /// `Fuse`, `MaxSim`, `Mmr`, `Scorer`. `query_variance` says how uncertain the query is, for stages that compare distributions: one variance, or
-    /// one for each dimension.
+    /// `Uncertainty`, `Fuse`, `MaxSim`, `Mmr`, `Scorer`. `query_variance` says how uncertain the query is, for stages that compare
+    /// distributions: one variance, or one for each dimension. `max_uncertainty` leaves out rows whose `uncertainty`, the sum of their
+    /// variances over the dimensions that are compared, is larger: it counts as a filter does, for collections with variances.
     ///
     /// With `field` the vectors of that further field are compared, and rows that have none are not found; full text, token
     /// matrices and further vectors of `Fuse` are the collection's alone. `space`, as "model@version", is what `q` was made by: a
@@ -189,7 +190,7 @@ impl Collection {
     #[pyo3(signature = (
         q, k = 10, r#where = None, dims = None, ef = None, nprobe = None, target_recall = None, deadline_ms = None,
         rerank = None, *, progressive = false, query_variance = None, budget = None, exact = false, field = None,
-        space = None
+        space = None, max_uncertainty = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     fn search<'py>(
@@ -210,6 +211,7 @@ impl Collection {
         exact: bool,
         field: Option<&str>,
         space: Option<&str>,
+        max_uncertainty: Option<f32>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let given = Given {
             k,
@@ -223,6 +225,7 @@ impl Collection {
             query_variance,
             budget,
             exact,
+            max_uncertainty,
         };
         let within = Within { field, space };
         asked::search(py, &self.now(py)?, q, within, &given, progressive)
@@ -235,7 +238,8 @@ impl Collection {
     /// row's own search begins. A `Scorer`, `MaxSim` or `Fuse` cannot be asked: it is for one query.
     #[pyo3(signature = (
         Q, k = 10, threads = None, r#where = None, dims = None, ef = None, nprobe = None, target_recall = None,
-        deadline_ms = None, rerank = None, *, query_variance = None, budget = None, exact = false
+        deadline_ms = None, rerank = None, *, query_variance = None, budget = None, exact = false,
+        max_uncertainty = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     #[expect(non_snake_case, reason = "the argument's name in Python")]
@@ -255,6 +259,7 @@ impl Collection {
         query_variance: Option<&Bound<'py, PyAny>>,
         budget: Option<u64>,
         exact: bool,
+        max_uncertainty: Option<f32>,
     ) -> PyResult<Arrays<'py>> {
         let given = Given {
             k,
@@ -268,6 +273,7 @@ impl Collection {
             query_variance,
             budget,
             exact,
+            max_uncertainty,
         };
         asked::search_batch(py, &self.now(py)?, Q, threads, &given)
     }

@@ -31,7 +31,8 @@ pub struct Database {
 /// loss may take it, a killed process not; a number of milliseconds, at most so long before it is on the disk. `access` "map" (the
 /// default) maps sealed files into memory, "read" reads them, for network, removable or untrusted media. With `background` False
 /// sealing and compaction happen within the commits that make them due, and indexes are built by `optimize` alone. `seal_bytes`
-/// of fresh rows make a segment. `build_threads` and `build_seed` are those of search indexes.
+/// of fresh rows make a segment. `build_threads` and `build_seed` are those of search indexes. `remembered_scores` is how many scores
+/// of a `Scorer` with a version are kept (1,000,000 when None, about 300 bytes each); 0 keeps none, and uses none.
 ///
 /// After a fork the child cannot use what its parent opened for writing: `Forked`. What was opened to read it can. Processes that
 /// are spawned open the database themselves.
@@ -41,7 +42,7 @@ pub struct Database {
 #[pyfunction]
 #[pyo3(signature = (
     path, mode = "rw", *, create = true, durability = None, access = "map", background = true, seal_bytes = None,
-    build_threads = None, build_seed = None
+    build_threads = None, build_seed = None, remembered_scores = None
 ))]
 #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
 pub fn open(
@@ -55,6 +56,7 @@ pub fn open(
     seal_bytes: Option<u64>,
     build_threads: Option<usize>,
     build_seed: Option<u64>,
+    remembered_scores: Option<u64>,
 ) -> PyResult<Database> {
     let read_only = schema::one_of("mode", mode, &[("rw", false), ("r", true)])?;
     let access = schema::one_of("access", access, &[("map", Access::Map), ("read", Access::Read)])?;
@@ -71,6 +73,9 @@ pub fn open(
     }
     if let Some(seed) = build_seed {
         options = options.build_seed(seed);
+    }
+    if let Some(most) = remembered_scores {
+        options = options.remembered_scores(most);
     }
     let database = py.detach(|| options.open(path));
     Ok(Database { open: Arc::new(Open::new(errors::result(py, database)?)) })
@@ -142,18 +147,23 @@ impl Database {
     /// a language) and `accents` (False: those of Latin and Greek letters do not count).
     ///
     /// `fields` are further vectors that rows may have, each of its own kind: a dict from their names to dicts of `dim` and, as above,
-    /// `metric`, `levels`, `variance`, `dtype` and `rotation`. Each has indexes and a copy of the documents of its own.
+    /// `metric`, `levels`, `variance`, `dtype`, `rotation` and `recipe`. Each has indexes and a copy of the documents of its own.
     ///
     /// `space` says what the vectors are made by, as "model@version": queries may say the same, and the model can be changed while it
     /// is in use; see `Collection.begin_change`.
     ///
+    /// `recipe` says what a model's own output needs before its first numbers mean anything alone: ("layer_norm", 768) for a model of
+    /// 768 numbers. Rows and queries of that length are transformed as a whole and then cut to `dim`; vectors of other lengths are
+    /// taken as they are stored.
+    ///
     ///     db.create_collection("docs", dim=384, tokens=(128, "i8"), text={"title": None, "body": "english"})
     ///     db.create_collection("shop", dim=384, space="minilm@2", fields={"image": {"dim": 512, "dtype": "f16"}})
+    ///     db.create_collection("nomic", dim=256, levels=[64, 256], recipe=("layer_norm", 768))
     ///
     /// Raises `Exists`, `BadRequest`, `LimitExceeded`, `ReadOnly`.
     #[pyo3(signature = (
         name, dim, metric = "cosine", levels = None, variance = None, dtype = "f32", rotation = None, columns = None, *,
-        tokens = None, text = None, fields = None, space = None
+        tokens = None, text = None, fields = None, space = None, recipe = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     fn create_collection(
@@ -171,8 +181,9 @@ impl Database {
         text: Option<&Bound<'_, PyAny>>,
         fields: Option<&Bound<'_, PyMapping>>,
         space: Option<&str>,
+        recipe: Option<(String, usize)>,
     ) -> PyResult<Collection> {
-        let vectors = Vectors { dim, metric, levels, variance, dtype, rotation, space };
+        let vectors = Vectors { dim, metric, levels, variance, dtype, rotation, space, recipe };
         let schema = Wanted { vectors, columns, tokens, text, fields }.schema(py)?;
         let database = self.open.database(py)?;
         let created = py.detach(|| database.create_collection(name, schema));
@@ -199,6 +210,14 @@ impl Database {
         let database = self.open.database(py)?;
         let dropped = py.detach(|| database.drop_collection(name));
         errors::result(py, dropped)
+    }
+
+    /// Forgets what a version of a scorer said of rows, or with None what all of them said; see `Scorer`.
+    #[pyo3(signature = (version = None))]
+    fn forget_scores(&self, py: Python<'_>, version: Option<&str>) -> PyResult<()> {
+        let database = self.open.database(py)?;
+        py.detach(|| database.forget_scores(version));
+        Ok(())
     }
 
     /// What the database holds and what it takes on disk, as a dict.

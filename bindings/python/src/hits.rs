@@ -97,6 +97,7 @@ pub fn cost<'py>(py: Python<'py>, cost: &Cost) -> PyResult<Bound<'py, PyDict>> {
     dict.set_item("rows_refused", cost.rows_refused)?;
     dict.set_item("bytes_read", cost.bytes_read)?;
     dict.set_item("scorer_calls", cost.scorer_calls)?;
+    dict.set_item("scores_remembered", cost.scores_remembered)?;
     dict.set_item("elapsed_us", elapsed_us(cost))?;
     Ok(dict)
 }

@@ -12,6 +12,7 @@ mod batch;
 mod change;
 mod collection;
 mod db;
+mod encode;
 mod errors;
 mod further;
 mod fuse;
@@ -52,6 +53,8 @@ mod _native {
     #[pymodule_export]
     use super::db::{Database, check, open, repair};
     #[pymodule_export]
+    use super::encode::Encoder;
+    #[pymodule_export]
     use super::fuse::Fuse;
     #[pymodule_export]
     use super::hits::Hit;
@@ -72,7 +75,7 @@ mod _native {
     #[pymodule_export]
     use super::snapshot::Snapshot;
     #[pymodule_export]
-    use super::stages::{Csd, Gaussian, Levels, MaxSim, Mmr};
+    use super::stages::{Csd, Gaussian, Levels, MaxSim, Mmr, Uncertainty};
     #[pymodule_export]
     use super::text::{TextAnswer, TextHit};
     #[pymodule_export]

@@ -100,7 +100,8 @@ impl Collection {
     /// Raises `BadRequest` when the collection says no space, or the same one; `Exists` when a change is on its way; `NotFound` when the
     /// model was changed since the collection was opened; `LimitExceeded`, `ReadOnly`.
     #[pyo3(signature = (
-        dim, metric = "cosine", levels = None, variance = None, dtype = "f32", rotation = None, *, space
+        dim, metric = "cosine", levels = None, variance = None, dtype = "f32", rotation = None, *, space,
+        recipe = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     fn begin_change(
@@ -113,8 +114,10 @@ impl Collection {
         dtype: &str,
         rotation: Option<&str>,
         space: &str,
+        recipe: Option<(String, usize)>,
     ) -> PyResult<Change> {
-        let vectors = Vectors { dim, metric, levels, variance, dtype, rotation, space: Some(space) };
+        let space = Some(space);
+        let vectors = Vectors { dim, metric, levels, variance, dtype, rotation, space, recipe };
         let schema = vectors.schema(py)?;
         let change = self.work(py, |collection| collection.begin_change(schema))?;
         Change::new(py, self.open(), change)

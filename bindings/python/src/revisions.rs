@@ -107,6 +107,15 @@ impl Revisions {
         self.canceller.cancel();
     }
 
+    /// The steps of its schedule of levels, pairs of (dimensions, rows kept), given or chosen by `Levels.auto`: a new list, empty
+    /// without one.
+    ///
+    /// Raises `ValueError` while another thread computes a revision.
+    #[getter]
+    fn schedule(&self) -> PyResult<Vec<(usize, usize)>> {
+        Ok(self.lock()?.schedule())
+    }
+
     /// How each part of the collection is gone through, and why: a line for each segment, then for each block of fresh rows.
     ///
     /// Raises `ValueError` while another thread computes a revision.
@@ -172,6 +181,12 @@ impl Revision {
         self.0.recall_lower_bound
     }
 
+    /// The sum of the query's own variances over the dimensions that are compared, when `query_variance` says them; else None.
+    #[getter]
+    fn query_uncertainty(&self) -> Option<f32> {
+        self.0.query_uncertainty
+    }
+
     /// Places whose hit is another than in the revision before, as a new list.
     #[getter]
     fn changed(&self) -> Vec<usize> {
@@ -185,7 +200,7 @@ impl Revision {
     }
 
     /// What it has cost so far: rows compared, steps of indexes, rows left out by the filter, bytes of vectors read, ids that a
-    /// scorer was asked for, microseconds.
+    /// scorer was asked for, rows whose score was remembered, microseconds.
     #[getter]
     fn cost<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         hits::cost(py, &self.0.cost)

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foretaste::lang::ColumnType;
-use foretaste::{Analyser, Element, Language, Metric, NoSpace, RotationKind, Space, Variance};
+use foretaste::{
+    Analyser, Element, Language, Metric, NoSpace, Recipe, RotationKind, Space, UnknownRecipe, Variance,
+};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyMapping, PyString, PyTuple};
@@ -49,6 +51,8 @@ pub struct Vectors<'a> {
     pub dtype: &'a str,
     pub rotation: Option<&'a str>,
     pub space: Option<&'a str>,
+    /// A recipe by its name, and the numbers of the model's own output.
+    pub recipe: Option<(String, usize)>,
 }
 
 /// The arguments of `create_collection`.
@@ -71,6 +75,9 @@ impl Vectors<'_> {
         }
         if let Some(levels) = self.levels {
             schema = schema.levels(levels);
+        }
+        if let Some((name, output)) = self.recipe {
+            schema = schema.recipe(recipe(&name)?, output);
         }
         Ok(match self.space {
             Some(name) => schema.space(space(py, name)?),
@@ -159,6 +166,12 @@ impl Schema {
         self.0.vector_space().map(Space::to_string)
     }
 
+    /// What is done with a model's own output before it is cut, and of how many numbers that is, as ("layer_norm", 768); or None.
+    #[getter]
+    fn recipe(&self) -> Option<(&'static str, usize)> {
+        self.0.vector_recipe().map(|(recipe, output)| (recipe.name(), output))
+    }
+
     /// The payload paths of the full-text fields, as a new list.
     #[getter]
     fn text_fields(&self) -> Vec<&str> {
@@ -179,6 +192,11 @@ pub fn rotation(name: &str) -> PyResult<RotationKind> {
 pub fn metric(name: &str) -> PyResult<Metric> {
     let none = |_| PyValueError::new_err(format!("metric is one of cosine, dot, l2, not {name:?}"));
     name.parse().map_err(none)
+}
+
+/// A recipe by its name.
+fn recipe(name: &str) -> PyResult<Recipe> {
+    name.parse().map_err(|e: UnknownRecipe| PyValueError::new_err(e.to_string()))
 }
 
 /// A space as "model@version".
@@ -237,7 +255,7 @@ fn field(name: &str, options: &Bound<'_, PyAny>) -> PyResult<foretaste::Schema> 
         let why = format!("field {name:?} is a dict of dim, metric and so on, not a {kind}");
         return Err(PyTypeError::new_err(why));
     };
-    let (mut dim, mut levels) = (None, None);
+    let (mut dim, mut levels, mut recipe) = (None, None, None);
     let (mut metric, mut dtype) = (None::<String>, None::<String>);
     let (mut variance, mut rotation) = (None::<String>, None::<String>);
     for (option, value) in members(options)? {
@@ -248,9 +266,10 @@ fn field(name: &str, options: &Bound<'_, PyAny>) -> PyResult<foretaste::Schema> 
             "variance" => variance = value.extract()?,
             "dtype" => dtype = value.extract()?,
             "rotation" => rotation = value.extract()?,
+            "recipe" => recipe = value.extract()?,
             other => {
                 let why = format!(
-                    "field {name:?} has dim, metric, levels, variance, dtype and rotation, not {other:?}"
+                    "field {name:?} has dim, metric, levels, variance, dtype, rotation and recipe, not {other:?}"
                 );
                 return Err(PyTypeError::new_err(why));
             }
@@ -267,6 +286,7 @@ fn field(name: &str, options: &Bound<'_, PyAny>) -> PyResult<foretaste::Schema> 
         dtype: dtype.as_deref().unwrap_or(DTYPE),
         rotation: rotation.as_deref(),
         space: None,
+        recipe,
     };
     vectors.schema(options.py())
 }

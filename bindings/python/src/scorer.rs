@@ -6,9 +6,10 @@
 use std::sync::{Arc, OnceLock};
 
 use foretaste::{Key, Scored, ScorerError};
-use pyo3::exceptions::{PyException, PyNotImplementedError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
 
 use crate::{hits, input, json};
 
@@ -24,10 +25,15 @@ use crate::{hits, input, json};
 /// An exception in `fn` ends the reranking with the best answer so far: `problem` of the answer has its text, and
 /// `stopped_because` is "scorer_failed". What is no `Exception`, as `KeyboardInterrupt`, comes out of the search.
 ///
-/// `version` is for scores that are remembered, which are not there yet: it must be None.
+/// With a `version` the database remembers the scores: what they depend on beside the query and the row, as the model and its
+/// prompt. A score is remembered for the version, the query's vector (or `query_key`, a str or bytes, instead: the text of the question),
+/// and the row as it was written; a row that is written again is scored again. Rows that were scored have their scores at once, and the
+/// budget is for others: an answer asked again begins where it ended. `cost["scores_remembered"]` counts them,
+/// `Database.forget_scores` forgets them, `remembered_scores` of `open` bounds them.
 ///
 ///     texts = {"a": "…", "b": "…"}
 ///     ft.Scorer(lambda ids: model.predict([(question, texts[id]) for id in ids]), budget=100)
+///     ft.Scorer(score, version="cross-encoder-1", query_key=question)
 #[pyclass(frozen, module = "foretaste")]
 pub struct Scorer {
     /// The function.
@@ -40,6 +46,17 @@ pub struct Scorer {
     /// Most ids that the function is asked for at once.
     #[pyo3(get)]
     batch: usize,
+    /// What the scores are remembered by, or None.
+    #[pyo3(get)]
+    version: Option<String>,
+    query_key: Option<QueryKey>,
+}
+
+/// What a query is called; it is given back as it came.
+#[derive(FromPyObject)]
+enum QueryKey {
+    Text(String),
+    Bytes(Vec<u8>),
 }
 
 /// The function, called in one search.
@@ -52,7 +69,15 @@ impl Scorer {
     /// It as a stage of one search; `raised` takes what must come out of the search.
     pub fn stage(&self, py: Python<'_>, raised: Arc<OnceLock<PyErr>>) -> Scored {
         let calls = Calls { function: self.function.clone_ref(py), raised };
-        let scored = Scored::new(calls).budget(self.budget).batch(self.batch);
+        let mut scored = Scored::new(calls).budget(self.budget).batch(self.batch);
+        if let Some(version) = &self.version {
+            scored = scored.version(version);
+        }
+        scored = match &self.query_key {
+            Some(QueryKey::Text(text)) => scored.query_key(text),
+            Some(QueryKey::Bytes(bytes)) => scored.query_key(bytes),
+            None => scored,
+        };
         if self.adaptive { scored.adaptive() } else { scored }
     }
 }
@@ -60,13 +85,14 @@ impl Scorer {
 #[pymethods]
 impl Scorer {
     #[new]
-    #[pyo3(signature = (r#fn, budget = 200, mode = "adaptive", batch = 32, version = None))]
+    #[pyo3(signature = (r#fn, budget = 200, mode = "adaptive", batch = 32, version = None, query_key = None))]
     fn new(
         r#fn: &Bound<'_, PyAny>,
         budget: usize,
         mode: &str,
         batch: usize,
-        version: Option<&Bound<'_, PyAny>>,
+        version: Option<String>,
+        query_key: Option<QueryKey>,
     ) -> PyResult<Scorer> {
         if !r#fn.is_callable() {
             let name = json::type_name(r#fn);
@@ -83,11 +109,11 @@ impl Scorer {
         if batch == 0 {
             return Err(PyValueError::new_err("batch is at least 1"));
         }
-        if version.is_some() {
-            let why = "version is for scores that are remembered, which are not there yet in this version; leave it out";
-            return Err(PyNotImplementedError::new_err(why));
+        if query_key.is_some() && version.is_none() {
+            let why = "query_key is what scores are remembered by, beside a version; give that, too";
+            return Err(PyValueError::new_err(why));
         }
-        Ok(Scorer { function: r#fn.clone().unbind(), budget, adaptive, batch })
+        Ok(Scorer { function: r#fn.clone().unbind(), budget, adaptive, batch, version, query_key })
     }
 
     /// "adaptive" or "retrieve".
@@ -96,16 +122,20 @@ impl Scorer {
         if self.adaptive { "adaptive" } else { "retrieve" }
     }
 
-    /// None: scores are not remembered yet.
+    /// What scores are remembered by instead of the query's vector, a str or bytes; or None.
     #[getter]
-    fn version(&self) -> Option<&str> {
-        None
+    fn query_key<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        Some(match self.query_key.as_ref()? {
+            QueryKey::Text(text) => PyString::new(py, text).into_any(),
+            QueryKey::Bytes(bytes) => PyBytes::new(py, bytes).into_any(),
+        })
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {
         let function = self.function.bind(py).repr().map(|text| text.to_string()).unwrap_or_default();
         let Scorer { budget, batch, .. } = self;
-        format!("Scorer({function}, budget={budget}, mode={:?}, batch={batch})", self.mode())
+        let version = self.version.as_ref().map_or(String::new(), |version| format!(", version={version:?}"));
+        format!("Scorer({function}, budget={budget}, mode={:?}, batch={batch}{version})", self.mode())
     }
 
     // A bound method whose object keeps the scorer is a cycle, which the object's dict breaks.

@@ -49,7 +49,7 @@ impl Snapshot {
     #[pyo3(signature = (
         q, k = 10, r#where = None, dims = None, ef = None, nprobe = None, target_recall = None, deadline_ms = None,
         rerank = None, *, progressive = false, query_variance = None, budget = None, exact = false, field = None,
-        space = None
+        space = None, max_uncertainty = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     fn search<'py>(
@@ -70,6 +70,7 @@ impl Snapshot {
         exact: bool,
         field: Option<&str>,
         space: Option<&str>,
+        max_uncertainty: Option<f32>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let given = Given {
             k,
@@ -83,6 +84,7 @@ impl Snapshot {
             query_variance,
             budget,
             exact,
+            max_uncertainty,
         };
         asked::search(py, &self.0, q, Within { field, space }, &given, progressive)
     }
@@ -90,7 +92,8 @@ impl Snapshot {
     /// As `Collection.search_batch`.
     #[pyo3(signature = (
         Q, k = 10, threads = None, r#where = None, dims = None, ef = None, nprobe = None, target_recall = None,
-        deadline_ms = None, rerank = None, *, query_variance = None, budget = None, exact = false
+        deadline_ms = None, rerank = None, *, query_variance = None, budget = None, exact = false,
+        max_uncertainty = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     #[expect(non_snake_case, reason = "the argument's name in Python")]
@@ -110,6 +113,7 @@ impl Snapshot {
         query_variance: Option<&Bound<'py, PyAny>>,
         budget: Option<u64>,
         exact: bool,
+        max_uncertainty: Option<f32>,
     ) -> PyResult<Arrays<'py>> {
         let given = Given {
             k,
@@ -123,6 +127,7 @@ impl Snapshot {
             query_variance,
             budget,
             exact,
+            max_uncertainty,
         };
         asked::search_batch(py, &self.0, Q, threads, &given)
     }

@@ -21,11 +21,28 @@ use crate::{input, json};
 /// is the search itself, whatever `dims` says. Kusupati et al., "Matryoshka Representation Learning" (NeurIPS 2022).
 ///
 ///     docs.search(q, rerank=ft.Levels([(64, 200), (384, 50)]))
+///     docs.search(q, rerank=ft.Levels.auto(0.95)).schedule        # chosen from the rows
 #[pyclass(frozen, module = "foretaste")]
 pub struct Levels {
-    /// Pairs of (dimensions, rows kept), a new list.
+    /// Pairs of (dimensions, rows kept), a new list; empty when they are chosen for a recall.
     #[pyo3(get)]
     steps: Vec<(usize, usize)>,
+    /// The recall that they are chosen for, by `Levels.auto`; None when they are given.
+    #[pyo3(get)]
+    recall: Option<f64>,
+}
+
+/// Orders the nearest rows by their uncertainty alone, least first: by the sum of their variances over the dimensions that were
+/// compared, whatever their distance.
+///
+/// It chooses from the `among` best rows: as many as are wanted when None, so that only their order changes. As a ranking of many
+/// rows it is poor: it is for lists that are short already. What is mostly meant is `max_uncertainty` of the search, which leaves
+/// uncertain rows out, or `Csd` with a small weight. For collections with variances.
+#[pyclass(frozen, module = "foretaste")]
+pub struct Uncertainty {
+    /// How many of the best rows it chooses from; None for as many as are wanted.
+    #[pyo3(get)]
+    among: Option<usize>,
 }
 
 /// Ranks by the squared distance and `weight` times the row's total variance: the closed-form sampled distance of PCME++ (Chun,
@@ -130,11 +147,14 @@ impl Stages {
 
     fn add(&mut self, stage: &Bound<'_, PyAny>) -> PyResult<()> {
         let stage = if let Ok(levels) = stage.cast::<Levels>() {
-            foretaste::Levels::new(levels.get().steps.iter().copied()).into()
+            levels.get().stage().into()
         } else if let Ok(csd) = stage.cast::<Csd>() {
             foretaste::Csd::new(csd.get().weight).into()
         } else if let Ok(gaussian) = stage.cast::<Gaussian>() {
             foretaste::Gaussian::new(gaussian.get().kind).into()
+        } else if let Ok(uncertainty) = stage.cast::<Uncertainty>() {
+            let stage = foretaste::Uncertainty::new();
+            uncertainty.get().among.map_or(stage, |rows| stage.among(rows)).into()
         } else if let Ok(mmr) = stage.cast::<Mmr>() {
             let (lambda, among) = (mmr.get().lambda_, mmr.get().among);
             let mmr = foretaste::Mmr::new(lambda);
@@ -150,7 +170,7 @@ impl Stages {
             fuse.get().stage.clone().into()
         } else {
             return Err(PyTypeError::new_err(format!(
-                "rerank is a stage, or a list of stages: Levels, Csd, Gaussian, Mmr, MaxSim, Fuse, Scorer; not a {}",
+                "rerank is a stage, or a list of stages: Levels, Csd, Gaussian, Uncertainty, Mmr, MaxSim, Fuse, Scorer; not a {}",
                 json::type_name(stage)
             )));
         };
@@ -164,6 +184,13 @@ pub fn token_dim(schema: &Schema) -> Option<usize> {
     schema.token_kind().map(|(dim, _)| dim)
 }
 
+impl Levels {
+    fn stage(&self) -> foretaste::Levels {
+        let given = || foretaste::Levels::new(self.steps.iter().copied());
+        self.recall.map_or_else(given, foretaste::Levels::auto)
+    }
+}
+
 impl MaxSim {
     fn stage(&self, py: Python<'_>, token_dim: Option<usize>) -> PyResult<foretaste::MaxSim> {
         input::check_width(py, self.width, token_dim)?;
@@ -175,11 +202,41 @@ impl MaxSim {
 impl Levels {
     #[new]
     fn new(steps: Vec<(usize, usize)>) -> Levels {
-        Levels { steps }
+        Levels { steps, recall: None }
+    }
+
+    /// The cheapest steps, of the collection's levels, that find this part of the nearest rows by all dimensions, above 0 and at most 1,
+    /// as far as can be expected: `schedule` of the answer says which they are.
+    ///
+    /// They come from a sample of the rows, taken by the first such search, and used by all later ones. Where indexes lead to most
+    /// rows, or rows are few, there is one step, of all dimensions.
+    #[staticmethod]
+    fn auto(recall: f64) -> PyResult<Levels> {
+        if !(recall > 0.0 && recall <= 1.0) {
+            let why = format!("recall is a number above 0 and at most 1, not {recall}");
+            return Err(PyValueError::new_err(why));
+        }
+        Ok(Levels { steps: Vec::new(), recall: Some(recall) })
     }
 
     fn __repr__(&self) -> String {
-        format!("Levels({:?})", self.steps)
+        match self.recall {
+            Some(recall) => format!("Levels.auto({recall:?})"),
+            None => format!("Levels({:?})", self.steps),
+        }
+    }
+}
+
+#[pymethods]
+impl Uncertainty {
+    #[new]
+    #[pyo3(signature = (among = None))]
+    fn new(among: Option<usize>) -> Uncertainty {
+        Uncertainty { among }
+    }
+
+    fn __repr__(&self) -> String {
+        self.among.map_or("Uncertainty()".to_string(), |rows| format!("Uncertainty(among={rows})"))
     }
 }
 

@@ -1,5 +1,7 @@
 """What documents show, as programs that run, and that pyright accepts in its strict mode (`make python` does not need it)."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +117,46 @@ def test_two_models_and_two_fields(tmp_path: Path) -> None:
         back = shop.change()
         assert back is not None
         back.finish()
+
+
+def test_uncertain_rows_recipes_and_scores_from_before(tmp_path: Path) -> None:
+    with ft.open(tmp_path / "notes.ft", durability="none", remembered_scores=10_000) as db:
+        docs = db.create_collection("docs", dim=16, levels=[8, 16], variance="scalar", recipe=("layer_norm", 24))
+        outputs = vectors(200, 24, 0)
+        docs.upsert(np.arange(200), outputs, variances=np.linspace(0.01, 1, 200))
+        recipe: tuple[str, int] | None = docs.schema.recipe
+        assert recipe == ("layer_norm", 24)
+        answer = docs.search(outputs[7], k=5, max_uncertainty=8, query_variance=0.5, rerank=ft.Uncertainty(among=20))
+        traces = [hit.uncertainty for hit in answer]
+        assert answer.query_uncertainty == 8 and None not in traces and max(t for t in traces if t is not None) <= 8
+        ids, _ = docs.search_batch(outputs[:3], max_uncertainty=8.0, rerank=[ft.Levels.auto(0.9), ft.Uncertainty()])
+        assert ids.shape == (3, 10)
+        schedule: list[tuple[int, int]] = docs.search(outputs[7], rerank=ft.Levels.auto(0.9)).schedule
+        assert schedule == [(16, 10)]
+
+        def score(ids: list[int]) -> list[float]:
+            return [-float(id) for id in ids]
+
+        stage = ft.Scorer(score, budget=20, version="by-id-1", query_key="the question")
+        assert docs.search(outputs[7], rerank=stage).cost["scores_remembered"] == 0
+        assert docs.search(outputs[7], rerank=stage).cost["scores_remembered"] == 20
+        db.forget_scores("by-id-1")
+
+
+def test_tokens_as_single_vectors(tmp_path: Path) -> None:
+    encoder = ft.Encoder(8, repetitions=10, project=256)
+    matrices = [vectors(n % 5 + 1, 8, n) for n in range(50)]
+    with ft.open(tmp_path / "late.ft", durability="none") as db:
+        docs = db.create_collection("late", dim=encoder.dim, metric="dot", tokens=encoder.token_dim)
+        docs.upsert(np.arange(50), encoder.rows(matrices), tokens=matrices)
+        tokens: Matrix = matrices[4]
+        assert len(docs.search(encoder.query(tokens), k=3, rerank=ft.MaxSim(tokens, among=20))) == 3
+
+
+def test_an_answer_settles_in_the_example(tmp_path: Path) -> None:
+    script = Path(__file__).parents[1] / "examples" / "settling.py"
+    run = subprocess.run([sys.executable, script, "3000"], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", check=True)
+    _, *table, ended, plot = [line.split() for line in run.stdout.splitlines()]
+    assert len(table) > 1 and all(row[0].isdigit() for row in table), run.stdout
+    assert table[-1][1] == "exact" and float(table[-1][2]) >= 0.9 and ended[:2] == ["ended:", "complete,"]
+    assert plot == ["settling.png"] and (tmp_path / plot[0]).is_file() or plot[:2] == ["no", "plot:"]

@@ -300,6 +300,28 @@ def test_levels_are_a_funnel(col, rows):
             col.search(q, rerank=ft.Levels(steps))
     with pytest.raises(TypeError):
         ft.Levels([4, 8])
+    assert answer.schedule == col.search(q, rerank=stage, progressive=True).schedule == [(4, 100), (8, 20)]
+    assert col.search(q).schedule == [] == col.search(q, progressive=True).schedule
+
+
+def test_a_schedule_is_chosen_for_a_recall(db):
+    dice = np.random.default_rng(4)
+    rows = dice.normal(size=(4000, 32)) * 0.8 ** np.arange(32)
+    rows = rows.astype(np.float32)
+    col = db.create_collection("funnel", dim=32, metric="l2", levels=[8, 16, 32])
+    col.upsert(np.arange(4000), rows)
+    assert col.search(rows[0], rerank=ft.Levels.auto(0.9)).schedule == [(32, 10)]     # fresh rows are compared at once
+    col.flush()
+    queries = (dice.normal(size=(50, 32)) * 0.8 ** np.arange(32)).astype(np.float32)
+    truth, _ = col.search_batch(queries, exact=True)
+    stage = ft.Levels.auto(0.9)
+    answer = col.search(queries[0], rerank=stage)
+    dims, kept = zip(*answer.schedule)
+    assert len(dims) > 1 and dims[0] < dims[-1] == 32 and min(kept) >= 10
+    assert col.search(queries[0], rerank=stage, progressive=True).schedule == answer.schedule
+    found, _ = col.search_batch(queries, rerank=stage)
+    assert np.mean([len(set(a) & set(b)) / 10 for a, b in zip(truth, found)]) >= 0.85
+    assert np.array_equal(found[0], answer.ids)
 
 
 def test_mmr_does_not_say_the_same_twice(db):
@@ -412,8 +434,11 @@ def test_what_stages_cannot_be(col, rows):
         ft.Scorer(raising, mode="fast")
     with pytest.raises(ValueError, match="batch"):
         ft.Scorer(raising, batch=0)
-    with pytest.raises(NotImplementedError, match="not there yet"):
-        ft.Scorer(raising, version="ce-1")
+    with pytest.raises(ValueError, match="beside a version"):
+        ft.Scorer(raising, query_key="a question")
+    for wrong in (0, -0.5, 1.5, float("nan")):
+        with pytest.raises(ValueError, match="above 0 and at most 1"):
+            ft.Levels.auto(wrong)
 
 
 def test_stages_show_what_they_are():
@@ -422,6 +447,14 @@ def test_stages_show_what_they_are():
     assert repr(ft.Mmr(0.7)) == "Mmr(0.7)" and repr(ft.Mmr(0.7, among=9)) == "Mmr(0.7, among=9)"
     scorer = ft.Scorer(raising, version=None)
     assert (scorer.fn, scorer.budget, scorer.mode, scorer.batch, scorer.version) == (raising, 200, "adaptive", 32, None)
-    assert "raising" in repr(scorer) and "budget=200" in repr(scorer)
+    assert "raising" in repr(scorer) and "budget=200" in repr(scorer) and scorer.query_key is None
+    for key in ("why?", b"\0why?"):
+        scorer = ft.Scorer(raising, version="ce-1", query_key=key)
+        assert scorer.query_key == key and type(scorer.query_key) is type(key) and scorer.version == "ce-1"
+    assert 'version="ce-1"' in repr(scorer)
     assert (ft.Levels([(4, 5)]).steps, ft.Csd(2).weight, ft.Mmr(0.5).among) == ([(4, 5)], 2.0, None)
+    auto = ft.Levels.auto(0.9)
+    assert (auto.steps, auto.recall, repr(auto), ft.Levels([(4, 5)]).recall) == ([], 0.9, "Levels.auto(0.9)", None)
+    assert repr(ft.Uncertainty()) == "Uncertainty()" and repr(ft.Uncertainty(among=9)) == "Uncertainty(among=9)"
+    assert (ft.Uncertainty().among, ft.Uncertainty(9).among) == (None, 9)
     assert ft.Gaussian("log_likelihood").measure == "log_likelihood" and ft.Mmr(0.5).lambda_ == 0.5

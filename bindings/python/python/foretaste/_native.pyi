@@ -18,6 +18,7 @@ Metric: TypeAlias = Literal["cosine", "dot", "l2"]
 Dtype: TypeAlias = Literal["f32", "f16", "bf16", "i8"]
 Variance: TypeAlias = Literal["scalar", "diagonal", "diagonal-compact"]
 Rotation: TypeAlias = Literal["pca", "none"]
+Recipe: TypeAlias = Literal["none", "layer_norm"]
 ColumnType: TypeAlias = Literal["bool", "int", "float", "str"]
 Index: TypeAlias = Literal["auto", "hnsw", "ivf", "flat"]
 Fusion: TypeAlias = Literal["rrf", "zscore", "minmax", "borda", "copeland", "kemeny", "runoff"]
@@ -67,6 +68,7 @@ class FieldOptions(FieldRequired, total=False):
     variance: Variance | Literal["none"] | None
     dtype: Dtype
     rotation: Rotation | None
+    recipe: tuple[Recipe, int] | None
 
 class Figures(TypedDict):
     mean: float
@@ -100,6 +102,7 @@ def open(
     seal_bytes: int | None = None,
     build_threads: int | None = None,
     build_seed: int | None = None,
+    remembered_scores: int | None = None,
 ) -> Database: ...
 def check(path: str | PathLike[str], progress: Progress = None) -> dict[str, Any]: ...
 def repair(path: str | PathLike[str]) -> dict[str, Any]: ...
@@ -147,11 +150,13 @@ class Database:
         text: Text | None = None,
         fields: Mapping[str, FieldOptions] | None = None,
         space: str | None = None,
+        recipe: tuple[Recipe, int] | None = None,
     ) -> Collection: ...
     def __getitem__(self, name: str, /) -> Collection: ...
     def __contains__(self, name: str, /) -> bool: ...
     def collections(self) -> list[str]: ...
     def drop_collection(self, name: str) -> None: ...
+    def forget_scores(self, version: str | None = None) -> None: ...
     def stats(self) -> dict[str, Any]: ...
     def flush(self) -> None: ...
     def compact(self, progress: Progress = None) -> None: ...
@@ -213,6 +218,7 @@ class Collection:
         exact: bool = False,
         field: str | None = None,
         space: str | None = None,
+        max_uncertainty: float | None = None,
     ) -> Answer: ...
     @overload
     def search(
@@ -233,6 +239,7 @@ class Collection:
         exact: bool = False,
         field: str | None = None,
         space: str | None = None,
+        max_uncertainty: float | None = None,
     ) -> Revisions: ...
     @overload
     def search(
@@ -253,6 +260,7 @@ class Collection:
         exact: bool = False,
         field: str | None = None,
         space: str | None = None,
+        max_uncertainty: float | None = None,
     ) -> Answer | Revisions: ...
     def search_batch(
         self,
@@ -270,6 +278,7 @@ class Collection:
         query_variance: npt.ArrayLike | None = None,
         budget: int | None = None,
         exact: bool = False,
+        max_uncertainty: float | None = None,
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]: ...
     def search_text(
         self,
@@ -339,6 +348,7 @@ class Collection:
         rotation: Rotation | None = None,
         *,
         space: str,
+        recipe: tuple[Recipe, int] | None = None,
     ) -> Change: ...
     def change(self) -> Change | None: ...
 
@@ -402,6 +412,17 @@ class Adapter:
     def to_dim(self) -> int: ...
     def apply(self, x: Vectors, *, threads: int = 1) -> npt.NDArray[np.float32]: ...
 
+class Encoder:
+    def __init__(
+        self, token_dim: int, bits: int = 4, repetitions: int = 20, project: int | None = 2048, seed: int = 0
+    ) -> None: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def token_dim(self) -> int: ...
+    def query(self, tokens: npt.ArrayLike) -> npt.NDArray[np.float32]: ...
+    def rows(self, matrices: Iterable[npt.ArrayLike] | npt.NDArray[Any]) -> npt.NDArray[np.float32]: ...
+
 class Estimate:
     @property
     def mean(self) -> float: ...
@@ -462,6 +483,7 @@ class Snapshot:
         exact: bool = False,
         field: str | None = None,
         space: str | None = None,
+        max_uncertainty: float | None = None,
     ) -> Answer: ...
     @overload
     def search(
@@ -482,6 +504,7 @@ class Snapshot:
         exact: bool = False,
         field: str | None = None,
         space: str | None = None,
+        max_uncertainty: float | None = None,
     ) -> Revisions: ...
     @overload
     def search(
@@ -502,6 +525,7 @@ class Snapshot:
         exact: bool = False,
         field: str | None = None,
         space: str | None = None,
+        max_uncertainty: float | None = None,
     ) -> Answer | Revisions: ...
     def search_batch(
         self,
@@ -519,6 +543,7 @@ class Snapshot:
         query_variance: npt.ArrayLike | None = None,
         budget: int | None = None,
         exact: bool = False,
+        max_uncertainty: float | None = None,
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]: ...
     def search_text(
         self,
@@ -579,6 +604,8 @@ class Schema:
     @property
     def space(self) -> str | None: ...
     @property
+    def recipe(self) -> tuple[Recipe, int] | None: ...
+    @property
     def text_fields(self) -> list[str]: ...
 
 class Records:
@@ -635,6 +662,10 @@ class Answer:
     @property
     def recall_lower_bound(self) -> float | None: ...
     @property
+    def query_uncertainty(self) -> float | None: ...
+    @property
+    def schedule(self) -> list[tuple[int, int]]: ...
+    @property
     def stopped_because(self) -> Stopped: ...
     @property
     def problem(self) -> str | None: ...
@@ -681,6 +712,8 @@ class Revisions:
     def requery(self, q: Vectors) -> None: ...
     def rerank(self, stages: Rerank | Sequence[Rerank]) -> None: ...
     def cancel(self) -> None: ...
+    @property
+    def schedule(self) -> list[tuple[int, int]]: ...
     def explain(self) -> list[str]: ...
 
 class Revision:
@@ -703,6 +736,8 @@ class Revision:
     @property
     def recall_lower_bound(self) -> float | None: ...
     @property
+    def query_uncertainty(self) -> float | None: ...
+    @property
     def changed(self) -> list[int]: ...
     @property
     def elapsed_us(self) -> float: ...
@@ -716,8 +751,17 @@ class Revision:
 
 class Levels:
     def __init__(self, steps: Sequence[tuple[int, int]]) -> None: ...
+    @staticmethod
+    def auto(recall: float) -> Levels: ...
     @property
     def steps(self) -> list[tuple[int, int]]: ...
+    @property
+    def recall(self) -> float | None: ...
+
+class Uncertainty:
+    def __init__(self, among: int | None = None) -> None: ...
+    @property
+    def among(self) -> int | None: ...
 
 class Csd:
     def __init__(self, weight: float = 1.0) -> None: ...
@@ -773,7 +817,8 @@ class Scorer:
         budget: int = 200,
         mode: Literal["adaptive", "retrieve"] = "adaptive",
         batch: int = 32,
-        version: None = None,
+        version: str | None = None,
+        query_key: str | bytes | None = None,
     ) -> None: ...
     @property
     def fn(self) -> Callable[[list[Any]], npt.ArrayLike]: ...
@@ -784,10 +829,12 @@ class Scorer:
     @property
     def batch(self) -> int: ...
     @property
-    def version(self) -> None: ...
+    def version(self) -> str | None: ...
+    @property
+    def query_key(self) -> str | bytes | None: ...
 
 # The stages that search_batch takes, and all of them.
-RerankMany: TypeAlias = Levels | Csd | Gaussian | Mmr
+RerankMany: TypeAlias = Levels | Csd | Gaussian | Uncertainty | Mmr
 Rerank: TypeAlias = RerankMany | MaxSim | Fuse | Scorer
 # Which rows are embedded first.
 Order: TypeAlias = Literal["stored", "variance"] | ErrorModel
