@@ -142,6 +142,14 @@ fn refusals_say_where_and_what_was_expected_and_meant() {
 }
 
 #[test]
+fn every_language_is_one_of_the_engine() {
+    assert_eq!(LANGUAGES.len(), 19);
+    for name in LANGUAGES {
+        assert_eq!(foretaste::Language::parse(name).map(|language| language.name()), Some(*name));
+    }
+}
+
+#[test]
 fn what_may_follow_is_known() {
     let words = |text| expected(text).iter().map(Expected::to_string).collect::<Vec<_>>();
     assert!(words("").contains(&"`search`".to_string()));
