@@ -66,6 +66,7 @@ pub const LANGUAGES: &[&str] = &[
     "hungarian",
     "italian",
     "norwegian",
+    "polish",
     "portuguese",
     "romanian",
     "russian",

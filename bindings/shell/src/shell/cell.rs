@@ -57,7 +57,8 @@ impl Cell {
             Cell::Real(x) => json!(x),
             Cell::Text(text) => json!(text),
             Cell::Json(value) => value.clone(),
-            Cell::Vector(numbers) => json!(numbers),
+            // As few digits as name the number: 0.1, not what it is in f64.
+            Cell::Vector(numbers) => numbers.iter().map(|x| x.to_string().parse::<f64>().ok()).collect(),
         }
     }
 }

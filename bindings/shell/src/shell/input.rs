@@ -67,11 +67,21 @@ impl Shell {
             return self.carry_out(line.trim_end());
         }
         splitter.push(line);
+        let mut ended = false;
         while let Some(statement) = splitter.take() {
+            ended = true;
             self.carry_out(statement.trim_start())?;
             if self.leaving {
-                break;
+                return Ok(());
             }
+        }
+        if ended {
+            // A dot command may also stand behind the statement that ends on its line.
+            let rest = splitter.rest();
+            if rest.trim_start().starts_with('.') {
+                return self.carry_out(rest.trim());
+            }
+            splitter.push(&rest);
         }
         Ok(())
     }

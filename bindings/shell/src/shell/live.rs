@@ -70,7 +70,7 @@ impl Shell {
 impl Frame {
     /// Draws over what was drawn before; nothing takes it off the screen.
     fn draw(&mut self, text: &str) -> Outcome {
-        let (height, _) = console::Term::stdout().size();
+        let (height, width) = console::Term::stdout().size();
         let most = usize::from(height).saturating_sub(2).max(1);
         let lines: Vec<&str> = text.lines().collect();
         // The last line says how far it is, so it is the rows before it that are left out.
@@ -81,7 +81,9 @@ impl Frame {
             screen += &format!("\u{1b}[{}A", self.lines);
         }
         for line in &shown {
-            screen += &format!("\r{line}\u{1b}[K\n");
+            // A line that wrapped would be two to draw over.
+            let line = console::truncate_str(line, usize::from(width), "…");
+            screen += &format!("\r\u{1b}[K{line}\n");
         }
         screen += "\u{1b}[J";
         if self.lines == 0 && shown.is_empty() {

@@ -199,7 +199,7 @@ impl Shell {
     /// What ends the session: an interrupt of a script, a failure when it is to bail, an output that is closed.
     fn carry_out(&mut self, text: &str) -> Outcome {
         if self.settings.echo {
-            self.out.print(&format!("{}\n", text.trim()))?;
+            self.out.echo(text)?;
         }
         interrupt::reset();
         let started = Instant::now();

@@ -62,6 +62,13 @@ impl Out {
         Ok(out.flush()?)
     }
 
+    /// Prints a statement before it is carried out: never into a file of results.
+    pub fn echo(&self, text: &str) -> Outcome {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{}", text.trim())?;
+        Ok(out.flush()?)
+    }
+
     /// A statement has ended, and with it what goes to a file once.
     pub fn end_of_statement(&mut self) -> Outcome {
         if std::mem::take(&mut self.named_now) {

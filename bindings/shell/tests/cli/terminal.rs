@@ -86,6 +86,13 @@ impl Terminal {
         })
     }
 
+    /// Types a line, and only then ends it: an empty prompt behind it is that of the next one.
+    fn enter(&mut self, line: &str) {
+        self.type_(line);
+        self.until_shows(line);
+        self.type_("\r");
+    }
+
     fn code(mut self) -> Option<i32> {
         let end = Instant::now() + PATIENCE;
         while let Ok(bytes) = self.bytes.recv_timeout(end.saturating_duration_since(Instant::now())) {
@@ -108,12 +115,12 @@ fn a_statement_goes_on_over_lines_and_is_remembered_as_one() {
     let place = Place::with_docs();
     let mut shell = Terminal::new(&place, &["t.ft"]);
     shell.until_prompt();
-    shell.type_("get 'a'\r");
+    shell.enter("get 'a'");
     shell.until_shows("...>");
-    shell.type_("from docs;\r");
+    shell.enter("from docs;");
     shell.until_shows("2020");
     shell.until_prompt();
-    shell.type_("insert into docs values ('q\r");
+    shell.enter("insert into docs values ('q");
     shell.until_shows("'..>");
     // Ctrl-C clears what was typed.
     shell.type_("\u{3}");
@@ -152,9 +159,9 @@ fn tab_completes_words_collections_and_fields() {
     shell.until_prompt();
     shell.type_(".coll\t");
     shell.until_shows(".collections");
-    shell.type_("\r");
+    shell.enter("");
     shell.until_shows("│ docs");
-    shell.type_(".quit\r");
+    shell.enter(".quit");
     assert_eq!(shell.code(), Some(0));
 }
 
@@ -163,9 +170,9 @@ fn an_answer_settles_on_the_screen_and_its_table_stays() {
     let place = Place::with_docs();
     let mut shell = Terminal::new(&place, &["t.ft"]);
     shell.until_prompt();
-    shell.type_(".set pace 100ms\r");
+    shell.enter(".set pace 100ms");
     shell.until_prompt();
-    shell.type_("search docs near [1.9, 0.3] k 3 rerank mmr(0.5);\r");
+    shell.enter("search docs near [1.9, 0.3] k 3 rerank mmr(0.5);");
     let screen = shell.until_shows("settled after");
     assert!(shell.written.contains(" of 3 settled"), "{}", shell.written);
     // Of what was drawn only the last table is left.
@@ -180,9 +187,9 @@ fn ctrl_c_ends_the_search_and_not_the_shell() {
     let place = Place::with_docs();
     let mut shell = Terminal::new(&place, &["t.ft"]);
     shell.until_prompt();
-    shell.type_(".set embed \"echo begun >&2; touch begun; exec sleep 600\"\r");
+    shell.enter(".set embed \"echo begun >&2; touch begun; exec sleep 600\"");
     shell.until_prompt();
-    shell.type_("search docs near text 'x';\r");
+    shell.enter("search docs near text 'x';");
     while !place.path("begun").exists() {
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -190,14 +197,14 @@ fn ctrl_c_ends_the_search_and_not_the_shell() {
     shell.until_shows("interrupted");
     shell.until_prompt();
     // An answer on its way ends with the best so far.
-    shell.type_(".set pace 600s\r");
+    shell.enter(".set pace 600s");
     shell.until_prompt();
-    shell.type_("search docs near [1.9, 0.3] k 3 rerank mmr(0.5);\r");
+    shell.enter("search docs near [1.9, 0.3] k 3 rerank mmr(0.5);");
     shell.until_shows(" of 3 settled");
     shell.type_("\u{3}");
     shell.until_shows("cancelled: the best so far");
     shell.until_prompt();
-    shell.type_("watch search docs near 'a' k 1;\r");
+    shell.enter("watch search docs near 'a' k 1;");
     shell.until_shows("Ctrl-C ends it");
     shell.type_("\u{3}");
     shell.until_prompt();
