@@ -1,5 +1,6 @@
 //! The arguments of the command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -23,6 +24,17 @@ pub struct Cli {
     pub shell: crate::shell::Options,
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+/// The options of the shell that may also be written with one dash, as sqlite3 and duckdb have them.
+const ONE_DASH: [&str; 8] = ["-init", "-bail", "-readonly", "-json", "-csv", "-echo", "-help", "-version"];
+
+/// An argument with two dashes, if it is one of those.
+pub fn two_dashes(argument: OsString) -> OsString {
+    match argument.to_str() {
+        Some(text) if ONE_DASH.contains(&text) => format!("-{text}").into(),
+        _ => argument,
+    }
 }
 
 /// What to do.

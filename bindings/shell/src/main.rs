@@ -15,7 +15,7 @@ use clap::Parser;
 use output::{Outcome, Output};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(std::env::args_os().map(args::two_dashes));
     match interrupt::listen().and_then(|()| run(cli)) {
         Ok(code) => code,
         Err(failure) => failure.report(),

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use foretaste::lang::{At, ColumnType, Filter};
 use foretaste::{
-    Element, Fusion, HnswParams, IvfParams, Key, Language, Measure, Metric, RotationKind, Spec, Variance,
+    Element, Fusion, HnswParams, IvfParams, Key, Language, Measure, Metric, Recipe, RotationKind, Space,
+    Spec, Variance,
 };
 use serde_json::Value;
 
@@ -68,8 +69,17 @@ pub enum Item {
     },
     FullText {
         path: String,
-        language: Option<Language>,
+        words: Words,
     },
+}
+
+/// How texts become words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Words {
+    /// Whose stems are searched; none are without.
+    pub language: Option<Language>,
+    /// Whether accents count.
+    pub accents: bool,
 }
 
 /// What the vectors of a field are like.
@@ -83,6 +93,9 @@ pub struct VectorKind {
     pub variance: Option<Variance>,
     pub index: Option<Spec>,
     pub rotation: Option<RotationKind>,
+    /// What the model's own output needs before it is cut, and how long that is.
+    pub recipe: Option<(Recipe, usize)>,
+    pub space: Option<Space>,
 }
 
 /// `alter collection`
@@ -97,7 +110,7 @@ pub struct Alter {
 #[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "the grammar names them")]
 pub enum Alteration {
-    FullText { path: String, language: Option<Language> },
+    FullText { path: String, words: Words },
     Truncate(usize),
     Extend(Vec<usize>),
 }
@@ -162,6 +175,7 @@ pub struct Search {
     pub collection: Name,
     pub sources: Vec<Source>,
     pub filter: Option<Where>,
+    pub max_uncertainty: Option<f32>,
     pub k: Option<usize>,
     pub dims: Option<usize>,
     pub ef: Option<usize>,
@@ -189,8 +203,16 @@ pub struct Source {
 #[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "the grammar names them")]
 pub enum Method {
-    Near { target: Target, field: Option<Name> },
-    Match { path: String, words: String },
+    /// `space` is what the query is of, when that is not the rows' own.
+    Near {
+        target: Target,
+        space: Option<Space>,
+        field: Option<Name>,
+    },
+    Match {
+        path: String,
+        words: String,
+    },
 }
 
 /// What rows are near to.
@@ -224,6 +246,8 @@ pub struct Where {
 pub struct Lists {
     pub fusion: Fusion,
     pub depth: Option<usize>,
+    /// How many lists must have a row.
+    pub votes: Option<usize>,
 }
 
 /// A stage behind the search.
@@ -231,10 +255,27 @@ pub struct Lists {
 #[expect(missing_docs, reason = "the grammar names them")]
 pub enum Stage {
     Levels(Vec<(usize, usize)>),
-    Mmr { lambda: f64, among: Option<usize> },
+    /// Levels chosen for a recall.
+    AutoLevels(f64),
+    Mmr {
+        lambda: f64,
+        among: Option<usize>,
+    },
     Csd(f64),
     Gaussian(Measure),
-    MaxSim { tokens: Vec<Vec<f32>>, among: Option<usize> },
+    Uncertainty {
+        among: Option<usize>,
+    },
+    MaxSim {
+        tokens: Vec<Vec<f32>>,
+        among: Option<usize>,
+    },
+    /// By the user's own command.
+    Scored {
+        budget: usize,
+        batch: Option<usize>,
+        adaptive: bool,
+    },
 }
 
 impl Search {
@@ -244,6 +285,7 @@ impl Search {
             collection,
             sources: Vec::new(),
             filter: None,
+            max_uncertainty: None,
             k: None,
             dims: None,
             ef: None,
@@ -271,6 +313,8 @@ impl VectorKind {
             variance: None,
             index: None,
             rotation: None,
+            recipe: None,
+            space: None,
         }
     }
 }

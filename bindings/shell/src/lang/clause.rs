@@ -25,8 +25,8 @@ pub(super) struct Extent<'a> {
 pub(super) fn filter(text: &str, from: usize) -> Result<Extent<'_>, Refused> {
     let mut lexer = Lexer::new(text, from);
     let (mut depth, mut end) = (0_usize, from);
-    // Whether an operand is due, and whether the path before could go on.
-    let mut due = true;
+    // Whether an operand is due, and whether it is a further name of a path, which may be any word.
+    let (mut due, mut member) = (true, false);
     loop {
         let token = lexer.next()?;
         let ends = match token.kind {
@@ -48,11 +48,12 @@ pub(super) fn filter(text: &str, from: usize) -> Result<Extent<'_>, Refused> {
             _ => {}
         }
         due = match token.kind {
-            Kind::Word(word) => FILTER_BEFORE.iter().any(|known| known.eq_ignore_ascii_case(word)),
+            Kind::Word(word) => !member && FILTER_BEFORE.iter().any(|known| known.eq_ignore_ascii_case(word)),
             Kind::Sign(sign) => matches!(sign, '(' | '[' | ',' | '.'),
             Kind::Other(_) => true,
             _ => false,
         };
+        member = token.kind == Kind::Sign('.');
         // `$id` is one operand, though it begins with a sign.
         if token.kind == Kind::Other("$") && text.get(token.end..).is_some_and(|rest| rest.starts_with("id"))
         {

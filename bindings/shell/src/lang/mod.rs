@@ -17,17 +17,18 @@
 //! create     = "create" , "collection" , [ "if" , "not" , "exists" ] , name , "(" , item , { "," , item } , ")" ;
 //! item       = [ name ] , "vector" , metric , "(" , dims , ")" , { option }
 //!            | "tokens" , "(" , dims , ")" , [ "element" , element ]
-//!            | path , ( "text" | "int" | "float" | "bool" | "fulltext" , [ language ] ) ;
+//!            | path , ( "text" | "int" | "float" | "bool" | "fulltext" , [ language ] , [ "accents" ] ) ;
 //! metric     = "cosine" | "dot" | "l2" ;
 //! option     = "levels" , dims , { "," , dims } | "element" , element | "rotation" , ( "none" | "pca" )
-//!            | "variance" , ( "scalar" | "diagonal" | "compact" ) | "index" , index ;
+//!            | "variance" , ( "scalar" | "diagonal" | "compact" ) | "index" , index
+//!            | "recipe" , "layer_norm" , "(" , dims , ")" | "space" , space ;
 //! element    = "f32" | "f16" | "bf16" | "i8" ;
 //! index      = "auto" | "flat" | "ivf" , [ "(" , cells , ")" ]
 //!            | "hnsw" , [ "(" , setting , { "," , setting } , ")" ] ;
 //! setting    = ( "m" | "ef_construction" | "edge_bits" ) , integer ;
 //!
 //! drop       = "drop" , "collection" , [ "if" , "exists" ] , name ;
-//! alter      = "alter" , "collection" , name , ( "add" , path , "fulltext" , [ language ]
+//! alter      = "alter" , "collection" , name , ( "add" , path , "fulltext" , [ language ] , [ "accents" ]
 //!            | "truncate" , dims | "extend" , dims , { "," , dims } ) ;
 //! insert     = "insert" , "into" , name , "values" , row , { "," , row } ;
 //! row        = "(" , id , "," , vector , { "," , part } , ")" ;
@@ -39,21 +40,25 @@
 //! watch      = "watch" , search ;       explain = "explain" , search ;
 //!
 //! search     = "search" , name , source , { source } , { clause } ;
-//! source     = "near" , target , [ "in" , name ] , [ "weight" , number ]
+//! source     = "near" , target , [ "of" , space ] , [ "in" , name ] , [ "weight" , number ]
 //!            | "match" , path , string , [ "weight" , number ] ;
 //! target     = vector | id | "file" , string , [ "row" , integer ] | "text" , string ;
-//! clause     = "where" , filter | "k" , integer | "dims" , dims | "ef" , integer | "nprobe" , integer | "exact"
+//! clause     = "where" , filter | "max_uncertainty" , number | "k" , integer | "dims" , dims | "ef" , integer
+//!            | "nprobe" , integer | "exact"
 //!            | "recall" , number | "within" , duration | "budget" , integer | "variance" , ( number | vector )
-//!            | "fuse" , fusion , [ "depth" , integer ] | "rerank" , stage , { "," , stage }
+//!            | "fuse" , fusion , [ "depth" , integer ] , [ "votes" , integer ] | "rerank" , stage , { "," , stage }
 //!            | "fields" , path , { "," , path } ;
 //! fusion     = "rrf" , [ "(" , number , ")" ] | "zscore" | "minmax" | "borda" | "copeland" | "kemeny"
 //!            | "runoff" , "(" , integer , ")" ;
 //! stage      = "levels" , "(" , dims , ":" , rows , { "," , dims , ":" , rows } , ")"
+//!            | "levels" , "(" , "auto" , number , ")" | "uncertainty" , [ "(" , "among" , integer , ")" ]
 //!            | "mmr" , "(" , number , [ "," , "among" , integer ] , ")" | "csd" , [ "(" , number , ")" ]
-//!            | "gaussian" , "(" , measure , ")" | "maxsim" , "(" , matrix , [ "," , "among" , integer ] , ")" ;
+//!            | "gaussian" , "(" , measure , ")" | "maxsim" , "(" , matrix , [ "," , "among" , integer ] , ")"
+//!            | "scored" , "(" , integer , { "," , ( "batch" , integer | "adaptive" ) } , ")" ;
 //! measure    = "wasserstein" | "bhattacharyya" | "likelihood" | "expected" ;
 //! duration   = number , ( "us" | "ms" | "s" | "min" ) ;
 //!
+//! space      = string , of a model and its version: 'model@version' ;
 //! id         = string | integer ;       vector = "[" , number , { "," , number } , "]" ;
 //! matrix     = "[" , vector , { "," , vector } , "]" ;      object = a JSON object ;
 //! path       = name , { "." , name | "[" , digits , "]" } ;
@@ -91,7 +96,7 @@ mod words;
 
 pub use ast::{
     Alter, Alteration, Create, Delete, Get, Insert, Item, Lists, Method, Name, Optimize, Part, Row, Search,
-    Source, Stage, Statement, Target, VectorKind, Where,
+    Source, Stage, Statement, Target, VectorKind, Where, Words,
 };
 pub use error::{Expected, Refused};
 pub use parse::{expected, parse};

@@ -9,9 +9,9 @@ use foretaste::{Fusion, HnswParams, Key, Spec};
 
 use super::ast::{
     Alteration, Create, Insert, Item, Lists, Method, Name, Optimize, Part, Row, Search, Source, Stage,
-    Statement, Target, VectorKind,
+    Statement, Target, VectorKind, Words,
 };
-use super::parse::create::{ELEMENTS, METRICS, ROTATIONS, TYPES, VARIANCES};
+use super::parse::create::{ELEMENTS, METRICS, RECIPES, ROTATIONS, TYPES, VARIANCES};
 use super::parse::search::{CSD_WEIGHT, FUSIONS, KAPPA, MEASURES};
 use super::words::{is_plain, is_word};
 
@@ -25,10 +25,7 @@ impl Display for Statement {
             Statement::Alter(alter) => {
                 write!(f, "alter collection {} ", alter.name)?;
                 match &alter.change {
-                    Alteration::FullText { path, language } => {
-                        write!(f, "add {path} fulltext")?;
-                        language.map_or(Ok(()), |language| write!(f, " {}", language.name()))
-                    }
+                    Alteration::FullText { path, words } => write!(f, "add {path} fulltext{words}"),
                     Alteration::Truncate(dims) => write!(f, "truncate {dims}"),
                     Alteration::Extend(levels) => write!(f, "extend {}", joined(levels)),
                 }
@@ -69,10 +66,7 @@ impl Display for Item {
                 element.map_or(Ok(()), |element| write!(f, " element {}", of(&ELEMENTS, element)))
             }
             Item::Column { path, kind } => write!(f, "{path} {}", of(&TYPES, *kind)),
-            Item::FullText { path, language } => {
-                write!(f, "{path} fulltext")?;
-                language.map_or(Ok(()), |language| write!(f, " {}", language.name()))
-            }
+            Item::FullText { path, words } => write!(f, "{path} fulltext{words}"),
         }
     }
 }
@@ -92,7 +86,20 @@ impl Display for VectorKind {
         if let Some(index) = self.index {
             write!(f, " index {}", spec(index))?;
         }
-        self.rotation.map_or(Ok(()), |rotation| write!(f, " rotation {}", of(&ROTATIONS, rotation)))
+        if let Some(rotation) = self.rotation {
+            write!(f, " rotation {}", of(&ROTATIONS, rotation))?;
+        }
+        if let Some((recipe, output)) = self.recipe {
+            write!(f, " recipe {}({output})", of(&RECIPES, recipe))?;
+        }
+        self.space.as_ref().map_or(Ok(()), |space| write!(f, " space {}", string(&space.to_string())))
+    }
+}
+
+impl Display for Words {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.language.map_or(Ok(()), |language| write!(f, " {}", language.name()))?;
+        f.write_str(if self.accents { " accents" } else { "" })
     }
 }
 
@@ -134,6 +141,7 @@ impl Display for Search {
         if let Some(filter) = &self.filter {
             write!(f, " where {}", filter.filter)?;
         }
+        self.max_uncertainty.map_or(Ok(()), |limit| write!(f, " max_uncertainty {limit}"))?;
         for (word, number) in [("k", self.k), ("dims", self.dims), ("ef", self.ef), ("nprobe", self.nprobe)] {
             number.map_or(Ok(()), |number| write!(f, " {word} {number}"))?;
         }
@@ -162,8 +170,11 @@ impl Display for Search {
 impl Display for Source {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.method {
-            Method::Near { target, field } => {
+            Method::Near { target, space, field } => {
                 write!(f, "near {target}")?;
+                if let Some(space) = space {
+                    write!(f, " of {}", string(&space.to_string()))?;
+                }
                 if let Some(field) = field {
                     write!(f, " in {field}")?;
                 }
@@ -196,7 +207,8 @@ impl Display for Lists {
             Fusion::RunOff { finalists } => write!(f, "runoff({finalists})")?,
             other => f.write_str(of(&FUSIONS, other))?,
         }
-        self.depth.map_or(Ok(()), |depth| write!(f, " depth {depth}"))
+        self.depth.map_or(Ok(()), |depth| write!(f, " depth {depth}"))?;
+        self.votes.map_or(Ok(()), |votes| write!(f, " votes {votes}"))
     }
 }
 
@@ -208,10 +220,17 @@ impl Display for Stage {
                 let steps: Vec<String> = steps.iter().map(|(dims, rows)| format!("{dims}:{rows}")).collect();
                 write!(f, "levels({})", steps.join(", "))
             }
+            Stage::AutoLevels(recall) => write!(f, "levels(auto {recall})"),
             Stage::Mmr { lambda, among: rows } => write!(f, "mmr({lambda}{})", among(rows)),
             Stage::Csd(weight) if *weight == CSD_WEIGHT => f.write_str("csd"),
             Stage::Csd(weight) => write!(f, "csd({weight})"),
             Stage::Gaussian(measure) => write!(f, "gaussian({})", of(&MEASURES, *measure)),
+            Stage::Uncertainty { among: None } => f.write_str("uncertainty"),
+            Stage::Uncertainty { among: Some(rows) } => write!(f, "uncertainty(among {rows})"),
+            Stage::Scored { budget, batch, adaptive } => {
+                let batch = batch.map_or(String::new(), |rows| format!(", batch {rows}"));
+                write!(f, "scored({budget}{batch}{})", if *adaptive { ", adaptive" } else { "" })
+            }
             Stage::MaxSim { tokens, among: rows } => write!(f, "maxsim({}{})", matrix(tokens), among(rows)),
         }
     }
@@ -272,7 +291,8 @@ fn duration(time: Duration) -> String {
     match nanos {
         _ if nanos.is_multiple_of(1_000_000_000) => format!("{}s", nanos / 1_000_000_000),
         _ if nanos.is_multiple_of(1_000_000) => format!("{}ms", nanos / 1_000_000),
-        _ => format!("{}us", nanos as f64 / 1e3),
+        _ if nanos.is_multiple_of(1000) => format!("{}us", nanos / 1000),
+        _ => format!("{}.{:03}us", nanos / 1000, nanos % 1000),
     }
 }
 

@@ -38,10 +38,24 @@ fn statements_are_printed_as_they_are_understood() {
             "search docs near text 'a question' match body 'words' weight 2 fuse rrf depth 50 fields lang, a.b",
             "search docs near text 'a question' match body 'words' weight 2 fuse rrf depth 50 fields lang, a.b",
         ),
+        ("search d near [1] within 1.5ms", "search d near [1] within 1500us"),
+        ("search d near [1] within 0.5min", "search d near [1] within 30s"),
         ("optimize docs as ivf(10) rotation pca", "optimize docs as ivf(10) rotation pca"),
         ("compact; ", "compact"),
         ("flush docs", "flush docs"),
         ("explain search docs near 'a' in image", "explain search docs near 'a' in image"),
+        (
+            "create collection d (vector cosine(64) recipe layer_norm(768) space 'nomic@1.5', t fulltext french accents)",
+            "create collection d (vector cosine(64) recipe layer_norm(768) space 'nomic@1.5', t fulltext french accents)",
+        ),
+        (
+            "search d near 'a' of 'nomic@1' max_uncertainty 0.5 rerank levels(auto 0.9), uncertainty(among 20), uncertainty, scored(200, adaptive, batch 8)",
+            "search d near 'a' of 'nomic@1' max_uncertainty 0.5 rerank levels(auto 0.9), uncertainty(among 20), uncertainty, scored(200, batch 8, adaptive)",
+        ),
+        (
+            "search d near [1] near [2] in image fuse runoff(5) depth 20 votes 2 rerank scored(0)",
+            "search d near [1] near [2] in image fuse runoff(5) depth 20 votes 2 rerank scored(0)",
+        ),
         ("watch search docs match a.b 'x' k 3", "watch search docs match a.b 'x' k 3"),
         ("alter collection docs add body fulltext german", "alter collection docs add body fulltext german"),
         ("alter collection docs extend 512, 768", "alter collection docs extend 512, 768"),
@@ -61,14 +75,18 @@ fn a_filter_ends_where_a_clause_begins() {
         ("where not (k > 3 or ef = 1) k 2", "not (k > 3 or ef = 1)", Some(2)),
         ("where a.k is not null k 4", "a.k is not null", Some(4)),
         ("where a[0] like 'x%' /* k 1 */ k 5", "a[0] like 'x%'", Some(5)),
+        ("where a.in k 8", "a.in = true", Some(8)),
         ("where $id = 'x' k 6", "$id = 'x'", Some(6)),
-        ("where \"near\" between 1 and 2 k 7", "\"near\" between 1 and 2", Some(7)),
+        // It is printed without quotes where none are needed, and read again as the same.
+        ("where \"near\" between 1 and 2 k 7", "near between 1 and 2", Some(7)),
+        ("where near between 1 and 2 k 7", "near between 1 and 2", Some(7)),
     ] {
         let Ok(Statement::Search(search)) = parse(&format!("search d near [1] {text}")) else {
             panic!("{text}");
         };
-        assert_eq!(search.filter.map(|f| f.filter.to_string()).as_deref(), Some(filter), "{text}");
+        assert_eq!(search.filter.as_ref().map(|f| f.filter.to_string()).as_deref(), Some(filter), "{text}");
         assert_eq!(search.k, k, "{text}");
+        assert_eq!(printed(&search.to_string()), search.to_string());
     }
 }
 
@@ -83,7 +101,7 @@ fn refusals_say_where_and_what_was_expected_and_meant() {
             Some("did you mean `search docs near [0.1, 0.2] k 10`?"),
         ),
         ("search docs near [1, x]", "x", "expected a number, found `x`", None),
-        ("search docs near [1] limit 3", "limit", "expected `in`", Some("did you mean `k`?")),
+        ("search docs near [1] limit 3", "limit", "expected `of`", Some("did you mean `k`?")),
         ("search docs near [1] k ten", "ten", "expected a number of hits, found `ten`", None),
         ("search docs near [1] k 1 k 2", "k 2", "`k` stands twice", None),
         (
@@ -112,6 +130,15 @@ fn refusals_say_where_and_what_was_expected_and_meant() {
             "expected `cosine`",
             Some("did you mean `cosine`?"),
         ),
+        (
+            "create collection d (vector dot(1), \"a\".b vector dot(1))",
+            "\"a\".b",
+            "a vector field has a name",
+            Some("a name with a dot takes double quotes"),
+        ),
+        ("search d near [1] within -5ms", "-5ms", "a time is a number", None),
+        ("create collection d (vector dot(1) space 'x')", "'x'", "`x` names no space", None),
+        ("search d near [1] rerank scored(1, adaptive, adaptive)", "adaptive)", "expected `batch`", None),
         ("create collection d (lang text)", ")", "a collection has one vector", None),
         (
             "insert into d values ('a', [1], {\"a\": en})",

@@ -9,8 +9,22 @@ pub(super) const STATEMENTS: &[&str] = &[
 ];
 /// Words that begin a part of a search.
 pub(super) const CLAUSES: &[&str] = &[
-    "near", "match", "where", "k", "dims", "ef", "nprobe", "exact", "recall", "within", "budget", "variance",
-    "fuse", "rerank", "fields",
+    "near",
+    "match",
+    "where",
+    "max_uncertainty",
+    "k",
+    "dims",
+    "ef",
+    "nprobe",
+    "exact",
+    "recall",
+    "within",
+    "budget",
+    "variance",
+    "fuse",
+    "rerank",
+    "fields",
 ];
 /// Words of filters that can follow an operand.
 pub(super) const FILTER_AFTER: &[&str] = &["and", "or", "in", "not", "between", "like", "is"];
@@ -52,6 +66,11 @@ const OTHERS: &[&str] = &[
     "truncate",
     "extend",
     "among",
+    "recipe",
+    "space",
+    "of",
+    "votes",
+    "accents",
 ];
 /// Languages of full-text fields.
 pub const LANGUAGES: &[&str] = &[

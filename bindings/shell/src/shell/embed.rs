@@ -1,13 +1,13 @@
 //! Vectors of texts, by a command of the user's: the text on its standard input, a JSON array of numbers on its output.
 
 use std::io::{Read, Write};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use foretaste::Error;
 
-use super::out::shell_command;
+use super::helper;
 use super::settings::Settings;
 use crate::interrupt;
 use crate::output::{Failure, Outcome, short};
@@ -25,9 +25,7 @@ pub fn embed(text: &str, settings: &Settings) -> Outcome<Vec<f32>> {
         ));
     };
     let wrong = |why: String| Failure::new(format!("the embedding command `{}`: {why}", short(command, 60)));
-    let mut line = shell_command(command);
-    line.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = line.spawn().map_err(|e| wrong(format!("cannot be started: {e}")))?;
+    let mut child = helper::start(command).map_err(|e| wrong(format!("cannot be started: {e}")))?;
     let (stdin, text) = (child.stdin.take(), text.to_string());
     // Each stream has a thread of its own, so that none waits for another.
     thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(text.as_bytes())));
@@ -68,9 +66,7 @@ fn wait(child: &mut Child, most: Duration) -> Result<ExitStatus, Stopped> {
             false => (started.elapsed() > most).then_some(Stopped::Late),
         };
         if let Some(stopped) = stopped {
-            // It may have ended meanwhile.
-            let _ = child.kill();
-            let _ = child.wait();
+            helper::end(child);
             return Err(stopped);
         }
         thread::sleep(LOOK);

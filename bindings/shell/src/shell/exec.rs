@@ -70,9 +70,7 @@ impl Shell {
     fn alter(&mut self, name: &Name, change: Alteration) -> Done {
         let collection = self.collection(name)?;
         match change {
-            Alteration::FullText { path, language } => {
-                collection.add_text(path, schema::analyser(language))?
-            }
+            Alteration::FullText { path, words } => collection.add_text(path, schema::analyser(words))?,
             Alteration::Truncate(dims) => collection.truncate(dims)?,
             Alteration::Extend(levels) => collection.extend(levels)?,
         }

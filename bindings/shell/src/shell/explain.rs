@@ -3,18 +3,19 @@
 use foretaste::{Decision, Way};
 use foretaste_shell::lang::Search;
 
+use super::ask::Ask;
 use super::cell::Cell;
 use super::grid::Grid;
-use super::query::{Ask, placed};
+use super::query::placed;
 use super::{Done, Shell};
 use crate::interrupt;
-use crate::output::Failure;
+use crate::output::{Failure, say};
 
 impl Shell {
     /// Carries a search out, and shows its plan instead of its hits.
     pub(super) fn explain(&mut self, search: &Search) -> Done {
         self.last = Some(search.clone());
-        let Ask::Vectors(mut all) = self.ask(search)? else {
+        let Ask::Vectors { mut all, .. } = self.ask(search)? else {
             let why =
                 "a search by words alone has no plan: it goes through the full-text index of each segment";
             return Err(Failure::new(why).into());
@@ -41,6 +42,8 @@ impl Shell {
             "index_steps",
             "rows_refused",
             "bytes_read",
+            "scorer_calls",
+            "scores_remembered",
             "elapsed_us",
             "estimated_recall",
             "recall_lower_bound",
@@ -51,13 +54,27 @@ impl Shell {
             Cell::count(hits.cost.index_steps),
             Cell::count(hits.cost.rows_refused),
             Cell::count(hits.cost.bytes_read),
+            Cell::count(hits.cost.scorer_calls),
+            Cell::count(hits.cost.scores_remembered),
             Cell::count(hits.cost.elapsed.as_micros() as u64),
             hits.estimated_recall.into(),
             hits.recall_lower_bound.into(),
             Cell::Text(format!("{:?}", hits.stopped_because).to_lowercase()),
         ]);
         self.out.print("\n")?;
-        self.show(&cost)
+        self.show(&cost)?;
+        if !hits.schedule.is_empty() {
+            let mut schedule = Grid::new(["dims", "rows_kept"]);
+            let step =
+                |(dims, rows): &(usize, usize)| vec![Cell::count(*dims as u64), Cell::count(*rows as u64)];
+            schedule.rows.extend(hits.schedule.iter().map(step));
+            self.out.print("\n")?;
+            self.show(&schedule)?;
+        }
+        if let Some(problem) = &hits.problem {
+            say(format!("note: {problem}"));
+        }
+        Ok(())
     }
 }
 

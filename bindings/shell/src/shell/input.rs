@@ -66,6 +66,10 @@ impl Shell {
             splitter.rest();
             return self.carry_out(line.trim_end());
         }
+        if let Some(command) = self.meant(line).filter(|_| splitter.open() == Open::Nothing) {
+            splitter.rest();
+            return self.carry_out(command);
+        }
         splitter.push(line);
         let mut ended = false;
         while let Some(statement) = splitter.take() {
@@ -84,6 +88,13 @@ impl Shell {
             splitter.push(&rest);
         }
         Ok(())
+    }
+
+    /// The dot command that a word means which somebody types alone, without dot or `;`.
+    fn meant(&self, line: &str) -> Option<&'static str> {
+        let word = line.trim().trim_end_matches(';').to_lowercase();
+        let known = [("quit", ".quit"), ("exit", ".quit"), ("help", ".help"), ("?", ".help")];
+        known.iter().find(|(typed, _)| self.interactive && *typed == word).map(|(_, command)| *command)
     }
 
     /// What is left when there is no more: a statement whose `;` was forgotten.

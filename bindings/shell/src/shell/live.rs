@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use foretaste::{Answer, Canceller, Revision, Stage, StoppedBecause};
+use foretaste::{Answer, Canceller, Cost, Revision, Stage, StoppedBecause};
 use foretaste_shell::lang::Search;
 
 use super::cell::Cell;
@@ -13,7 +13,7 @@ use super::grid::Grid;
 use super::query::{answers, placed, row};
 use super::{Done, Shell};
 use crate::interrupt;
-use crate::output::{Outcome, bytes, count, say, style};
+use crate::output::{Outcome, bytes, count, plural, say, style};
 
 /// Time between two drawings, at least: faster ones would only flicker, and the search waits for each.
 const FRAME: Duration = Duration::from_millis(40);
@@ -28,19 +28,19 @@ struct Frame {
 
 impl Shell {
     /// Answers a search revision by revision.
-    pub(super) fn live(&mut self, asked: foretaste::Search, search: &Search) -> Done {
+    pub(super) fn live(&mut self, asked: foretaste::Search, search: &Search, uncertain: bool) -> Done {
         let mut answer = asked.start().map_err(|e| placed(e, search))?;
         let (canceller, ended) = (answer.canceller(), AtomicBool::new(false));
         thread::scope(|scope| {
             let listener = scope.spawn(|| listen(&canceller, &ended));
-            let done = self.draw_all(&mut answer, search);
+            let done = self.draw_all(&mut answer, search, uncertain);
             ended.store(true, Ordering::Relaxed);
             listener.thread().unpark();
             done
         })
     }
 
-    fn draw_all(&mut self, answer: &mut Answer, search: &Search) -> Done {
+    fn draw_all(&mut self, answer: &mut Answer, search: &Search, uncertain: bool) -> Done {
         let (started, pace) = (Instant::now(), self.settings.pace);
         let (mut frame, mut first, mut drawn) = (Frame::default(), None, None::<Instant>);
         let mut last = None;
@@ -48,17 +48,25 @@ impl Shell {
             let first = *first.get_or_insert(revision.cost.elapsed);
             let rested = drawn.unwrap_or(started).elapsed() >= FRAME;
             if revision.stopped_because.is_none() && (rested || !pace.is_zero()) {
-                let grid = settling(&revision, search)?;
+                let grid = settling(&revision, search, uncertain)?;
                 let text = grid.write(self.settings.mode, true)? + &progress(&revision, first);
                 frame.draw(&text)?;
                 drawn = Some(Instant::now());
                 hold(pace);
+                if interrupt::wanted() {
+                    // At once: the next step may be the last one, and over before the listener looks.
+                    answer.canceller().cancel();
+                }
             }
             last = Some((revision, first));
         }
         frame.draw("")?;
-        let Some((revision, first)) = last else { return Ok(()) };
-        self.show(&settling(&revision, search)?)?;
+        let Some((mut revision, first)) = last else { return Ok(()) };
+        if revision.stopped_because == Some(StoppedBecause::ScorerFailed) && interrupt::wanted() {
+            // It was the interrupt that the scorer failed by.
+            (revision.stopped_because, revision.problem) = (Some(StoppedBecause::Cancelled), None);
+        }
+        self.show(&settling(&revision, search, uncertain)?)?;
         if let Some(problem) = &revision.problem {
             say(format!("note: {problem}"));
         }
@@ -115,13 +123,13 @@ fn hold(time: Duration) {
 }
 
 /// The hits of a revision: which are settled, how sure each is, how each was compared.
-fn settling(revision: &Revision, search: &Search) -> Done<Grid> {
-    let mut grid = answers(search);
+fn settling(revision: &Revision, search: &Search, uncertain: bool) -> Done<Grid> {
+    let mut grid = answers(search, uncertain);
     grid.columns.insert(0, " ".to_string());
     grid.columns.insert(4, "p".to_string());
     grid.columns.insert(5, "stage".to_string());
     for (i, hit) in revision.hits.iter().enumerate() {
-        let mut cells = row(hit, search)?;
+        let mut cells = row(hit, search, uncertain)?;
         cells.insert(0, if i < revision.settled { "✓" } else { "·" }.into());
         cells.insert(4, hit.p_final.map(|p| Cell::Text(format!("{p:.2}"))).unwrap_or(Cell::Null));
         cells.insert(5, stage(hit.stage).into());
@@ -163,14 +171,24 @@ fn summary(revision: &Revision, first: Duration) -> String {
         Some(StoppedBecause::ScorerFailed) => "the best so far when the scorer failed, after",
     };
     format!(
-        "{} hits, first after {}, {ended} {}{}; {} rows compared, {}",
-        revision.hits.len(),
+        "{}, first after {}, {ended} {}{}; {} compared, {}{}",
+        plural(revision.hits.len() as u64, "hit"),
         time(first),
         time(revision.cost.elapsed),
         recall(revision),
-        count(revision.cost.rows_exact),
-        bytes(revision.cost.bytes_read)
+        plural(revision.cost.rows_exact, "row"),
+        bytes(revision.cost.bytes_read),
+        scored(&revision.cost)
     )
+}
+
+/// How many rows a scorer was asked for, and how many it was not, as their scores were remembered.
+fn scored(cost: &Cost) -> String {
+    match (cost.scorer_calls, cost.scores_remembered) {
+        (0, 0) => String::new(),
+        (calls, 0) => format!(", {} scored", plural(calls, "row")),
+        (calls, known) => format!(", {} scored and {} remembered", plural(calls, "row"), count(known)),
+    }
 }
 
 fn recall(revision: &Revision) -> String {

@@ -5,6 +5,7 @@
 //! Reads from: standard input, files, arguments. Writes to: standard output, or a file that the user names.
 //! Never: engine logic; what the facade does not offer is not there.
 
+mod ask;
 mod cell;
 mod dot;
 mod editor;
@@ -12,11 +13,13 @@ mod embed;
 mod exec;
 mod explain;
 mod grid;
+mod helper;
 mod input;
 mod live;
 mod out;
 mod query;
 mod schema;
+mod scorer;
 mod settings;
 mod watch;
 

@@ -102,7 +102,12 @@ fn page(text: &str) -> Outcome<bool> {
     let Some(pager) = std::env::var("PAGER").ok().filter(|pager| !pager.trim().is_empty()) else {
         return Ok(false);
     };
-    let mut child = shell_command(&pager)
+    let mut command = shell_command(&pager);
+    if std::env::var_os("LESS").is_none() {
+        // Colours as they are, long lines cut, and no stop where all of it is seen.
+        command.env("LESS", "FRSX");
+    }
+    let mut child = command
         .stdin(Stdio::piped())
         .spawn()
         .map_err(|e| Failure::new(format!("cannot start the pager `{pager}`: {e}")))?;

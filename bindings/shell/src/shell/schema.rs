@@ -2,7 +2,7 @@
 
 use foretaste::lang::At;
 use foretaste::{Analyser, Collection, Language, Schema, Variance};
-use foretaste_shell::lang::{Create, Item, LANGUAGES, Name, Statement, VectorKind};
+use foretaste_shell::lang::{Create, Item, LANGUAGES, Name, Statement, VectorKind, Words};
 
 /// The schema that is asked for.
 pub fn of(items: &[Item]) -> Schema {
@@ -17,7 +17,7 @@ pub fn of(items: &[Item]) -> Schema {
         Item::Vector { name: Some(name), kind } => schema.field(name, vector(kind)),
         Item::Tokens { dims, element } => schema.tokens(*dims, element.unwrap_or(foretaste::Element::F32)),
         Item::Column { path, kind } => schema.column(path, *kind),
-        Item::FullText { path, language } => schema.text_by(path, analyser(*language)),
+        Item::FullText { path, words } => schema.text_by(path, analyser(*words)),
     })
 }
 
@@ -29,12 +29,23 @@ fn vector(kind: &VectorKind) -> Schema {
     schema = kind.element.map_or(schema.clone(), |element| schema.element(element));
     schema = kind.variance.map_or(schema.clone(), |variance| schema.variance(variance));
     schema = kind.index.map_or(schema.clone(), |index| schema.index(index));
-    kind.rotation.map_or(schema.clone(), |rotation| schema.rotation(rotation))
+    schema = kind.rotation.map_or(schema.clone(), |rotation| schema.rotation(rotation));
+    schema = kind.recipe.map_or(schema.clone(), |(recipe, output)| schema.recipe(recipe, output));
+    kind.space.as_ref().map_or(schema.clone(), |space| schema.space(space.clone()))
 }
 
-/// How texts of that language become words.
-pub fn analyser(language: Option<Language>) -> Analyser {
-    language.map_or_else(Analyser::default, |language| Analyser::default().stemmed(language))
+/// How texts become words.
+pub fn analyser(words: Words) -> Analyser {
+    let analyser = Analyser::default();
+    let analyser = words.language.map_or(analyser, |language| analyser.stemmed(language));
+    if words.accents { analyser.with_accents() } else { analyser }
+}
+
+/// What `analyser` was made of.
+fn words(of: Analyser) -> Words {
+    let languages = LANGUAGES.iter().map(|name| Language::parse(name)).chain([None]);
+    let mut all = languages.flat_map(|language| [false, true].map(|accents| Words { language, accents }));
+    all.find(|words| analyser(*words) == of).unwrap_or_default()
 }
 
 /// The statement that creates such a collection.
@@ -50,9 +61,7 @@ pub fn statement(collection: &Collection) -> Statement {
     let columns = schema.columns().iter();
     items.extend(columns.map(|column| Item::Column { path: column.path.clone(), kind: column.kind }));
     for field in schema.text_fields() {
-        let languages = LANGUAGES.iter().filter_map(|name| Language::parse(name));
-        let language = languages.into_iter().find(|language| analyser(Some(*language)) == field.analyser);
-        items.push(Item::FullText { path: field.path.clone(), language });
+        items.push(Item::FullText { path: field.path.clone(), words: words(field.analyser) });
     }
     let name = Name { text: collection.name().to_string(), at: At(0) };
     Statement::Create(Create { name, if_not_exists: false, items })
@@ -71,5 +80,7 @@ fn kind(schema: &Schema) -> VectorKind {
         variance: Some(schema.variance_kind()).filter(|variance| *variance != Variance::None),
         index: Some(schema.index_spec()).filter(|index| *index != plain.index_spec()),
         rotation: Some(schema.rotation_kind()).filter(|rotation| *rotation != plain.rotation_kind()),
+        recipe: schema.vector_recipe(),
+        space: schema.vector_space().cloned(),
     }
 }

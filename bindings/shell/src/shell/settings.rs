@@ -48,6 +48,10 @@ impl FromStr for Mode {
     }
 }
 
+/// What `.set` sets.
+pub const NAMES: [&str; 7] =
+    ["embed", "embed_timeout", "scorer", "scorer_version", "scorer_timeout", "pace", "interval"];
+
 /// What can be set.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -61,6 +65,10 @@ pub struct Settings {
     pub embed: Option<String>,
     /// How long it may take.
     pub embed_timeout: Duration,
+    /// The command that scores rows, of which version it is, and how long a batch may take.
+    pub scorer: Option<String>,
+    pub scorer_version: Option<String>,
+    pub scorer_timeout: Duration,
     /// How long each revision of an answer is shown at least.
     pub pace: Duration,
     /// How often a watched search is repeated.
@@ -78,6 +86,9 @@ impl Settings {
             bail: false,
             embed: None,
             embed_timeout: Duration::from_secs(30),
+            scorer: None,
+            scorer_version: None,
+            scorer_timeout: Duration::from_secs(60),
             pace: Duration::ZERO,
             interval: Duration::from_millis(500),
         }

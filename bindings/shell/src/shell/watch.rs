@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use foretaste::Error;
 use foretaste_shell::lang::Search;
 
+use super::ask::Ask;
 use super::grid::Grid;
-use super::query::{Ask, answers, placed, row};
+use super::query::{answers, placed, row};
 use super::{Done, Shell, Stop};
 use crate::interrupt;
 use crate::output::{Failure, say};
@@ -52,13 +53,13 @@ impl Shell {
     }
 
     fn once_more(&self, search: &Search) -> Done<Grid> {
-        let Ask::Vectors(mut all) = self.ask(search)? else {
+        let Ask::Vectors { mut all, uncertain } = self.ask(search)? else {
             return Err(Failure::new("a search by words alone cannot be watched; add `near …`").into());
         };
-        let mut grid = answers(search);
+        let mut grid = answers(search, uncertain);
         if let Some(one) = all.pop() {
             for hit in one.run_with(&interrupt::wanted).map_err(|e| placed(e, search))?.iter() {
-                grid.rows.push(row(hit, search)?);
+                grid.rows.push(row(hit, search, uncertain)?);
             }
         }
         Ok(grid)

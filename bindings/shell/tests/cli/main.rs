@@ -11,6 +11,7 @@ mod optimize;
 mod progressive;
 mod scripts;
 mod search;
+mod session;
 mod shell;
 #[cfg(unix)]
 mod terminal;

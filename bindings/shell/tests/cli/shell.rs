@@ -39,7 +39,9 @@ fn statements_come_from_arguments_files_and_standard_input() {
     assert_eq!(ids(place.run(&["t.ft", "--json", "-f", "s.fq"])), rows);
     assert_eq!(ids(piped(&place, &["t.ft", "--json"], search)), rows);
     assert_eq!(ids(piped(&place, &["t.ft"], &format!(".mode json\n{search}\n.quit\nnonsense;"))), rows);
-    let ran = place.ok(&["t.ft", "--csv", "-c", ".collections", "-c", "get 'a' from docs"]);
+    // As sqlite3 has them, options may have one dash.
+    assert_eq!(ids(place.run(&["t.ft", "-json", "-readonly", "-bail", "-c", search])), rows);
+    let ran = place.ok(&["t.ft", "-csv", "-c", ".collections", "-c", "get 'a' from docs"]);
     assert_eq!(
         ran.out,
         "collection,rows,dim,metric\ndocs,5,2,l2\nid,vector,payload\na,\"[0, 0.1]\",\"{\"\"lang\"\":\"\"en\"\",\"\"year\"\":2020}\"\n"
@@ -146,7 +148,9 @@ fn an_interrupted_script_exits_130() {
 fn results_go_to_files_without_what_is_echoed() {
     let place = Place::with_docs();
     let search = "search docs near [0, 0] k 1 fields year;";
-    let text = format!(".mode csv\n.output all\n{search}\n{search}\n.once one\n{search}\n{search}\n.output\n{search}\n");
+    let text = format!(
+        ".mode csv\n.output all\n{search}\n{search}\n.once one\n{search}\n{search}\n.output\n{search}\n"
+    );
     let ran = piped(&place, &["t.ft", "--echo"], &text);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     let rows = "id,distance,score,year\na,0.10000000149011612,-0.10000000149011612,2020\n";
@@ -154,4 +158,50 @@ fn results_go_to_files_without_what_is_echoed() {
     assert_eq!((file("all"), file("one")), (rows.repeat(3), rows.to_string()));
     assert_eq!(ran.out.matches(rows).count(), 1, "{}", ran.out);
     assert_eq!(ran.out.matches(search).count(), 5, "{}", ran.out);
+}
+
+/// A command that scores three rows, and keeps what it was asked.
+const SCORER: &str = ".set scorer \"while read -r line; do echo $line >> asked; echo '[1, 3, 2]'; done\"\n";
+
+#[test]
+fn a_command_of_the_users_scores_rows_and_is_not_asked_twice() {
+    let place = Place::with_docs();
+    // Three rows have a year, and all of them are scored.
+    let search = "search docs near [0, 0] where year > 0 k 3 rerank scored(3) fields year;";
+    let set = ".mode jsonl\n.set scorer_version one\n".to_string() + SCORER;
+    let ran = piped(&place, &["t.ft"], &format!("{set}{search}\n{search}\n.explain\n"));
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    let all: Vec<Value> = ran
+        .out
+        .lines()
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let hits: Vec<_> = all[..6].iter().map(|hit| (hit["id"].clone(), hit["score"].clone())).collect();
+    let wanted = [(json!("b"), json!(3.0)), (json!(7), json!(2.0)), (json!("a"), json!(1.0))];
+    assert_eq!((&hits[..3], &hits[3..]), (&wanted[..], &wanted[..]));
+    let cost = all.last().unwrap();
+    assert_eq!((&cost["scorer_calls"], &cost["scores_remembered"]), (&json!(0), &json!(3)));
+    let asked = std::fs::read_to_string(place.path("asked")).unwrap();
+    assert_eq!(asked.lines().count(), 1, "{asked}");
+}
+
+#[test]
+fn what_a_scoring_command_does_wrong_is_told() {
+    let place = Place::with_docs();
+    let search = "search docs near [0, 0] k 2 rerank scored(2);";
+    for (command, time, told) in [
+        ("echo sorry >&2; exit 3", "600s", "has ended: sorry"),
+        ("read x; echo no", "600s", "printed no JSON array of numbers"),
+        ("read x; echo [1]; sleep 600", "600s", "printed 1 scores for 2 rows"),
+        ("sleep 600", "20ms", "takes longer than 20ms"),
+    ] {
+        let text = format!(".set scorer_timeout {time}\n.set scorer '{command}'\n{search}\n");
+        let ran = piped(&place, &["t.ft"], &text);
+        assert!(ran.code == 0 && ran.err.contains(told), "{command}: {}{}", ran.out, ran.err);
+        // The best without it is the answer.
+        assert!(ran.out.contains("\n a "), "{}", ran.out);
+    }
+    let ran = piped(&place, &["t.ft"], search);
+    assert!(ran.code == 1 && ran.err.contains("hint: .set scorer"), "{}", ran.err);
 }

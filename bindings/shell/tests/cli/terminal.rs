@@ -1,6 +1,7 @@
 //! The shell in a real terminal: prompt, continuation, Tab, history, Ctrl-C, and answers that settle on the screen.
 
 use std::io::{Read as _, Write as _};
+use std::path::Path;
 use std::process::Child;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use crate::Place;
 const ROWS: u16 = 40;
 const COLUMNS: u16 = 120;
 /// How long something is waited for that comes within moments, before a test that would hang fails.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A shell at a terminal of its own.
 struct Terminal {
@@ -27,6 +28,10 @@ struct Terminal {
 
 impl Terminal {
     fn new(place: &Place, args: &[&str]) -> Terminal {
+        Terminal::with_pager(place, args, "")
+    }
+
+    fn with_pager(place: &Place, args: &[&str], pager: &str) -> Terminal {
         let (pty, pts) = open().unwrap();
         pty.resize(Size::new(ROWS, COLUMNS)).unwrap();
         let command = Command::new(env!("CARGO_BIN_EXE_foretaste"))
@@ -35,7 +40,7 @@ impl Terminal {
             .env("HOME", place.path(""))
             .env("TERM", "xterm")
             .env("NO_COLOR", "1")
-            .env_remove("PAGER")
+            .env("PAGER", pager)
             .env_remove("FORETASTE_INIT")
             .env_remove("FORETASTE_HISTORY");
         let child = command.spawn(pts).unwrap();
@@ -99,6 +104,14 @@ impl Terminal {
             self.screen.process(&bytes);
         }
         self.child.wait().unwrap().code()
+    }
+}
+
+fn until_exists(file: &Path) {
+    let end = Instant::now() + PATIENCE;
+    while !file.exists() {
+        assert!(Instant::now() < end, "waited for {}", file.display());
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -190,11 +203,16 @@ fn ctrl_c_ends_the_search_and_not_the_shell() {
     shell.enter(".set embed \"echo begun >&2; touch begun; exec sleep 600\"");
     shell.until_prompt();
     shell.enter("search docs near text 'x';");
-    while !place.path("begun").exists() {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    until_exists(&place.path("begun"));
     shell.type_("\u{3}");
     shell.until_shows("interrupted");
+    shell.until_prompt();
+    shell.enter(".set scorer \"touch scoring; exec sleep 600\"");
+    shell.until_prompt();
+    shell.enter("search docs near 'b' rerank scored(2);");
+    until_exists(&place.path("scoring"));
+    shell.type_("\u{3}");
+    shell.until_shows("cancelled: the best so far");
     shell.until_prompt();
     // An answer on its way ends with the best so far.
     shell.enter(".set pace 600s");
@@ -202,12 +220,32 @@ fn ctrl_c_ends_the_search_and_not_the_shell() {
     shell.enter("search docs near [1.9, 0.3] k 3 rerank mmr(0.5);");
     shell.until_shows(" of 3 settled");
     shell.type_("\u{3}");
-    shell.until_shows("cancelled: the best so far");
+    shell.until("a second cancelled answer", |screen| {
+        screen.matches("cancelled: the best so far").count() == 2
+    });
     shell.until_prompt();
     shell.enter("watch search docs near 'a' k 1;");
     shell.until_shows("Ctrl-C ends it");
     shell.type_("\u{3}");
     shell.until_prompt();
     shell.type_("\u{4}");
+    assert_eq!(shell.code(), Some(0));
+}
+
+#[test]
+fn long_results_go_through_the_pager_and_a_word_leaves() {
+    let place = Place::with_docs();
+    let mut shell = Terminal::with_pager(&place, &["t.ft"], "sed 's/^/paged:/'");
+    shell.until_prompt();
+    shell.enter(".collections");
+    assert!(!shell.until_shows("│ docs").contains("paged:"));
+    shell.until_prompt();
+    shell.enter(".mode line");
+    shell.until_prompt();
+    // Each row takes four lines, more than the screen has.
+    shell.enter("get 'a', 'b', 7, -1, 'a', 'b', 7, -1, 'a', 'b', 7, -1 from docs;");
+    shell.until_shows("paged:     id = -1");
+    shell.until_prompt();
+    shell.enter("exit");
     assert_eq!(shell.code(), Some(0));
 }

@@ -3,9 +3,9 @@
 //! Reads from: tokens. Writes to: the tree. Never: a check of whether such a collection can be.
 
 use foretaste::lang::ColumnType;
-use foretaste::{Element, HnswParams, Language, Metric, RotationKind, Spec, Variance};
+use foretaste::{Element, HnswParams, Language, Metric, Recipe, RotationKind, Space, Spec, Variance};
 
-use super::super::ast::{self, Create, Item, VectorKind};
+use super::super::ast::{self, Create, Item, VectorKind, Words};
 use super::super::error::{Expected, Refused};
 use super::super::token::Kind;
 use super::super::words::LANGUAGES;
@@ -29,6 +29,8 @@ pub const VARIANCES: [(&str, Variance); 3] =
     [("scalar", Variance::Scalar), ("diagonal", Variance::Diagonal), ("compact", Variance::DiagonalCompact)];
 /// Rotations by name.
 pub const ROTATIONS: [(&str, RotationKind); 2] = [("none", RotationKind::None), ("pca", RotationKind::Pca)];
+/// Recipes by name.
+pub const RECIPES: [(&str, Recipe); 1] = [("layer_norm", Recipe::LayerNorm)];
 
 impl Parser<'_> {
     pub fn create(&mut self) -> Result<Create> {
@@ -72,17 +74,21 @@ impl Parser<'_> {
             return Ok(Item::Tokens { dims, element });
         }
         self.tried.push(Expected::Word("vector"));
-        let plain = self.token.kind;
+        let (plain, at) = (self.token.kind, self.token.at);
         let path = self.path(Expected::Thing("the path of a field"))?;
         if self.take("vector")? {
             let name = match plain {
-                Kind::Quoted(text) => text.replace("\"\"", "\""),
-                _ => path,
+                Kind::Quoted(text) if path.len() == text.len() + 2 => text.replace("\"\"", "\""),
+                Kind::Word(text) if path == text => path,
+                _ => {
+                    let why = format!("a vector field has a name, and `{path}` is a path");
+                    return Err(Refused::new(at, why).hint("a name with a dot takes double quotes"));
+                }
             };
             return Ok(Item::Vector { name: Some(name), kind: self.vector_kind()? });
         }
         if self.take("fulltext")? {
-            return Ok(Item::FullText { path, language: self.language()? });
+            return Ok(Item::FullText { path, words: self.words()? });
         }
         Ok(Item::Column { path, kind: self.need_choice(&TYPES)? })
     }
@@ -101,6 +107,10 @@ impl Parser<'_> {
                 kind.index = Some(self.index()?);
             } else if self.take("rotation")? {
                 kind.rotation = Some(self.rotation()?);
+            } else if self.take("recipe")? {
+                kind.recipe = Some((self.need_choice(&RECIPES)?, self.dims()?));
+            } else if self.take("space")? {
+                kind.space = Some(self.space()?);
             } else {
                 return Ok(kind);
             }
@@ -152,13 +162,21 @@ impl Parser<'_> {
         Ok(ast::hnsw(params))
     }
 
-    /// The language whose stems are searched, if one is named.
-    pub fn language(&mut self) -> Result<Option<Language>> {
+    /// What vectors were made by: `'model@version'`.
+    pub fn space(&mut self) -> Result<Space> {
+        let at = self.token.at;
+        let text = self.string(Expected::Thing("a space such as `'model@version'`"))?;
+        text.parse().map_err(|e: foretaste::NoSpace| Refused::new(at, e.to_string()))
+    }
+
+    /// The language whose stems are searched, if one is named, and whether accents count.
+    pub fn words(&mut self) -> Result<Words> {
+        let mut language = None;
         for name in LANGUAGES {
-            if self.take(name)? {
-                return Ok(Language::parse(name));
+            if language.is_none() && self.take(name)? {
+                language = Language::parse(name);
             }
         }
-        Ok(None)
+        Ok(Words { language, accents: self.take("accents")? })
     }
 }

@@ -120,7 +120,7 @@ impl<'a> Parser<'a> {
         let change = if self.take("add")? {
             let path = self.path(Expected::Thing("the path of a field"))?;
             self.need("fulltext")?;
-            Alteration::FullText { path, language: self.language()? }
+            Alteration::FullText { path, words: self.words()? }
         } else if self.take("truncate")? {
             Alteration::Truncate(self.count("the length of a level")?)
         } else if self.take("extend")? {

@@ -80,8 +80,9 @@ impl Parser<'_> {
                 }
             }
         };
+        let space = if self.take("of")? { Some(self.space()?) } else { None };
         let field = if self.take("in")? { Some(self.name(Expected::VectorField)?) } else { None };
-        Ok(Method::Near { target, field })
+        Ok(Method::Near { target, space, field })
     }
 
     fn source(&mut self, at: usize, method: Method) -> Result<Source> {
@@ -95,6 +96,9 @@ impl Parser<'_> {
         Ok(Some(if self.take("where")? {
             search.filter = Some(self.filter(at)?);
             "where"
+        } else if self.take("max_uncertainty")? {
+            search.max_uncertainty = Some(self.single()?);
+            "max_uncertainty"
         } else if self.take("k")? {
             search.k = Some(self.count("a number of hits")?);
             "k"
@@ -170,7 +174,8 @@ impl Parser<'_> {
             self.need_choice(&FUSIONS)?
         };
         let depth = if self.take("depth")? { Some(self.count("a number of rows")?) } else { None };
-        Ok(Lists { fusion, depth })
+        let votes = if self.take("votes")? { Some(self.count("a number of lists")?) } else { None };
+        Ok(Lists { fusion, depth, votes })
     }
 
     fn stage(&mut self) -> Result<Stage> {
@@ -182,6 +187,9 @@ impl Parser<'_> {
         let levels = self.take("levels")?;
         if levels {
             self.need_sign('(')?;
+            if self.take("auto")? {
+                return self.closed(|p| p.float("a recall such as `0.95`")).map(Stage::AutoLevels);
+            }
             let mut steps = vec![self.step()?];
             while self.take_sign(',')? {
                 steps.push(self.step()?);
@@ -200,6 +208,13 @@ impl Parser<'_> {
             self.need_sign('(')?;
             return self.closed(|p| p.need_choice(&MEASURES)).map(Stage::Gaussian);
         }
+        if self.take("uncertainty")? {
+            let among = if self.take_sign('(')? { Some(self.closed(Parser::among_rows)?) } else { None };
+            return Ok(Stage::Uncertainty { among });
+        }
+        if self.take("scored")? {
+            return self.scored();
+        }
         self.need("maxsim")?;
         self.need_sign('(')?;
         let tokens = self.matrix()?;
@@ -215,12 +230,32 @@ impl Parser<'_> {
         Ok((dims, self.count("a number of rows")?))
     }
 
-    fn among(&mut self) -> Result<Option<usize>> {
-        if !self.take_sign(',')? {
-            return Ok(None);
+    /// `(200, batch 16, adaptive)`
+    fn scored(&mut self) -> Result<Stage> {
+        self.need_sign('(')?;
+        let budget = self.count("how many rows are scored at most")?;
+        let (mut batch, mut adaptive) = (None, false);
+        while self.take_sign(',')? {
+            if batch.is_none() && self.take("batch")? {
+                batch = Some(self.count("a number of rows")?);
+            } else if adaptive {
+                return Err(self.refuse());
+            } else {
+                self.need("adaptive")?;
+                adaptive = true;
+            }
         }
+        self.need_sign(')')?;
+        Ok(Stage::Scored { budget, batch, adaptive })
+    }
+
+    fn among(&mut self) -> Result<Option<usize>> {
+        if self.take_sign(',')? { self.among_rows().map(Some) } else { Ok(None) }
+    }
+
+    fn among_rows(&mut self) -> Result<usize> {
         self.need("among")?;
-        self.count("a number of rows").map(Some)
+        self.count("a number of rows")
     }
 
     /// What is read, and then `)`.

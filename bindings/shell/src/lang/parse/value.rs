@@ -12,6 +12,20 @@ use super::super::error::{Expected, Refused, shown};
 use super::super::token::Kind;
 use super::{Parser, Result};
 
+/// Units of time in nanoseconds.
+const UNITS: [(&str, u64); 6] = [
+    ("us", 1_000),
+    ("µs", 1_000),
+    ("μs", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("min", 60_000_000_000),
+];
+/// A time is shorter than this, in nanoseconds.
+const LONGEST: u64 = 1_000_000_000_000_000_000;
+/// Digits of a fraction that count.
+const PLACES: usize = 12;
+
 impl Parser<'_> {
     /// A string in single quotes.
     pub fn string(&mut self, what: Expected) -> Result<String> {
@@ -53,7 +67,7 @@ impl Parser<'_> {
         if number.is_finite() { Ok(number) } else { Err(Refused::new(at, "the number is too large")) }
     }
 
-    fn single(&mut self) -> Result<f32> {
+    pub fn single(&mut self) -> Result<f32> {
         let at = self.token.at;
         let number: f32 = self.number("a number")?;
         if number.is_finite() { Ok(number) } else { Err(Refused::new(at, "the number is too large for f32")) }
@@ -163,17 +177,26 @@ impl Parser<'_> {
 
     /// `5ms`
     pub fn duration(&mut self) -> Result<Duration> {
-        let at = self.token.at;
-        let number: f64 = self.float("a time such as `5ms`")?;
-        let units = [("us", 1e-6), ("µs", 1e-6), ("μs", 1e-6), ("ms", 1e-3), ("s", 1.0), ("min", 60.0)];
-        let unit = self.need_choice(&units)?;
-        // In whole nanoseconds, as a time is kept: 0.3 ms is 300,000 ns.
-        let nanos = (number * unit * 1e9).round();
-        if !(0.0..1e18).contains(&nanos) {
-            return Err(Refused::new(at, "a time is not negative, and shorter than 30 years"));
-        }
-        Ok(Duration::from_nanos(nanos as u64))
+        let (at, what) = (self.token.at, Expected::Thing("a time such as `5ms`"));
+        let Kind::Number(text) = self.token.kind else { return Err(self.lacks(what)) };
+        self.advance()?;
+        let unit = self.need_choice(&UNITS)?;
+        let nanos = nanos(text, unit).filter(|nanos| *nanos < LONGEST);
+        nanos.map(Duration::from_nanos).ok_or_else(|| {
+            Refused::new(at, "a time is a number without exponent, not negative, and shorter than 30 years")
+        })
     }
+}
+
+/// So many of a unit in whole nanoseconds, exactly: a time is printed and read again as the same.
+fn nanos(number: &str, unit: u64) -> Option<u64> {
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    // Digits behind the twelfth are less than a nanosecond of any unit.
+    let part = part.get(..part.len().min(PLACES)).unwrap_or_default();
+    let scale = 10_u128.pow(part.len() as u32);
+    let digits: u128 = format!("{whole}{part}").parse().ok()?;
+    let nanos = digits.checked_mul(u128::from(unit))?.checked_add(scale / 2)? / scale;
+    u64::try_from(nanos).ok()
 }
 
 /// The byte of a line and column that are counted from 1, as serde_json does, columns in bytes.

@@ -3,7 +3,8 @@
 use foretaste::lang::ColumnType;
 use foretaste::lang::{At, Filter};
 use foretaste::{
-    Element, Fusion, HnswParams, IvfParams, Key, Language, Measure, Metric, RotationKind, Spec, Variance,
+    Element, Fusion, HnswParams, IvfParams, Key, Language, Measure, Metric, Recipe, RotationKind, Space,
+    Spec, Variance,
 };
 use proptest::collection::vec;
 use proptest::option::of;
@@ -49,8 +50,13 @@ fn rotation() -> impl Strategy<Value = RotationKind> {
     select(&[RotationKind::None, RotationKind::Pca][..])
 }
 
-fn language() -> impl Strategy<Value = Option<Language>> {
-    of(select(LANGUAGES)).prop_map(|name| name.and_then(Language::parse))
+fn words() -> impl Strategy<Value = Words> {
+    (of(select(LANGUAGES)), any::<bool>())
+        .prop_map(|(name, accents)| Words { language: name.and_then(Language::parse), accents })
+}
+
+fn space() -> impl Strategy<Value = Option<Space>> {
+    of(("[a-zé@'/]{1,6}", "[0-9.']{1,3}").prop_map(|(model, version)| Space::new(model, version)))
 }
 
 fn element() -> impl Strategy<Value = Element> {
@@ -67,15 +73,21 @@ fn kind() -> impl Strategy<Value = VectorKind> {
         of(select(variances.to_vec())),
         of(index()),
         of(rotation()),
+        of(1..5000_usize),
+        space(),
     )
-        .prop_map(|(metric, dims, levels, element, variance, index, rotation)| VectorKind {
-            metric,
-            dims,
-            levels,
-            element,
-            variance,
-            index,
-            rotation,
+        .prop_map(|(metric, dims, levels, element, variance, index, rotation, output, space)| {
+            VectorKind {
+                metric,
+                dims,
+                levels,
+                element,
+                variance,
+                index,
+                rotation,
+                recipe: output.map(|output| (Recipe::LayerNorm, output)),
+                space,
+            }
         })
 }
 
@@ -85,7 +97,7 @@ fn item() -> impl Strategy<Value = Item> {
         (name(), kind()).prop_map(|(name, kind)| Item::Vector { name: Some(name.text), kind }),
         (1..99_usize, of(element())).prop_map(|(dims, element)| Item::Tokens { dims, element }),
         (path(), select(types.to_vec())).prop_map(|(path, kind)| Item::Column { path, kind }),
-        (path(), language()).prop_map(|(path, language)| Item::FullText { path, language }),
+        (path(), words()).prop_map(|(path, words)| Item::FullText { path, words }),
     ]
 }
 
@@ -107,7 +119,11 @@ fn source() -> impl Strategy<Value = Source> {
         "[ -~]{0,5}".prop_map(Target::Text),
     ];
     let method = prop_oneof![
-        (target, of(name())).prop_map(|(target, field)| Method::Near { target, field }),
+        (target, space(), of(name())).prop_map(|(target, space, field)| Method::Near {
+            target,
+            space,
+            field
+        }),
         (path(), "[ -~]{0,5}").prop_map(|(path, words)| Method::Match { path, words }),
     ];
     (method, of(0.0..9.0)).prop_map(|(method, weight)| Source { at: At(0), method, weight })
@@ -118,6 +134,13 @@ fn stage() -> impl Strategy<Value = Stage> {
         [Measure::Wasserstein, Measure::Bhattacharyya, Measure::LogLikelihood, Measure::ExpectedLikelihood];
     prop_oneof![
         vec((1..999_usize, 1..999_usize), 1..3).prop_map(Stage::Levels),
+        (0.01..1.0).prop_map(Stage::AutoLevels),
+        of(1..99_usize).prop_map(|among| Stage::Uncertainty { among }),
+        (0..999_usize, of(1..99_usize), any::<bool>()).prop_map(|(budget, batch, adaptive)| Stage::Scored {
+            budget,
+            batch,
+            adaptive
+        }),
         (0.0..1.0, of(1..99_usize)).prop_map(|(lambda, among)| Stage::Mmr { lambda, among }),
         prop_oneof![Just(1.0), 0.0..2.0].prop_map(Stage::Csd),
         select(measures.to_vec()).prop_map(Stage::Gaussian),
@@ -132,40 +155,76 @@ fn lists() -> impl Strategy<Value = Lists> {
         (0..99_usize).prop_map(|finalists| Fusion::RunOff { finalists }),
         select(others.to_vec()),
     ];
-    (fusion, of(1..999_usize)).prop_map(|(fusion, depth)| Lists { fusion, depth })
+    (fusion, of(1..999_usize), of(1..9_usize)).prop_map(|(fusion, depth, votes)| Lists {
+        fusion,
+        depth,
+        votes,
+    })
+}
+
+/// A path of a filter: its names may be words of the shell, words of filters, or need quotes.
+fn operand() -> impl Strategy<Value = String> {
+    let words =
+        ["k", "near", "where", "fields", "exact", "and", "not", "in", "limit", "x", "a b", "é\"", "'", ";"];
+    let name = (select(words.to_vec()), any::<bool>()).prop_map(|(word, quote)| {
+        let plain = word.chars().all(char::is_alphanumeric) && !["and", "not", "in"].contains(&word);
+        if plain && !quote { word.to_string() } else { format!("\"{}\"", word.replace('"', "\"\"")) }
+    });
+    let rest =
+        vec(prop_oneof![name.clone().prop_map(|name| format!(".{name}")), Just("[3]".to_string())], 0..3);
+    prop_oneof![(name, rest).prop_map(|(name, rest)| name + &rest.concat()), Just("$id".to_string())]
+}
+
+fn filter() -> impl Strategy<Value = Filter> {
+    let literal = select(&["1", "-2.5e9", "true", "'k 10; near'", "'it''s'", "'-- /*'"][..]);
+    let test = (operand(), literal.clone(), literal, 0..9).prop_map(|(path, a, b, form)| {
+        let id = path == "$id";
+        match form {
+            0 if !id => format!("exists {path}"),
+            1 if !id => format!("{path} is not null"),
+            2 if !id => format!("{path} between 1 and 2"),
+            3 if !id => format!("{path} like 'k%'"),
+            4 if !id => path,
+            5 => format!("{path} in ({a}, {b})"),
+            6 => format!("{path} not in ({a})"),
+            7 => format!("{a} = {path}"),
+            _ => format!("{path} != {a}"),
+        }
+    });
+    let text = test.prop_recursive(3, 8, 2, |inner| {
+        prop_oneof![
+            (inner.clone(), select(&["and", "or"][..]), inner.clone())
+                .prop_map(|(a, word, b)| format!("({a}) {word} ({b})")),
+            inner.prop_map(|a| format!("not ({a})")),
+        ]
+    });
+    // Not every such text is a filter: an id is no number with a fraction.
+    text.prop_filter_map("a filter", |text| Filter::parse(&text).ok())
 }
 
 fn search() -> impl Strategy<Value = Search> {
-    let filters = [
-        "k = 3",
-        "near and not where",
-        "a in (1, 'k 5', -2.5) or \"fields\" like 'x%'",
-        "exists rerank",
-        "dims between 1 and 2",
-        "$id = 'recall'",
-        "a.b[1].c is not null",
-    ];
     let count = || of(any::<u32>().prop_map(|n| n as usize));
     (
-        (name(), vec(source(), 1..3), of(select(filters.to_vec()))),
+        (name(), vec(source(), 1..3), of(filter()), of(number())),
         (count(), count(), count(), count(), any::<bool>(), of(0.01..1.0)),
-        (of(0..u64::from(u32::MAX)), of(any::<u64>()), of(vector()), of(lists())),
+        (of(0..1_000_000_000_000_000_000_u64), of(any::<u64>()), of(vector()), of(lists())),
         (vec(stage(), 0..3), vec(path(), 0..3)),
     )
         .prop_map(
             |(
-                (collection, sources, filter),
+                (collection, sources, filter, max_uncertainty),
                 (k, dims, ef, nprobe, exact, recall),
                 more,
                 (stages, fields),
             )| {
                 let (within, budget, variance, fuse) = more;
-                let filter = filter.map(|text| Where { filter: Filter::parse(text).unwrap(), at: At(0) });
+                let filter = filter.map(|filter| Where { filter, at: At(0) });
                 let within = within.map(std::time::Duration::from_nanos);
                 Search {
                     collection,
                     sources,
                     filter,
+                    max_uncertainty,
                     k,
                     dims,
                     ef,
@@ -190,7 +249,7 @@ fn statement() -> impl Strategy<Value = Statement> {
             Statement::Create(Create { name, if_not_exists: maybe, items })
         });
     let change = prop_oneof![
-        (path(), language()).prop_map(|(path, language)| Alteration::FullText { path, language }),
+        (path(), words()).prop_map(|(path, words)| Alteration::FullText { path, words }),
         (1..999_usize).prop_map(Alteration::Truncate),
         vec(1..999_usize, 1..3).prop_map(Alteration::Extend),
     ];

@@ -25,9 +25,6 @@ impl Shell {
         for name in names {
             let collection = self.database.collection(name.trim_end_matches(';'))?;
             self.out.print(&format!("{};\n", schema::statement(&collection)))?;
-            if let Some(space) = collection.schema().vector_space() {
-                self.out.print(&format!("-- in the space {space:?}\n"))?;
-            }
         }
         Ok(())
     }
@@ -104,6 +101,9 @@ impl Shell {
             ("bail", on(set.bail).to_string()),
             ("embed", set.embed.clone().unwrap_or_default()),
             ("embed_timeout", format!("{:?}", set.embed_timeout)),
+            ("scorer", set.scorer.clone().unwrap_or_default()),
+            ("scorer_version", set.scorer_version.clone().unwrap_or_default()),
+            ("scorer_timeout", format!("{:?}", set.scorer_timeout)),
             ("pace", format!("{:?}", set.pace)),
             ("interval", format!("{:?}", set.interval)),
         ];

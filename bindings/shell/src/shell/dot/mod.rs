@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use foretaste_shell::lang::{self, Statement};
 
-use super::settings::{MODES, Mode};
+use super::settings::{MODES, Mode, NAMES};
 use super::{Done, Shell};
 use crate::output::Failure;
 
@@ -124,7 +124,7 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "set",
         usage: "[NAME VALUE]",
-        help: "embed CMD, embed_timeout 30s, pace 0ms, interval 500ms",
+        help: "embed CMD, scorer CMD, and others: .set alone shows them",
         run: Shell::set,
     },
     Command { name: "show", usage: "", help: "what the session is set to", run: Shell::show_settings },
@@ -208,11 +208,18 @@ impl Shell {
         match name.as_str() {
             "embed" => self.settings.embed = Some(value).filter(|command| !command.is_empty()),
             "embed_timeout" => self.settings.embed_timeout = time(&value)?,
+            "scorer" => self.settings.scorer = Some(value).filter(|command| !command.is_empty()),
+            "scorer_version" => self.settings.scorer_version = Some(value).filter(|name| !name.is_empty()),
+            "scorer_timeout" => self.settings.scorer_timeout = time(&value)?,
             "pace" => self.settings.pace = time(&value)?,
             "interval" => self.settings.interval = time(&value)?,
             other => {
                 let failure = Failure::new(format!("there is no setting `{other}`"));
-                return Err(failure.hint("the settings are embed, embed_timeout, pace, interval").into());
+                let hint = match lang::nearest(other, NAMES) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("the settings are {}", NAMES.join(", ")),
+                };
+                return Err(failure.hint(hint).into());
             }
         }
         Ok(())
@@ -239,6 +246,7 @@ impl Shell {
 
 /// The command that is called so, or the only one whose name begins so.
 fn find(name: &str) -> Done<&'static Command> {
+    let name = if name == "exit" { "quit" } else { name };
     if let Some(exact) = COMMANDS.iter().find(|command| command.name == name) {
         return Ok(exact);
     }
@@ -255,9 +263,10 @@ fn find(name: &str) -> Done<&'static Command> {
     }
     let failure = Failure::new(format!("there is no command `.{name}`"));
     let ours = match name {
-        "exit" | "q" => Some("quit"),
-        "tables" => Some("collections"),
-        "ls" => Some("collections"),
+        "tables" | "ls" => Some("collections"),
+        "databases" => Some("show"),
+        "dump" | "save" => Some("export"),
+        "headers" | "width" | "separator" => Some("mode"),
         _ => lang::nearest(name, COMMANDS.iter().map(|command| command.name)),
     };
     Err(match ours {
@@ -326,7 +335,7 @@ mod tests {
             (found("help"), found("h"), found("col"), found("exp")),
             (Some("help"), Some("help"), Some("collections"), None)
         );
-        assert_eq!((found("s"), found("")), (None, None));
+        assert_eq!((found("s"), found(""), found("exit")), (None, None, Some("quit")));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use rustyline::completion::{FilenameCompleter, Pair};
 use rustyline::{Context, Result as Line};
 
 use crate::shell::dot::COMMANDS;
-use crate::shell::settings::MODES;
+use crate::shell::settings::{MODES, NAMES};
 
 /// Names of a database.
 #[derive(Default)]
@@ -62,6 +62,18 @@ impl Names {
                 return Ok((from, offer(COMMANDS.iter().map(|command| command.name.to_string()).collect())));
             };
             return match name {
+                "help" => {
+                    Ok((from, offer(COMMANDS.iter().map(|command| command.name.to_string()).collect())))
+                }
+                "set" if !rest.trim_start_matches("set").trim_start().contains(' ') => {
+                    Ok((from, offer(NAMES.map(str::to_string).to_vec())))
+                }
+                "timer" | "progress" | "echo" | "bail" => {
+                    Ok((from, offer(["on", "off"].map(str::to_string).to_vec())))
+                }
+                "import" if rest.trim_start_matches("import").trim_start().contains(' ') => {
+                    Ok((from, offer(self.names())))
+                }
                 "mode" => Ok((from, offer(MODES.iter().map(|(name, _)| name.to_string()).collect()))),
                 "schema" | "indexes" => Ok((from, offer(self.names()))),
                 "export" if !rest.trim_start_matches("export").trim_start().contains(' ') => {
