@@ -21,20 +21,23 @@ impl Shell {
             parsed => parsed.map_err(Stop::Refused)?,
         };
         match statement {
-            Statement::Create(create) => self.create(&create),
-            Statement::Drop { name, if_exists } => self.drop_collection(&name, if_exists),
-            Statement::Alter(alter) => self.alter(&alter.name, alter.change),
-            Statement::Insert(insert) => self.insert(&insert),
-            Statement::Delete(delete) => self.delete(&delete),
-            Statement::Get(get) => self.get(&get),
-            Statement::Search(search) => self.search(*search),
-            Statement::Watch(search) => self.watch(&search),
-            Statement::Explain(search) => self.explain(&search),
-            Statement::Optimize(optimize) => self.optimize(&optimize),
-            Statement::Compact(name) => self.compact(name.as_ref()),
-            Statement::Flush(Some(name)) => Ok(self.collection(&name)?.flush()?),
-            Statement::Flush(None) => Ok(self.database.flush()?),
+            Statement::Create(create) => return self.create(&create),
+            Statement::Insert(insert) => return self.insert(&insert),
+            Statement::Get(get) => return self.get(&get),
+            Statement::Search(search) => return self.search(*search),
+            Statement::Watch(search) => return self.watch(&search),
+            Statement::Explain(search) => return self.explain(&search),
+            Statement::Drop { name, if_exists } => self.drop_collection(&name, if_exists)?,
+            Statement::Alter(alter) => self.alter(&alter.name, alter.change)?,
+            Statement::Delete(delete) => self.delete(&delete)?,
+            Statement::Optimize(optimize) => self.optimize(&optimize)?,
+            Statement::Compact(name) => self.compact(name.as_ref())?,
+            Statement::Flush(Some(name)) => self.collection(&name)?.flush()?,
+            Statement::Flush(None) => self.database.flush()?,
         }
+        // The others show something by themselves.
+        self.note("done");
+        Ok(())
     }
 
     /// Writes a result in the mode that is set.

@@ -62,7 +62,9 @@ impl Shell {
             Cell::Text(format!("{:?}", hits.stopped_because).to_lowercase()),
         ]);
         self.out.print("\n")?;
-        self.show(&cost)?;
+        // Nine figures side by side are too wide for a person's screen.
+        let people = self.settings.mode.is_for_people();
+        self.show(&if people { cost.turned("cost") } else { cost })?;
         if !hits.schedule.is_empty() {
             let mut schedule = Grid::new(["dims", "rows_kept"]);
             let step =

@@ -22,6 +22,17 @@ impl Grid {
         Grid { columns: columns.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }
 
+    /// Columns as rows: the names of the columns in one that is called `name`, their values beside it.
+    pub fn turned(self, name: &str) -> Grid {
+        let mut turned = Grid::new([name.to_string()]);
+        turned.columns.extend((0..self.rows.len()).map(|_| "value".to_string()));
+        for (i, column) in self.columns.into_iter().enumerate() {
+            let values = self.rows.iter().map(|row| row.get(i).cloned().unwrap_or(Cell::Null));
+            turned.rows.push(std::iter::once(Cell::Text(column)).chain(values).collect());
+        }
+        turned
+    }
+
     /// The text of all of it; on a terminal no wider than that.
     pub fn write(&self, mode: Mode, terminal: bool) -> Outcome<String> {
         match mode {
@@ -55,10 +66,15 @@ impl Grid {
         if terminal && mode != Mode::Markdown {
             table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width());
         }
-        table.set_header(self.columns.iter().map(|name| {
+        let names = self.columns.iter().map(|name| {
             let cell = TableCell::new(clean(name));
             if coloured { cell.add_attribute(Attribute::Bold) } else { cell }
-        }));
+        });
+        let mut header = Row::from(names.collect::<Vec<_>>());
+        if terminal {
+            header.max_height(1);
+        }
+        table.set_header(header);
         for row in &self.rows {
             let cells = row.iter().map(|cell| {
                 let shown = TableCell::new(clean(&cell.text(true)));
