@@ -180,6 +180,7 @@ fuzz: ## run every fuzz target for SECONDS (nightly toolchain)
 	    echo "== $$target"; \
 	    mkdir -p "fuzz/corpus/$$target"; \
 	    seeds=""; [ ! -d "fuzz/seeds/$$target" ] || seeds="fuzz/seeds/$$target"; \
+	    [ "$$target" != shell ] || seeds="$$seeds bindings/shell/tests/shell"; \
 	    $(CARGO) +nightly fuzz run "$$target" "fuzz/corpus/$$target" $$seeds -- \
 	        -max_total_time=$(SECONDS) -rss_limit_mb=2048 -timeout=20; \
 	done

@@ -1,5 +1,6 @@
 //! The arguments of the command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -11,17 +12,29 @@ use serde::{Deserialize, Serialize};
 /// foretaste: an embedded vector database.
 #[derive(Debug, Parser)]
 #[command(name = "foretaste", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
-#[command(after_help = "Begin with `foretaste demo`. Exit codes: 0 done, 1 failed (check: damage found), \
-                        2 called wrongly, 130 interrupted.")]
+#[command(
+    after_help = "Without a command it opens the shell: `foretaste PATH`. Begin with `foretaste demo`. Exit codes: 0 done, 1 failed (check: damage found), \
+                        2 called wrongly, 130 interrupted."
+)]
 pub struct Cli {
     /// Results as JSON: one document, or one a line.
     #[arg(long, global = true)]
     pub json: bool,
-    /// A database to look at.
-    #[arg(value_name = "PATH")]
-    pub path: Option<PathBuf>,
+    #[command(flatten)]
+    pub shell: crate::shell::Options,
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+/// The options of the shell that may also be written with one dash, as sqlite3 and duckdb have them.
+const ONE_DASH: [&str; 8] = ["-init", "-bail", "-readonly", "-json", "-csv", "-echo", "-help", "-version"];
+
+/// An argument with two dashes, if it is one of those.
+pub fn two_dashes(argument: OsString) -> OsString {
+    match argument.to_str() {
+        Some(text) if ONE_DASH.contains(&text) => format!("-{text}").into(),
+        _ => argument,
+    }
 }
 
 /// What to do.
@@ -89,6 +102,13 @@ pub struct Target {
 pub struct Import {
     #[command(flatten)]
     pub into: Target,
+    #[command(flatten)]
+    pub from: ImportFile,
+}
+
+/// A file that is imported.
+#[derive(Debug, Args)]
+pub struct ImportFile {
     /// The file: hdf5 (ANN-benchmarks), npy, npz, fvecs, bvecs, ivecs, parquet, jsonl, csv; the last two also as .gz.
     pub file: PathBuf,
     /// The file's format, when its name does not say it.
@@ -195,6 +215,13 @@ impl Build {
 pub struct Export {
     #[command(flatten)]
     pub of: Target,
+    #[command(flatten)]
+    pub to: ExportFile,
+}
+
+/// A file that is exported to.
+#[derive(Debug, Args)]
+pub struct ExportFile {
     /// The file: .jsonl, .jsonl.gz, .csv, .csv.gz, or .npy (vectors only). An existing one is replaced when all is
     /// written.
     pub file: PathBuf,
@@ -355,7 +382,7 @@ mod tests {
     #[test]
     fn a_path_alone_is_no_command() {
         let cli = Cli::try_parse_from(["foretaste", "notes.ft"]).unwrap();
-        assert!(cli.command.is_none() && cli.path.is_some());
+        assert!(cli.command.is_none() && cli.shell.path.is_some());
         let cli = Cli::try_parse_from(["foretaste", "stats", "notes.ft", "--json"]).unwrap();
         assert!(cli.json && matches!(cli.command, Some(Command::Stats { .. })));
         assert!(Cli::try_parse_from(["foretaste", "notes.ft", "more"]).is_err());

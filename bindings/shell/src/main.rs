@@ -5,16 +5,17 @@ mod command;
 mod interrupt;
 mod output;
 mod progress;
+mod shell;
 mod sink;
 
 use std::process::ExitCode;
 
 use args::{Cli, Command};
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 use output::{Outcome, Output};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(std::env::args_os().map(args::two_dashes));
     match interrupt::listen().and_then(|()| run(cli)) {
         Ok(code) => code,
         Err(failure) => failure.report(),
@@ -22,15 +23,9 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Outcome<ExitCode> {
+    let Some(command) = cli.command else { return shell::run(&cli.shell, cli.json) };
     let mut out = Output::new(cli.json);
-    let code = match (cli.command, cli.path) {
-        (Some(command), _) => dispatch(command, &mut out)?,
-        (None, Some(path)) => command::stats::instead_of_shell(&path, &mut out)?,
-        (None, None) => {
-            Cli::command().print_help()?;
-            ExitCode::SUCCESS
-        }
-    };
+    let code = dispatch(command, &mut out)?;
     out.flush()?;
     Ok(code)
 }

@@ -10,6 +10,7 @@ use comfy_table::{Attribute, Cell, ContentArrangement, Row, Table, presets};
 use console::Style;
 use foretaste::Error;
 use foretaste::lang::FilterError;
+use foretaste_shell::lang::Refused;
 use serde::Serialize;
 
 /// Exit code of a command that failed, and of `check` when it found damage.
@@ -40,6 +41,11 @@ impl Failure {
         Failure { code: USAGE, ..Failure::new(message) }
     }
 
+    /// An end with this exit code of which everything is said.
+    pub fn ended(code: u8) -> Failure {
+        Failure { code, message: None, details: Vec::new(), hints: Vec::new() }
+    }
+
     /// Adds what the user can do.
     pub fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hints.push(hint.into());
@@ -58,6 +64,24 @@ impl Failure {
         failure.details = error.render(text).lines().map(str::to_string).collect();
         failure.hints.extend(error.hint);
         failure
+    }
+
+    /// A statement that was refused, drawn with a caret under the place.
+    pub fn of_statement(refused: Refused, text: &str) -> Failure {
+        let mut failure = Failure::new(refused.why.clone());
+        failure.details = refused.render(text).lines().map(str::to_string).collect();
+        failure.hints.extend(refused.hint);
+        failure
+    }
+
+    /// Whether it ended because the user wanted an end.
+    pub fn is_interrupt(&self) -> bool {
+        i32::from(self.code) == INTERRUPTED
+    }
+
+    /// Whether nobody reads the results any more.
+    pub fn is_silent(&self) -> bool {
+        self.message.is_none()
     }
 
     /// An error about the file or argument `subject`, which the error itself does not name.
@@ -107,7 +131,7 @@ impl From<io::Error> for Failure {
     /// An error of writing to standard output. A reader that has seen enough, such as `head`, is no failure.
     fn from(error: io::Error) -> Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {
-            return Failure { code: 0, message: None, details: Vec::new(), hints: Vec::new() };
+            return Failure::ended(0);
         }
         Failure::new(format!("cannot write the results: {error}"))
     }
@@ -117,18 +141,22 @@ impl From<io::Error> for Failure {
 pub type Outcome<T = ()> = Result<T, Failure>;
 
 /// Where results go, and in which form.
-pub struct Output {
+pub struct Output<'a> {
     /// Results are JSON.
     pub json: bool,
     terminal: bool,
-    out: io::BufWriter<io::Stdout>,
+    out: io::BufWriter<Box<dyn Write + 'a>>,
 }
 
-impl Output {
+impl<'a> Output<'a> {
     /// Results to standard output.
-    pub fn new(json: bool) -> Output {
-        let terminal = io::stdout().is_terminal();
-        Output { json, terminal, out: io::BufWriter::new(io::stdout()) }
+    pub fn new(json: bool) -> Output<'a> {
+        Output::to(Box::new(io::stdout()), json, io::stdout().is_terminal())
+    }
+
+    /// Results to `out`, which ends up on a terminal or not.
+    pub fn to(out: Box<dyn Write + 'a>, json: bool, terminal: bool) -> Output<'a> {
+        Output { json, terminal, out: io::BufWriter::new(out) }
     }
 
     /// One line of text that this program wrote itself.
@@ -202,7 +230,7 @@ pub fn clean(text: &str) -> String {
 }
 
 /// JSON text in which nothing is left that a terminal would obey; its meaning is the same.
-fn escaped(json: &str) -> String {
+pub fn escaped(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
         if c.is_control() || reorders(c) {

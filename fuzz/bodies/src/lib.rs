@@ -24,6 +24,7 @@ mod log;
 mod manifest;
 mod records;
 mod segment;
+mod shell;
 mod text;
 
 pub use adapter::adapter;
@@ -38,6 +39,7 @@ pub use log::log;
 pub use manifest::manifest;
 pub use records::{block, meta, tombstones};
 pub use segment::segment;
+pub use shell::shell;
 pub use text::{SECTIONS as TEXT_SECTIONS, text};
 
 pub use input::join;
@@ -46,7 +48,7 @@ pub use input::join;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 21] = [
     ("segment", segment),
     ("adapter", adapter),
     ("ann", ann),
@@ -59,6 +61,7 @@ pub const TARGETS: [Target; 20] = [
     ("tombstones", tombstones),
     ("filter", filter),
     ("filter_json", filter_json),
+    ("shell", shell),
     ("import_hdf5", import_hdf5),
     ("import_npy", import_npy),
     ("import_npz", import_npz),

@@ -40,6 +40,18 @@ fn every_seed_passes_its_body_and_every_target_has_one() {
     }
 }
 
+/// The scripts of the shell's tests, and what they print, are seeds where they are; `make fuzz` gives them to the fuzzer, too.
+#[test]
+fn scripts_of_the_shell_are_seeds() {
+    let scripts = folder("../bindings/shell/tests/shell");
+    let names = names(&scripts);
+    assert!(names.len() >= 16, "{names:?}");
+    for name in names {
+        println!("{name}");
+        foretaste_fuzz_bodies::shell(&std::fs::read(scripts.join(name)).unwrap());
+    }
+}
+
 #[test]
 fn targets_seeds_and_fuzz_targets_have_the_same_names() {
     let targets: BTreeSet<String> = TARGETS.iter().map(|(name, _)| name.to_string()).collect();

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
-use foretaste::{Error, Record, Snapshot, Variance};
+use foretaste::{Collection, Error, Record, Snapshot, Variance};
 use serde_json::{Value, json};
 
-use crate::args::Export;
+use crate::args::{Export, ExportFile};
 use crate::interrupt;
 use crate::output::{Failure, Outcome, Output, count, say};
 use crate::progress::Progress;
@@ -28,8 +28,13 @@ enum Form {
 
 /// Exports the collection.
 pub fn run(args: &Export, out: &mut Output) -> Outcome {
+    form(&args.to.file)?;
+    write(&super::read_collection(&args.of)?, &args.to, out)
+}
+
+/// Exports an open collection.
+pub fn write(collection: &Collection, args: &ExportFile, out: &mut Output) -> Outcome {
     let (form, gzip) = form(&args.file)?;
-    let collection = super::read_collection(&args.of)?;
     let snapshot = collection.snapshot();
     if snapshot.schema().variance_kind() != Variance::None {
         say("note: variances are not exported");
@@ -89,7 +94,7 @@ fn each(snapshot: &Snapshot, progress: &Progress, row: &mut dyn FnMut(Record) ->
     Ok(rows)
 }
 
-fn jsonl(snapshot: &Snapshot, args: &Export, sink: &mut Sink, progress: &Progress) -> Outcome<u64> {
+fn jsonl(snapshot: &Snapshot, args: &ExportFile, sink: &mut Sink, progress: &Progress) -> Outcome<u64> {
     let (id_name, vector_name) = (json!(args.id), json!(args.vector));
     each(snapshot, progress, &mut |record| {
         free(&record, args)?;
@@ -106,7 +111,7 @@ fn jsonl(snapshot: &Snapshot, args: &Export, sink: &mut Sink, progress: &Progres
     })
 }
 
-fn csv(snapshot: &Snapshot, args: &Export, sink: &mut Sink, progress: &Progress) -> Outcome<u64> {
+fn csv(snapshot: &Snapshot, args: &ExportFile, sink: &mut Sink, progress: &Progress) -> Outcome<u64> {
     // The header comes first, so the rows are gone through twice.
     let mut names = BTreeSet::new();
     each(snapshot, progress, &mut |record| {
@@ -137,7 +142,7 @@ fn cell(value: Option<&Value>) -> String {
     }
 }
 
-fn npy(snapshot: &Snapshot, args: &Export, sink: &mut Sink, progress: &Progress) -> Outcome<u64> {
+fn npy(snapshot: &Snapshot, args: &ExportFile, sink: &mut Sink, progress: &Progress) -> Outcome<u64> {
     let dim = snapshot.schema().dim();
     let wrong = |e: io::Error| failed(&args.file, &e);
     sink.write_all(&npy_header(snapshot.len(), dim)).map_err(wrong)?;
@@ -166,7 +171,7 @@ fn npy_header(rows: u64, dim: usize) -> Vec<u8> {
 }
 
 /// Refuses a document that has a field of the name that the id or vector goes under.
-fn free(record: &Record, args: &Export) -> Outcome {
+fn free(record: &Record, args: &ExportFile) -> Outcome {
     let taken = |name: &&String| record.payload.as_ref().is_some_and(|p| p.get(name.as_str()).is_some());
     match [&args.id, &args.vector].into_iter().find(taken) {
         Some(name) => {

@@ -4,23 +4,43 @@ use foretaste::import::{self, LoadOptions, Reader};
 use foretaste::{Collection, Database, Metric, Schema};
 use serde_json::json;
 
-use crate::args::Import;
+use crate::args::{Import, ImportFile};
 use crate::interrupt;
 use crate::output::{Failure, Outcome, Output, count, say};
 use crate::progress::Progress;
 
 /// Imports the file.
 pub fn run(args: &Import, out: &mut Output) -> Outcome {
-    let options = import::Options { vector: args.vector.clone(), id: args.id.clone(), format: args.format };
     // The file first: a wrong name leaves no empty database behind.
-    let mut reader = import::open(&args.file, &options)?;
-    let mark = import::mark_name(&args.file, &options)?;
-    let name = &args.into.collection;
+    let reader = open(&args.from)?;
+    let database = super::write(&args.into.db, true)?;
+    load(&database, &args.into.collection, &args.from, reader, out)?;
+    Ok(database.close()?)
+}
+
+/// Opens the file.
+pub fn open(args: &ImportFile) -> Outcome<Box<dyn Reader>> {
+    let reader = import::open(&args.file, &options(args))?;
     if reader.dim() == 0 {
         return Err(Failure::new(format!("{} holds no rows", args.file.display())));
     }
-    let database = super::write(&args.into.db, true)?;
-    let collection = collection(&database, args, &*reader)?;
+    Ok(reader)
+}
+
+fn options(args: &ImportFile) -> import::Options {
+    import::Options { vector: args.vector.clone(), id: args.id.clone(), format: args.format }
+}
+
+/// Imports an open file into a collection.
+pub fn load(
+    database: &Database,
+    name: &str,
+    args: &ImportFile,
+    mut reader: Box<dyn Reader>,
+    out: &mut Output,
+) -> Outcome {
+    let mark = import::mark_name(&args.file, &options(args))?;
+    let collection = collection(database, name, args, &*reader)?;
     let before = collection.mark(&mark).unwrap_or(0);
     if before > 0 {
         say(format!("going on after {} rows of an interrupted import", count(before)));
@@ -48,8 +68,6 @@ pub fn run(args: &Import, out: &mut Output) -> Outcome {
     })?;
     let seconds = progress.end();
     let rows = collection.len();
-    drop(collection);
-    database.close()?;
     let rate = (loaded.rows as f64 / seconds) as u64;
     say(format!(
         "{} rows imported in {seconds:.2} s ({} rows/s, {:.1} MB/s); `{name}` holds {} rows",
@@ -68,9 +86,13 @@ pub fn run(args: &Import, out: &mut Output) -> Outcome {
 }
 
 /// The collection to import into. What was asked for of a new one must be true of one that exists.
-fn collection(database: &Database, args: &Import, reader: &dyn Reader) -> Outcome<Collection> {
-    let name = &args.into.collection;
-    if database.collections().contains(name) {
+fn collection(
+    database: &Database,
+    name: &str,
+    args: &ImportFile,
+    reader: &dyn Reader,
+) -> Outcome<Collection> {
+    if database.collections().iter().any(|known| known == name) {
         let collection = database.collection(name)?;
         fits(&collection.schema(), args, reader.dim(), name)?;
         return Ok(collection);
@@ -83,7 +105,7 @@ fn collection(database: &Database, args: &Import, reader: &dyn Reader) -> Outcom
     Ok(collection)
 }
 
-fn schema(args: &Import, dim: usize, metric: Metric) -> Schema {
+fn schema(args: &ImportFile, dim: usize, metric: Metric) -> Schema {
     let mut schema = Schema::new(dim, metric);
     if let Some(levels) = &args.levels {
         schema = schema.levels(levels.iter().copied());
@@ -95,7 +117,7 @@ fn schema(args: &Import, dim: usize, metric: Metric) -> Schema {
 }
 
 /// Refuses options that the existing collection contradicts: they would be ignored silently.
-fn fits(there: &Schema, args: &Import, dim: usize, name: &str) -> Outcome {
+fn fits(there: &Schema, args: &ImportFile, dim: usize, name: &str) -> Outcome {
     let asked = schema(args, dim, args.metric.unwrap_or(there.metric()));
     let differs = |option: &str, has: String| {
         let message = format!("collection `{name}` exists and has {has}, which {option} contradicts");

@@ -1,33 +1,21 @@
 //! `foretaste stats`: what a database holds and what it takes on disk.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use foretaste::Stats;
 
-use crate::output::{Failure, Outcome, Output, bytes, count, say};
+use crate::output::{Outcome, Output, bytes, count};
 
 /// Shows the figures of a database.
 pub fn run(db: &Path, out: &mut Output) -> Outcome {
-    let stats = super::read(db)?.stats()?;
+    show(&super::read(db)?.stats()?, out)
+}
+
+/// Shows figures.
+pub fn show(stats: &Stats, out: &mut Output) -> Outcome {
     if out.json {
-        return out.json(&stats);
+        return out.json(stats);
     }
-    show(&stats, out)
-}
-
-/// What `foretaste PATH` does as long as there is no interactive shell.
-pub fn instead_of_shell(db: &Path, out: &mut Output) -> Outcome<ExitCode> {
-    if !db.exists() {
-        let message = format!("`{}` is neither a command nor a database", db.display());
-        return Err(Failure::usage(message).hint("`foretaste --help` lists the commands"));
-    }
-    say("the interactive shell is not part of this version; these are the database's figures:");
-    run(db, out)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn show(stats: &Stats, out: &mut Output) -> Outcome {
     let header = [
         "collection",
         "rows",

@@ -9,7 +9,12 @@ mod formats;
 mod import;
 mod optimize;
 mod progressive;
+mod scripts;
 mod search;
+mod session;
+mod shell;
+#[cfg(unix)]
+mod terminal;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

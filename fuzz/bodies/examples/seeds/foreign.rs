@@ -53,6 +53,22 @@ pub const JSON_FILTERS: [&str; 12] = [
     r#"{"a":{"gt":1}}"#,
 ];
 
+/// What the scripts of the shell's tests, which are seeds too, do not have.
+pub const STATEMENTS: [&str; 12] = [
+    "search d near 'a' of 'm@1' in \"in\" max_uncertainty 0.5 within 0.0015ms rerank levels(auto 0.9), scored(9, batch 2, adaptive);",
+    "create collection if not exists \"a b\" (vector cosine(4) recipe layer_norm(8) space 'm@1', \"c.d\" vector l2(1) levels 1 index hnsw(m 8, edge_bits 2), t fulltext german accents)",
+    "SEARCH k NEAR [1,-2.5e-3] Where k between 1 and 2 or a.in K 3 -- k 4\n;",
+    "search d near file 'q''.npy' row 7 near text 'x' weight 2 match a.\"b c\"[3] 'y' fuse rrf(1e2) depth 5 votes 2 fields k, \"k\".k",
+    "insert into d values (9223372036854775807, [1e38], {\"a\": [1e999, \"}\"]});",
+    "insert into d values (-1, [0], {\"x\": {\"y\": 0.12345678901234567}}, variance [1], tokens [[1],[2]], variance 2, f [1]);",
+    "get 'a' from d; ; .mode\n; drop collection if exists d",
+    "explain watch search d near [1]",
+    "search d near [1] where a = 'open",
+    "/* open",
+    "search d near [1] where ((((((((a)))))))) ADN b rerakn mmr(1, among 2)",
+    "alter collection d extend 1, 2,; optimize d as ivf() rotation pca; compact d; flush",
+];
+
 /// The first two characters are the step and the choice of names: `0` (48) asks for no name but skips 3 rows.
 pub const JSONL: [&str; 6] = [
     "00{\"id\": \"j1\", \"vector\": [1, 2.5, -3e-2], \"year\": 2001}\n{\"id\": 2, \"vector\": [0, 1, 2]}\n",

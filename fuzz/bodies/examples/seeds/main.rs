@@ -33,7 +33,7 @@ fn courses() -> Seeds {
 }
 
 fn main() {
-    let targets: [(&str, Seeds); 20] = [
+    let targets: [(&str, Seeds); 21] = [
         ("adapter", spaces::adapters()),
         ("ann", indexes::indexes()),
         ("answer", courses()),
@@ -46,6 +46,7 @@ fn main() {
         ("tombstones", stored::tombstones()),
         ("filter", foreign::texts(&foreign::FILTERS)),
         ("filter_json", foreign::texts(&foreign::JSON_FILTERS)),
+        ("shell", foreign::texts(&foreign::STATEMENTS)),
         ("import_hdf5", foreign::imports(&[("f32.hdf5", 0), ("f16.hdf5", 8), ("i32.hdf5", 16)])),
         ("import_npy", foreign::npy()),
         ("import_npz", foreign::imports(&[("z.npz", 4), ("s.npz", 5)])),
