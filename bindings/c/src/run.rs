@@ -36,7 +36,6 @@ pub extern "C" fn ft_search_run(
 /// The same into the caller's memory alone: `hits` has room for `capacity` hits, at least as many as are wanted; `count` is set to
 /// how many there are. The texts of their ids are put into `text`, each ended by a NUL byte, and the hits point there; it may be
 /// NULL with 0 bytes when ids are integers. A text takes at most 1,025 bytes. FT_STATUS_TOO_SMALL when something has no room.
-#[expect(clippy::too_many_arguments, reason = "C has no other way to give room")]
 #[unsafe(no_mangle)]
 pub extern "C" fn ft_search_into(
     search: Option<&Search>,
@@ -68,7 +67,6 @@ pub extern "C" fn ft_search_into(
 /// Many queries at once, on `threads` threads (0: as many as there are cores): `queries` has them one after the other, each of `dim`
 /// numbers. The hits of query i begin at `hits[i * k]`, where k is what `ft_search_k` said, and `counts[i]` is how many there are;
 /// `capacity` is at least queries times k. `text` is as for `ft_search_into`. All queries see the same rows.
-#[expect(clippy::too_many_arguments, reason = "C has no other way to give room")]
 #[unsafe(no_mangle)]
 pub extern "C" fn ft_search_batch(
     search: Option<&Search>,

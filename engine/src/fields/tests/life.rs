@@ -101,8 +101,7 @@ fn merged_segments_have_the_elements_of_all_their_rows() {
     let disk = MemVfs::new();
     let db = database(&disk, Access::Map);
     let col = db.create_collection("c", Schema::new(2, Metric::L2)).unwrap();
-    let of =
-        |i: usize| json!({"tags": [format!("t{}", i % 3), i, null], "o": {"deep": [i % 2 == 0]}, "n": i});
+    let of = |i: usize| json!({"tags": [format!("t{}", i % 3), i, null], "o": {"deep": [i.is_multiple_of(2)]}, "n": i});
     let (documents, mut rows) = ((0..40).map(of).collect::<Vec<_>>(), Vec::new());
     for first in [0, 20] {
         write(&col, &mut rows, first..first + 20, &documents[first..]);

@@ -80,19 +80,21 @@ impl ElementsView<'_> {
                 return wrong(format!("row {row} has a value and nothing there"));
             }
         }
-        let read = |of: &dyn Fn(&mut dyn FnMut(u32)) -> Result<()>, what, held| -> Result<()> {
-            let mut list = Vec::new();
-            of(&mut |row| list.push(row))?;
-            ascending(&list, what)?;
-            for row in list {
+        let belong = |rows: Vec<u32>, what, held| -> Result<()> {
+            ascending(&rows, what)?;
+            for row in rows {
                 if self.is_held(row)? != held {
                     return wrong(format!("row {row} does not belong to {what}"));
                 }
             }
             Ok(())
         };
-        read(&|each| self.null_rows(each), "null", false)?;
-        read(&|each| self.opaque_rows(each), "arrays and objects", true)?;
-        read(&|each| self.partial_rows(each), "values that are not held", true)
+        let (mut null, mut opaque, mut partial) = (Vec::new(), Vec::new(), Vec::new());
+        self.null_rows(|row| null.push(row))?;
+        self.opaque_rows(|row| opaque.push(row))?;
+        self.partial_rows(|row| partial.push(row))?;
+        belong(null, "null", false)?;
+        belong(opaque, "arrays and objects", true)?;
+        belong(partial, "values that are not held", true)
     }
 }
