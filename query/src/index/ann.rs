@@ -348,14 +348,21 @@ impl Scratch {
 
     /// The `count` nearest rows found, nearest first, by estimated distance and then row.
     pub fn nearest(&mut self, count: usize) -> &[Found] {
+        self.ordered(count);
+        self.found.truncate(count);
+        &self.found
+    }
+
+    /// [`Scratch::nearest`], with the others kept for another call.
+    pub fn ordered(&mut self, count: usize) -> &[Found] {
         let order = |a: &Found, b: &Found| a.squared.total_cmp(&b.squared).then(a.row.cmp(&b.row));
-        let found = &mut self.found;
-        if count > 0 && found.len() > count {
-            found.select_nth_unstable_by(count - 1, order);
+        let count = count.min(self.found.len());
+        if count > 0 && self.found.len() > count {
+            self.found.select_nth_unstable_by(count - 1, order);
         }
-        found.truncate(count);
-        found.sort_unstable_by(order);
-        found
+        let nearest = self.found.get_mut(..count).unwrap_or_default();
+        nearest.sort_unstable_by(order);
+        nearest
     }
 }
 

@@ -23,8 +23,11 @@ use crate::metric::Metric;
 const SAMPLE: usize = 20_000;
 /// Part of the energy of differences between near rows that the dimensions coded for edges must hold.
 const EDGE_ENERGY: f64 = 0.92;
-/// Most dimensions of a row's own code.
+/// So many dimensions a row's own code has when there are as many, and more up to [`MOST`] while they do not hold [`OWN_ENERGY`] of
+/// the energy of differences between near rows: what the code does not hold of them has to be read from the vectors.
 const PREFIX: usize = 512;
+const MOST: usize = 2048;
+const OWN_ENERGY: f64 = 0.95;
 /// Below this many dimensions edges are coded in 4 bits.
 const FEW_DIMS: usize = 96;
 /// Rows coded at a time.
@@ -64,7 +67,14 @@ impl Codec {
         let kind = if task.metric == Metric::Dot { RotationKind::Pca } else { task.rotation };
         let rotation = match kind {
             RotationKind::None => Rotation::identity(&sample, dims),
-            RotationKind::Pca => Rotation::pca(&sample, dims, dims.min(PREFIX), task.threads),
+            RotationKind::Pca => {
+                let whole = Rotation::pca(&sample, dims, dims.min(MOST), task.threads);
+                let own = match dims <= PREFIX {
+                    true => dims,
+                    false => near::dims_holding(&whole, &sample, dims, OWN_ENERGY).next_multiple_of(64),
+                };
+                whole.truncated(own.max(PREFIX))
+            }
         };
         if !(task.progress)(Stage::Train, 0.8) {
             return Ok(None);
