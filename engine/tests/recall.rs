@@ -431,12 +431,12 @@ fn a_schedule_chosen_for_a_recall_reaches_it() {
 fn neighbours_that_differ_in_all_of_many_dimensions_are_found() {
     const LONG: u64 = 1024;
     let uniform = |i: u64| {
-        let i = (i ^ i >> 31).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let i = (i ^ i >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        ((i ^ i >> 32) >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+        let i = (i ^ (i >> 31)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let i = (i ^ (i >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        ((i ^ (i >> 32)) >> 40) as f32 / (1u64 << 24) as f32 - 0.5
     };
     let row = |n: u64| -> Vec<f32> {
-        (0..LONG).map(|d| 4.0 * uniform(n % 4 << 20 | d) + uniform(1 << 40 | n << 20 | d)).collect()
+        (0..LONG).map(|d| 4.0 * uniform(((n % 4) << 20) | d) + uniform((1 << 40) | (n << 20) | d)).collect()
     };
     let db = database();
     let col = db.create_collection("c", Schema::new(LONG as usize, Metric::L2)).unwrap();
