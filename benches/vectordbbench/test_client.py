@@ -44,19 +44,17 @@ class Set:
         return np.argsort(-cosines, axis=1)[:, :K].tolist()
 
     def iter_batches(self, size):
-        for start in range(0, ROWS, size):
-            numbers = range(start, min(ROWS, start + size))
-            yield pd.DataFrame({"id": numbers, "emb": list(self.rows[numbers]), "labels": [LABELS[n] for n in numbers]})
+        return Batches(self, size)
 
     def __iter__(self):
-        return Batches(self)
+        return self.iter_batches(100)
 
 
 class Batches:
-    """Goes to another process before its first batch."""
+    """No generator, as the runner gives it to another process before its first batch."""
 
-    def __init__(self, given):
-        self.given, self.at = given, 0
+    def __init__(self, given, size):
+        self.given, self.size, self.at = given, size, 0
 
     def __iter__(self):
         return self
@@ -64,9 +62,10 @@ class Batches:
     def __next__(self):
         if self.at >= ROWS:
             raise StopIteration
-        start, self.at = self.at, self.at + 100
-        numbers = range(start, self.at)
-        return pd.DataFrame({"id": numbers, "emb": list(self.given.rows[start : self.at])})
+        numbers = range(self.at, min(ROWS, self.at + self.size))
+        self.at = numbers.stop
+        rows = list(self.given.rows[numbers.start : numbers.stop])
+        return pd.DataFrame({"id": numbers, "emb": rows, "labels": [LABELS[n] for n in numbers]})
 
 
 def client(path, **more):
