@@ -1,7 +1,7 @@
 """A data set, what is really near in it, and how good an answer is.
 
-Reads from: an HDF5 file of the ANN-benchmarks form (train, test, the attribute distance). Writes to: a file of the same for the worker processes.
-Never: the neighbours that such a file lists: rows may be left out, so the truth is computed from the vectors, in f64.
+Reads from: an HDF5 file of the ANN-benchmarks form (train, test, the attribute distance).
+Writes to: a file of the same for the worker processes. Never: the neighbours that such a file lists: rows may be left out, so the truth is computed from the vectors, in f64.
 """
 
 from dataclasses import dataclass

@@ -18,7 +18,10 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 from figures import RECALLS, first_result, front, over_time  # noqa: E402
 
-STYLE = "body{font:15px sans-serif;margin:2em;max-width:75em}td,th{padding:.3em .7em;text-align:right}td:first-child,th:first-child{text-align:left}tr:nth-child(even){background:#f2f2f2}img{max-width:49%}"
+STYLE = (
+    "body{font:15px sans-serif;margin:2em;max-width:75em}td,th{padding:.3em .7em;text-align:right}img{max-width:49%}"
+    "td:first-child,th:first-child{text-align:left}tr:nth-child(even){background:#f2f2f2}"
+)
 
 
 def write(result: dict[str, Any], folder: Path) -> None:

@@ -131,7 +131,7 @@ class Foretaste(VectorDB):
             if self._rows is None or not (self._writes or mode == "r"):
                 if self._db is not None:
                     self._db.close()
-                self._db = ft.open(self.path, mode, create=False) if mode == "rw" else ft.open(self.path, mode)
+                self._db = ft.open(self.path, mode, create=False)
                 self._writes = mode == "rw"
                 self._refresh_at = time.monotonic() + _REFRESH
                 self._rows = self._db[self.collection_name]
