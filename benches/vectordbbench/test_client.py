@@ -120,9 +120,9 @@ def test_concurrent_search_in_spawned_processes(loaded, given, processes):
 def test_many_readers_beside_a_writer(given, tmp_path):
     """The streaming case: searches in other processes while rows come in; at its end they see them all."""
     db = client(tmp_path / "stream.ft")
-    runner = ReadWriteRunner(db, given, insert_rate=1000, k=K, concurrencies=[4], search_stages=[0.5], read_dur_after_write=1)
+    runner = ReadWriteRunner(db, given, insert_rate=500, k=K, concurrencies=[4], search_stages=[0.3], read_dur_after_write=1)
     metric = runner.run_read_write()
-    assert metric.st_search_stage_list[-2:] == [100, 110], metric
+    assert metric.st_search_stage_list == [30, 100, 110], metric
     assert metric.st_conc_failed_rate_list[-2:] == [0, 0]
     assert min(metric.st_recall_list[-2:]) >= 0.99
 
