@@ -35,8 +35,8 @@ def show(what: str, answer: ft.Answer) -> ft.Answer:
     return answer
 
 
-def scored(budget: int, mode: str = "adaptive") -> ft.Scorer:
-    return ft.Scorer(model, budget=budget, mode=mode, version="toy-1", query_key="the question")
+def scored(budget: int) -> ft.Scorer:
+    return ft.Scorer(model, budget=budget, version="toy-1", query_key="the question")
 
 
 show("by vectors", docs.search(question, k=10))
