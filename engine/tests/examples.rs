@@ -1,6 +1,9 @@
 //! The examples run, and what the guides show of Rust stands in one of them.
 
-#![expect(clippy::disallowed_methods, reason = "pages and examples are read from the source tree, not from a database")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "pages and examples are read from the source tree, not from a database"
+)]
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -77,7 +80,8 @@ fn what_a_guide_shows_of_rust_stands_in_an_example() {
     for (name, page) in texts(&folder("../docs/guides"), ".md") {
         for excerpt in excerpts(&page) {
             let wanted = lines(excerpt);
-            let shown = |(_, text): &(String, String)| lines(text).windows(wanted.len()).any(|part| part == wanted);
+            let shown =
+                |(_, text): &(String, String)| lines(text).windows(wanted.len()).any(|part| part == wanted);
             assert!(!wanted.is_empty() && examples.iter().any(shown), "{name}: in no example:\n{excerpt}");
             found += 1;
         }
@@ -87,6 +91,9 @@ fn what_a_guide_shows_of_rust_stands_in_an_example() {
 
 #[test]
 fn excerpts_are_what_stands_between_the_fences() {
-    assert_eq!(excerpts("a\n```rust\nlet x;\n```\nb\n```text\nc\n```\n```rust\n  y\n```"), ["let x;\n", "  y\n"]);
+    assert_eq!(
+        excerpts("a\n```rust\nlet x;\n```\nb\n```text\nc\n```\n```rust\n  y\n```"),
+        ["let x;\n", "  y\n"]
+    );
     assert_eq!(lines("  a\n\n b \n"), ["a", "b"]);
 }
