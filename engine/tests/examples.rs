@@ -1,10 +1,5 @@
 //! The examples run, and what the guides show of Rust stands in one of them.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "pages and examples are read from the source tree, not from a database"
-)]
-
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
