@@ -302,11 +302,7 @@ impl Setting<'_> {
         // By fewer dimensions than the codes hold the order of the estimates is not the one wanted, nor with uncertainty.
         let whole = dims == index.dims() && work.query.uncertainty().is_none();
         let (count, error) = if whole { (settle::wanted(keep), index.error()) } else { (ef, f32::INFINITY) };
-        let mut near = settle::near(scratch.ordered(count), keep, error);
-        // Where codes say little of distances, all that the search kept may have to be read.
-        if near.len() == count && ef > count {
-            near = settle::near(scratch.ordered(ef), keep, error);
-        }
+        let near = settle::near_of(scratch, count..ef.max(count), keep, error);
         let near = near.get(..usize::try_from(work.left()).unwrap_or(usize::MAX)).unwrap_or(near);
         settle::rescore(&self.unit.rows, self.number, work.query, near, &mut work.top, &mut work.stats)
     }

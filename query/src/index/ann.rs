@@ -102,7 +102,7 @@ pub struct Scratch {
     query: CodedQuery,
     graph: hnsw::Scratch,
     cells: ivf::Scratch,
-    found: Vec<Found>,
+    pub(crate) found: Vec<Found>,
 }
 
 /// The section `AnnHead`.

@@ -3,12 +3,14 @@
 //! Reads from: candidates, a source's planes. Writes to: a `TopK`.
 //! Never: a row read whose estimate says that it cannot be among the k nearest.
 
+use std::ops::Range;
+
 use foretaste_storage::Result;
 use foretaste_storage::layout::Element;
 
 use crate::answer::TopK;
 use crate::index::flat::{exact, for_each_plane};
-use crate::index::{Found, Neighbor, Query, RowRef, ScanStats, Source, Strip};
+use crate::index::{Found, Neighbor, Query, RowRef, ScanStats, Scratch, Source, Strip};
 use crate::kernel::{Acc, Kernels, Rows};
 
 /// How many root mean squares of error an estimate may be off.
@@ -33,6 +35,16 @@ pub fn near(found: &[Found], k: usize, error: f32) -> &[Found] {
     let limit = last.squared * (1.0 + off);
     let count = found.partition_point(|f| f.squared <= limit);
     found.get(..count.max(k)).unwrap_or(found)
+}
+
+/// [`near`] of what a search found: of the first `count.start`, and of up to `count.end` where all of these may be among the `k`
+/// nearest, because codes say little of distances.
+pub fn near_of(scratch: &mut Scratch, count: Range<usize>, k: usize, error: f32) -> &[Found] {
+    let few = near(scratch.ordered(count.start), k, error).len();
+    if few == count.start && count.end > count.start {
+        return near(scratch.ordered(count.end), k, error);
+    }
+    scratch.found.get(..few).unwrap_or_default()
 }
 
 /// Offers the rows of `found` to `top` with their distances from the planes, in f32.
