@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use foretaste_query::lang::FilterError;
+use foretaste_query::space::Error as FitError;
 
 /// The result of a database operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -230,6 +231,15 @@ impl From<foretaste_storage::Error> for Error {
 impl From<FilterError> for Error {
     fn from(e: FilterError) -> Self {
         Error::BadFilter { at: e.at, why: e.why, hint: e.hint }
+    }
+}
+
+impl From<FitError> for Error {
+    fn from(e: FitError) -> Self {
+        match e {
+            FitError::Cancelled => Error::Cancelled,
+            other => Error::BadRequest { what: "adapter", why: other.to_string() },
+        }
     }
 }
 

@@ -98,8 +98,8 @@ pub use foretaste_query::lang::{self, ColumnType, Filter};
 pub use foretaste_query::metric::Metric;
 pub use foretaste_query::recipe::{Recipe, UnknownRecipe};
 pub use foretaste_query::space::{
-    Adapter, ErrorModel, Estimate, Method, Options as FitOptions, Pairs, Report as FitReport, Use,
-    fit as fit_adapter,
+    Adapter, Error as FitError, ErrorModel, Estimate, Method, Options as FitOptions, Pairs,
+    Report as FitReport, Use, fit as fit_adapter,
 };
 pub use foretaste_query::text::{Analyser, Language};
 pub use foretaste_storage::key::Key;

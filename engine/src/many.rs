@@ -10,7 +10,6 @@ use crate::error::{Error, Result};
 use crate::request::Request;
 use crate::search::{Hits, Search};
 use crate::snapshot::Snapshot;
-use crate::space::Space;
 
 /// Queries that a thread takes at a time.
 const CHUNK: usize = 16;
@@ -57,32 +56,41 @@ impl Snapshot {
         each(queries, threads, cancel, |query| answer::run(self, query.as_ref(), &request, cancel))
     }
 
-    /// [`Snapshot::search_batch`] in a further vector field: see [`Snapshot::search_field`].
+    /// Answers many questions on `threads` threads (0: as many as there are cores), in their order, each as `search` asks it: in a
+    /// further vector field, of another space, with a filter of its own. Where all are alike but for the vector,
+    /// [`Snapshot::search_batch`] prepares the question once. `cancel` is asked from time to time, on any thread, whether to give up.
+    ///
+    /// ```
+    /// # use foretaste::{Database, Metric, Schema};
+    /// # fn run(path: &std::path::Path) -> foretaste::Result<()> {
+    /// # let db = Database::open(path.join("notes.ft"))?;
+    /// # let schema = Schema::new(2, Metric::L2).field("image", Schema::new(1, Metric::L2));
+    /// # let docs = db.create_collection("docs", schema)?;
+    /// # let mut batch = docs.batch();
+    /// # batch.upsert("a", &[0.0, 1.0]).field("image", &[4.0]);
+    /// # batch.commit()?;
+    /// let images = [([3.0], "n > 2"), ([5.0], "n < 1")];
+    /// let answers = docs.snapshot().search_each(
+    ///     &images,
+    ///     0,
+    ///     |snapshot, (image, filter)| Ok(snapshot.search_field("image", image)?.filter(filter)),
+    ///     &|| false,
+    /// )?;
+    /// assert_eq!(answers.len(), 2);
+    /// # Ok(()) }
+    /// # run(tempfile::tempdir().unwrap().path()).unwrap();
+    /// ```
     ///
     /// # Errors
-    /// Also `NotFound` when there is no such field.
-    pub fn search_batch_field<Q: AsRef<[f32]> + Sync>(
+    /// Those of `search` and of [`Search::run`]; of several that fail, the error of the first. `Cancelled`.
+    pub fn search_each<Q: Sync>(
         &self,
-        field: &str,
         queries: &[Q],
         threads: usize,
-        how: impl FnOnce(Search) -> Search,
+        search: impl Fn(&Snapshot, &Q) -> Result<Search> + Sync,
+        cancel: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<Hits>> {
-        self.field(field)?.search_batch(queries, threads, how)
-    }
-
-    /// [`Snapshot::search_batch`] with queries of the space `space`: see [`Snapshot::search_in`].
-    ///
-    /// # Errors
-    /// As [`Snapshot::search_in`] and [`Search::run`]; of several that fail, the error of the first.
-    pub fn search_batch_in<Q: AsRef<[f32]> + Sync>(
-        &self,
-        space: &Space,
-        queries: &[Q],
-        threads: usize,
-        how: impl Fn(Search) -> Search + Sync,
-    ) -> Result<Vec<Hits>> {
-        each(queries, threads, &|| false, |query| how(self.search_in(space, query.as_ref())?).run())
+        each(queries, threads, cancel, |query| search(self, query)?.run_with(cancel))
     }
 }
 
@@ -119,33 +127,5 @@ impl Collection {
         how: impl FnOnce(Search) -> Search,
     ) -> Result<Vec<Hits>> {
         self.snapshot().search_batch(queries, threads, how)
-    }
-
-    /// Answers many queries in a further vector field on a snapshot taken now; see [`Snapshot::search_batch_field`].
-    ///
-    /// # Errors
-    /// As [`Snapshot::search_batch_field`].
-    pub fn search_batch_field<Q: AsRef<[f32]> + Sync>(
-        &self,
-        field: &str,
-        queries: &[Q],
-        threads: usize,
-        how: impl FnOnce(Search) -> Search,
-    ) -> Result<Vec<Hits>> {
-        self.snapshot().search_batch_field(field, queries, threads, how)
-    }
-
-    /// Answers many queries of the space `space` on a snapshot taken now; see [`Snapshot::search_batch_in`].
-    ///
-    /// # Errors
-    /// As [`Snapshot::search_batch_in`].
-    pub fn search_batch_in<Q: AsRef<[f32]> + Sync>(
-        &self,
-        space: &Space,
-        queries: &[Q],
-        threads: usize,
-        how: impl Fn(Search) -> Search + Sync,
-    ) -> Result<Vec<Hits>> {
-        self.snapshot().search_batch_in(space, queries, threads, how)
     }
 }

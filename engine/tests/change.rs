@@ -96,6 +96,14 @@ fn truth(query: &[f32], texts: impl Iterator<Item = u64>, k: usize) -> Vec<(f64,
     all
 }
 
+/// Many queries of the large model at once.
+fn in_large(
+    snapshot: &foretaste::Snapshot,
+    queries: &[&Vec<f32>],
+) -> foretaste::Result<Vec<foretaste::Hits>> {
+    snapshot.search_each(queries, 2, |s, q| Ok(s.search_in(&large(), q)?.k(10).ef(100)), &|| false)
+}
+
 #[test]
 fn a_mixed_answer_has_rows_of_both_spaces_each_once_and_is_the_new_ones_when_all_are_there() {
     let db = database();
@@ -138,8 +146,7 @@ fn a_mixed_answer_has_rows_of_both_spaces_each_once_and_is_the_new_ones_when_all
                 let sure = col.search_in(&large(), &query).unwrap().k(10).max_uncertainty(1.0).run().unwrap();
                 assert!(sure.len() == 10 && sure.iter().all(|hit| hit.uncertainty.unwrap() <= 1.0), "{step}");
             }
-            let batch =
-                col.search_batch_in(&large(), &[&query, &query], 2, |search| search.k(10).ef(100)).unwrap();
+            let batch = in_large(&col.snapshot(), &[&query, &query]).unwrap();
             assert!(batch.len() == 2 && batch.iter().all(|batch| ids(batch) == hit_ids));
             let mut answer = col.search_in(&large(), &query).unwrap().k(10).ef(100).start().unwrap();
             let mut last = Vec::new();
@@ -336,16 +343,17 @@ fn rules_are_kept_and_a_query_without_one_is_refused() {
         other => panic!("{other:?}"),
     };
     refused(&col, &large());
-    assert!(matches!(
-        col.search_batch_in(&large(), &[&query], 1, |search| search),
-        Err(Error::BadRequest { what: "space", .. })
-    ));
+    assert!(matches!(in_large(&col.snapshot(), &[&query]), Err(Error::BadRequest { what: "space", .. })));
     let change = begin(&col);
     backfill(&change, Order::Stored, 5);
     refused(&col, &large());
     change.finish().unwrap();
     assert!(col.set_rule(&small(), &Rule::prefix(3)).is_err(), "its own space");
     assert!(col.set_rule(&large(), &Rule::prefix(2)).is_err(), "below the first level");
+    let uneven = foretaste::Pairs::new(&[1.0; 4], 2, &[1.0; 6], 2).map(|_| ()).unwrap_err();
+    assert!(
+        matches!(Error::from(uneven), Error::BadRequest { what: "adapter", why } if why.contains("4 numbers"))
+    );
     // An adapter from what the large model says to what the small one does: exact, as that is a part of it.
     let texts = 0..300u64;
     let new: Vec<f32> = texts.clone().flat_map(embed).collect();

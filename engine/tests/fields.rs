@@ -102,15 +102,19 @@ fn agree(col: &Collection, model: &Model) {
             assert_eq!(hit.payload().unwrap().unwrap()["n"], key);
         }
         let far = vector(probe, 97, 2);
-        let batch =
-            snapshot.search_batch_field("image", &[&query, &far], 2, |search| search.k(7).filter("n >= 10"));
+        let batch = snapshot.search_each(
+            &[&query, &far],
+            2,
+            |s, q| Ok(s.search_field("image", q)?.k(7).filter("n >= 10")),
+            &|| false,
+        );
         for (query, batch) in [&query, &far].into_iter().zip(batch.unwrap()) {
             let one = snapshot.search_field("image", query).unwrap().k(7).filter("n >= 10").run().unwrap();
             let row = |hit: &foretaste::Hit| (hit.id.clone(), hit.distance);
             assert_eq!(batch.iter().map(row).collect::<Vec<_>>(), one.iter().map(row).collect::<Vec<_>>());
         }
         assert!(matches!(
-            snapshot.search_batch_field("smell", &[&far], 1, |s| s),
+            snapshot.search_each(&[&far], 1, |s, q| s.search_field("smell", q), &|| false),
             Err(Error::NotFound { .. })
         ));
         let query = vector(probe, 98, 4);

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use foretaste::lang::Filter;
-use foretaste::{Rerank, RowVariance, Schema, Search, Snapshot};
+use foretaste::{Rerank, RowVariance, Schema, Search, Snapshot, Space};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -42,6 +42,7 @@ pub struct Within<'a> {
 }
 
 /// The arguments of a search, taken out of Python's objects.
+#[derive(Clone)]
 struct Asked {
     k: usize,
     filter: Option<Filter>,
@@ -118,22 +119,34 @@ impl Asked {
     }
 }
 
+/// [`Within`], taken out of Python's objects.
+enum Place {
+    Own,
+    Field(String),
+    Of(Space),
+}
+
 impl Within<'_> {
-    /// A search for the rows nearest to `query`.
-    fn search(self, py: Python<'_>, snapshot: &Snapshot, query: &[f32]) -> PyResult<Search> {
+    fn place(self, py: Python<'_>) -> PyResult<Place> {
         match (self.field, self.space) {
-            (None, None) => Ok(snapshot.search(query)),
-            (Some(field), None) => errors::result(py, snapshot.search_field(field, query)),
-            (None, Some(space)) => {
-                let space = schema::space(py, space)?;
-                // The first one reads the rule.
-                let search = py.detach(|| snapshot.search_in(&space, query));
-                errors::result(py, search)
-            }
+            (None, None) => Ok(Place::Own),
+            (Some(field), None) => Ok(Place::Field(field.to_string())),
+            (None, Some(space)) => Ok(Place::Of(schema::space(py, space)?)),
             (Some(_), Some(_)) => {
                 let why = "field and space: a query is of a field, or of another space; give one of them";
                 Err(PyValueError::new_err(why))
             }
+        }
+    }
+}
+
+impl Place {
+    /// A search for the rows nearest to `query`.
+    fn search(&self, snapshot: &Snapshot, query: &[f32]) -> foretaste::Result<Search> {
+        match self {
+            Place::Own => Ok(snapshot.search(query)),
+            Place::Field(field) => snapshot.search_field(field, query),
+            Place::Of(space) => snapshot.search_in(space, query),
         }
     }
 }
@@ -149,7 +162,13 @@ pub fn search<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let query = input::query(q)?;
     let Stages { list, raised, .. } = given.stages(snapshot.schema())?;
-    let search = given.asked(list)?.of(within.search(py, snapshot, query.as_slice().unwrap_or_default())?);
+    let (place, numbers) = (within.place(py)?, query.as_slice().unwrap_or_default());
+    let search = match place {
+        // The first search of another space reads its rule.
+        Place::Of(_) => py.detach(|| place.search(snapshot, numbers)),
+        Place::Own | Place::Field(_) => place.search(snapshot, numbers),
+    };
+    let search = given.asked(list)?.of(errors::result(py, search)?);
     if progressive {
         let answer = py.detach(|| search.start());
         let tokens = token_dim(snapshot.schema());
@@ -169,13 +188,23 @@ pub fn search_batch<'py>(
     py: Python<'py>,
     snapshot: &Snapshot,
     queries: &Bound<'py, PyAny>,
+    within: Within<'_>,
     threads: Option<usize>,
     given: &Given<'_, 'py>,
 ) -> PyResult<Arrays<'py>> {
     let queries = input::matrix(queries, "queries")?;
     let stages = Stages::of_many(given.rerank, snapshot.schema())?;
     let asked = given.asked(stages.list)?;
-    batch::search(py, snapshot, &queries, given.k, threads, |search| asked.of(search))
+    let (place, threads) = (within.place(py)?, threads.unwrap_or(0));
+    batch::search(py, &queries, given.k, |queries, cancel| match &place {
+        Place::Own => snapshot.search_batch_with(queries, threads, |search| asked.of(search), cancel),
+        _ => snapshot.search_each(
+            queries,
+            threads,
+            |snapshot, query| Ok(asked.clone().of(place.search(snapshot, query)?)),
+            cancel,
+        ),
+    })
 }
 
 /// The rows that have words of `query` in a full-text field.

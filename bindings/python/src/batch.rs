@@ -2,7 +2,7 @@
 //!
 //! Reads from: numpy's arrays. Writes to: two arrays. Never: an id that does not fit them.
 
-use foretaste::{Key, Search, Snapshot};
+use foretaste::{Hits, Key};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -12,22 +12,19 @@ use crate::signals::Signals;
 /// Ids and distances of many answers, a row a query.
 pub type Arrays<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f64>>);
 
-/// Asks `search`'s question for each row of `queries`, on `threads` threads.
+/// The answers that `ask` gives to the rows of `queries` unless it is cancelled.
 pub fn search<'py>(
     py: Python<'py>,
-    snapshot: &Snapshot,
     queries: &PyReadonlyArray2<'py, f32>,
     k: usize,
-    threads: Option<usize>,
-    ask: impl FnOnce(Search) -> Search + Send,
+    ask: impl FnOnce(&[&[f32]], &(dyn Fn() -> bool + Sync)) -> foretaste::Result<Vec<Hits>> + Send,
 ) -> PyResult<Arrays<'py>> {
     let shape = queries.shape();
     let (rows, dim) = (shape.first().copied().unwrap_or(0), shape.get(1).copied().unwrap_or(0));
     let numbers = queries.as_slice().unwrap_or_default();
     let queries: Vec<&[f32]> = numbers.chunks_exact(dim.max(1)).collect();
     let signals = Signals::new();
-    let threads = threads.unwrap_or(0);
-    let answers = py.detach(|| snapshot.search_batch_with(&queries, threads, ask, &|| signals.asked()));
+    let answers = py.detach(|| ask(&queries, &|| signals.asked()));
     let answers = signals.end(py, answers)?;
     let (mut ids, mut distances) = (vec![-1i64; rows * k], vec![f64::INFINITY; rows * k]);
     for (row, hits) in answers.iter().enumerate() {

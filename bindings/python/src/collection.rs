@@ -239,7 +239,7 @@ impl Collection {
     #[pyo3(signature = (
         Q, k = 10, threads = None, r#where = None, dims = None, ef = None, nprobe = None, target_recall = None,
         deadline_ms = None, rerank = None, *, query_variance = None, budget = None, exact = false,
-        max_uncertainty = None
+        max_uncertainty = None, field = None, space = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     #[expect(non_snake_case, reason = "the argument's name in Python")]
@@ -260,6 +260,8 @@ impl Collection {
         budget: Option<u64>,
         exact: bool,
         max_uncertainty: Option<f32>,
+        field: Option<&str>,
+        space: Option<&str>,
     ) -> PyResult<Arrays<'py>> {
         let given = Given {
             k,
@@ -275,7 +277,7 @@ impl Collection {
             exact,
             max_uncertainty,
         };
-        asked::search_batch(py, &self.now(py)?, Q, threads, &given)
+        asked::search_batch(py, &self.now(py)?, Q, Within { field, space }, threads, &given)
     }
 
     /// The `k` best rows by their words: those that have at least one word of `query` in the full-text field `field`, ranked by

@@ -91,7 +91,8 @@ fn attributes(error: &Error, fields: &Bound<'_, PyDict>) -> PyResult<()> {
             fields.set_item("found", found)?;
             fields.set_item("supported", supported)
         }
-        Error::DimensionMismatch { got, row, .. } => {
+        Error::DimensionMismatch { expected, got, row, .. } => {
+            fields.set_item("expected", expected)?;
             fields.set_item("got", got)?;
             fields.set_item("row", row)
         }

@@ -93,7 +93,7 @@ impl Snapshot {
     #[pyo3(signature = (
         Q, k = 10, threads = None, r#where = None, dims = None, ef = None, nprobe = None, target_recall = None,
         deadline_ms = None, rerank = None, *, query_variance = None, budget = None, exact = false,
-        max_uncertainty = None
+        max_uncertainty = None, field = None, space = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
     #[expect(non_snake_case, reason = "the argument's name in Python")]
@@ -114,6 +114,8 @@ impl Snapshot {
         budget: Option<u64>,
         exact: bool,
         max_uncertainty: Option<f32>,
+        field: Option<&str>,
+        space: Option<&str>,
     ) -> PyResult<Arrays<'py>> {
         let given = Given {
             k,
@@ -129,7 +131,7 @@ impl Snapshot {
             exact,
             max_uncertainty,
         };
-        asked::search_batch(py, &self.0, Q, threads, &given)
+        asked::search_batch(py, &self.0, Q, Within { field, space }, threads, &given)
     }
 
     /// As `Collection.search_text`.

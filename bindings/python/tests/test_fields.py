@@ -70,6 +70,8 @@ def test_a_field_is_searched_by_its_own_vectors(filled, sealed):
         answer = col.search(q, k=7, field="image")
         assert np.array_equal(answer.ids, nearest(distances, 7))
         assert np.allclose(answer.distances, np.sort(distances)[:7], atol=1e-6)
+        ids, far = col.search_batch([q, image[4]], k=7, threads=2, field="image")
+        assert np.array_equal(ids[0], answer.ids) and np.allclose(far[0], answer.distances) and ids[1, 0] == 4
         revisions = list(col.search(q, k=7, field="image", progressive=True))
         assert np.array_equal(revisions[-1].ids, answer.ids)
     odd = shop.search(q, k=ROWS, field="image", where="n >= 30")

@@ -178,6 +178,8 @@ def test_queries_of_another_space_need_a_rule(docs, pairs):
     assert sorted(docs.rules()) == ["long@1", "new@2"]
     for col in (docs, docs.snapshot()):
         answer = col.search(new[3], space="new@2", k=5)
+        ids, _ = col.search_batch(new[3:5], k=5, space="new@2")
+        assert np.array_equal(ids[1], col.search(new[4], space="new@2", k=5).ids)
         assert answer.ids[0] == 3
         mapped = docs.search(adapter.apply(new[3]), k=5)
         assert np.array_equal(answer.ids, mapped.ids) and np.allclose(answer.distances, mapped.distances)

@@ -49,8 +49,9 @@ class BadVector(BadRequest):
 
 
 class DimensionMismatch(BadVector):
-    """A vector has the wrong number of dimensions, `got`."""
+    """A vector has the wrong number of dimensions, `got`; `expected` says what would have been right: the dimension, or the levels."""
 
+    expected: str = ""
     got: int = 0
 
 

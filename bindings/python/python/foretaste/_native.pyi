@@ -279,6 +279,8 @@ class Collection:
         budget: int | None = None,
         exact: bool = False,
         max_uncertainty: float | None = None,
+        field: str | None = None,
+        space: str | None = None,
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]: ...
     def search_text(
         self,
@@ -544,6 +546,8 @@ class Snapshot:
         budget: int | None = None,
         exact: bool = False,
         max_uncertainty: float | None = None,
+        field: str | None = None,
+        space: str | None = None,
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]: ...
     def search_text(
         self,
