@@ -191,6 +191,8 @@ fn an_answer_settles_on_the_screen_and_its_table_stays() {
     // Of what was drawn only the last table is left.
     assert!(!screen.contains(" of 3 settled") && screen.matches("distance").count() == 1, "{screen}");
     assert!(screen.contains("✓") && screen.contains("first after"), "{screen}");
+    // Before the prompt is there, the terminal itself would take the Ctrl-D for the end of a line.
+    shell.until_prompt();
     shell.type_("\u{4}");
     assert_eq!(shell.code(), Some(0));
 }
