@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use foretaste::{BuildStage, Progress as Optimizing, Step};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output::{bytes, count};
@@ -58,6 +59,20 @@ impl Progress {
         self.show(done, None, Some(read));
         self.bar.set_length(total.max(1));
         self.bar.set_position(read.min(total));
+    }
+
+    /// Shows how far an optimizing has come, and what is being done.
+    pub fn optimizing(&self, now: &Optimizing) {
+        self.name(match now.step {
+            Step::Compact => "merging",
+            Step::Index(BuildStage::Train) => "training",
+            Step::Index(BuildStage::Encode) => "encoding",
+            Step::Index(BuildStage::Cells) => "clustering",
+            Step::Index(BuildStage::Link) => "linking",
+            Step::Index(BuildStage::Measure) => "measuring",
+            _ => "optimizing",
+        });
+        self.show((now.part * now.rows as f64) as u64, Some(now.rows), None);
     }
 
     /// Seconds since the start, never zero.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use foretaste::{BuildStage, HnswParams, IvfParams, RotationKind, Spec, Step};
+use foretaste::{HnswParams, IvfParams, RotationKind, Spec};
 use serde_json::json;
 
 use crate::args::{Build, IndexKind, Optimize, Rotation};
@@ -20,16 +20,7 @@ pub fn run(args: &Optimize, out: &mut Output) -> Outcome {
     collection.set_index(spec, rotation)?;
     let progress = Progress::start("optimizing", "rows");
     collection.optimize(spec, |now| {
-        progress.name(match now.step {
-            Step::Compact => "merging",
-            Step::Index(BuildStage::Train) => "training",
-            Step::Index(BuildStage::Encode) => "encoding",
-            Step::Index(BuildStage::Cells) => "clustering",
-            Step::Index(BuildStage::Link) => "linking",
-            Step::Index(BuildStage::Measure) => "measuring",
-            _ => "optimizing",
-        });
-        progress.show((now.part * now.rows as f64) as u64, Some(now.rows), None);
+        progress.optimizing(&now);
         !interrupt::wanted()
     })?;
     let seconds = progress.end();

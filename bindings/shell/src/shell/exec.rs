@@ -1,6 +1,6 @@
 //! Statements carried out.
 
-use foretaste::{BuildStage, Error, Key, Progress as Building, Record, RowVariance, Step};
+use foretaste::{Error, Key, Record, RowVariance};
 use foretaste_shell::lang::{
     self, Alteration, Create, Delete, Get, Insert, Name, Optimize, Part, Statement, quoted,
 };
@@ -139,8 +139,7 @@ impl Shell {
         let progress = self.progress("optimizing");
         collection.optimize(spec, |now| {
             if let Some(progress) = &progress {
-                progress.name(step(&now));
-                progress.show((now.part * now.rows as f64) as u64, Some(now.rows), None);
+                progress.optimizing(&now);
             }
             !interrupt::wanted()
         })?;
@@ -164,18 +163,6 @@ impl Shell {
 
     fn progress(&self, what: &str) -> Option<Progress> {
         self.settings.progress.then(|| Progress::start(what, "rows"))
-    }
-}
-
-fn step(now: &Building) -> &'static str {
-    match now.step {
-        Step::Compact => "merging",
-        Step::Index(BuildStage::Train) => "training",
-        Step::Index(BuildStage::Encode) => "encoding",
-        Step::Index(BuildStage::Cells) => "clustering",
-        Step::Index(BuildStage::Link) => "linking",
-        Step::Index(BuildStage::Measure) => "measuring",
-        _ => "optimizing",
     }
 }
 
