@@ -62,7 +62,7 @@ pub struct Row {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct FieldVector {
-    /// The field's name.
+    /// The field's name; NULL for the space that the collection is being changed to (`ft_collection_begin_change`).
     pub name: Text,
     /// The vector.
     pub vector: Floats,
@@ -129,7 +129,7 @@ pub extern "C" fn ft_batch_upsert_row(batch: Option<&mut Batch>, row: RowGiven) 
         for field in fields {
             let variance = spread(field.variance, field.variance_len, field.variance_kind)?;
             checked.push((
-                field.name.str("the name of a field")?,
+                field.name.optional("the name of a field")?,
                 field.vector.slice(field.dim, "vector")?,
                 variance,
             ));
@@ -145,9 +145,11 @@ pub extern "C" fn ft_batch_upsert_row(batch: Option<&mut Batch>, row: RowGiven) 
             row = row.tokens(tokens);
         }
         for (name, vector, variance) in checked {
-            row = match variance {
-                None => row.field(name, vector),
-                Some(variance) => row.field_with_variance(name, vector, &variance),
+            row = match (name, variance) {
+                (Some(name), None) => row.field(name, vector),
+                (Some(name), Some(variance)) => row.field_with_variance(name, vector, &variance),
+                (None, None) => row.changed(vector),
+                (None, Some(variance)) => row.changed_with_variance(vector, &variance),
             };
         }
         let _ = row;
@@ -236,13 +238,16 @@ pub fn spread(values: Floats, len: usize, kind: u32) -> Result<Option<RowVarianc
     if values.is_null() && len == 0 {
         return Ok(None);
     }
-    let values = values.slice(len, "variance")?.to_vec();
-    Ok(Some(match kind {
-        FT_SPREAD_VARIANCE => RowVariance::Variance(values),
-        FT_SPREAD_DEVIATION => RowVariance::StandardDeviation(values),
-        FT_SPREAD_LOG_VARIANCE => RowVariance::LogVariance(values),
-        other => {
-            return Err(bad(format!("what a variance's numbers are is one of FT_SPREAD_*, not {other}")));
-        }
-    }))
+    spread_of(values.slice(len, "variance")?, kind).map(Some)
+}
+
+/// Variances by what their numbers are.
+pub fn spread_of(values: &[f32], kind: u32) -> Result<RowVariance> {
+    let values = values.to_vec();
+    match kind {
+        FT_SPREAD_VARIANCE => Ok(RowVariance::Variance(values)),
+        FT_SPREAD_DEVIATION => Ok(RowVariance::StandardDeviation(values)),
+        FT_SPREAD_LOG_VARIANCE => Ok(RowVariance::LogVariance(values)),
+        other => Err(bad(format!("what a variance's numbers are is one of FT_SPREAD_*, not {other}"))),
+    }
 }

@@ -203,7 +203,7 @@ pub extern "C" fn ft_repair(path: Text, json: Option<&mut MaybeUninit<Given>>) -
 }
 
 /// A path: any bytes where the system's paths are, otherwise UTF-8.
-fn path_of(path: Text) -> Result<PathBuf> {
+pub fn path_of(path: Text) -> Result<PathBuf> {
     if path.bytes("path").map_err(|_| null("path"))?.is_empty() {
         return Err(crate::status::bad("path is empty".into()));
     }

@@ -8,7 +8,7 @@ use std::ffi::{CString, c_char};
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use foretaste::{Cost, Key, Problem, StoppedBecause};
+use foretaste::{Cost, Decision, Key, Problem, StoppedBecause};
 
 use crate::collection::put;
 use crate::id::{Id, Ids};
@@ -118,7 +118,11 @@ pub struct Hits {
     info: Info,
     changed: Vec<usize>,
     problem: Option<CString>,
+    explained: Option<Explained>,
 }
+
+/// The ways through the parts of the collection, and the schedule of levels.
+type Explained = (Vec<Decision>, Vec<(usize, usize)>);
 
 enum Rows {
     Vector(Vec<foretaste::Hit>),
@@ -206,7 +210,8 @@ pub extern "C" fn ft_hits_problem(hits: Option<&Hits>) -> *const c_char {
 
 impl Hits {
     /// Of a search that was answered at once.
-    pub fn at_once(answer: foretaste::Hits) -> Hits {
+    pub fn at_once(mut answer: foretaste::Hits) -> Hits {
+        let explained = (std::mem::take(&mut answer.plan), std::mem::take(&mut answer.schedule));
         let stopped = stopped(answer.stopped_because);
         let whole = matches!(stopped, Stopped::Complete | Stopped::Exhausted);
         let info = Info {
@@ -219,7 +224,8 @@ impl Hits {
             ..of_cost(&answer.cost)
         };
         let problem = answer.problem.as_ref().and_then(words);
-        Hits::new(Rows::Vector(answer.into_iter().collect()), info, Vec::new(), problem)
+        let hits = Hits::new(Rows::Vector(answer.into_iter().collect()), info, Vec::new(), problem);
+        Hits { explained: Some(explained), ..hits }
     }
 
     /// One revision of an answer.
@@ -252,7 +258,12 @@ impl Hits {
             Rows::Text(rows) => rows.iter().map(|hit| &hit.id).collect(),
         };
         let (ids, len) = (Ids::new(keys.iter().copied()), keys.len());
-        Hits { rows, ids, info: Info { len, ..info }, changed, problem }
+        Hits { rows, ids, info: Info { len, ..info }, changed, problem, explained: None }
+    }
+
+    /// How each part was gone through, and the schedule of levels, of a search that was answered at once.
+    pub fn plan(&self) -> Option<(&[Decision], &[(usize, usize)])> {
+        self.explained.as_ref().map(|(plan, schedule)| (&**plan, &**schedule))
     }
 
     fn hit(&self, place: usize) -> Result<Hit> {

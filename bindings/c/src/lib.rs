@@ -5,19 +5,26 @@
 //!
 //! Reads from: the caller's arguments. Writes to: the facade. Never: a search or a commit of its own; a panic passed on.
 
+mod adapter;
 mod answer;
 mod batch;
 mod building;
+mod change;
 mod collection;
 mod database;
+mod explain;
+mod fuse;
 mod hits;
 mod id;
+mod import;
 mod options;
 mod progress;
 mod ptr;
 mod record;
 mod run;
+mod scan;
 mod schema;
 mod search;
+mod spaces;
 mod stages;
 mod status;

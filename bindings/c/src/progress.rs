@@ -28,6 +28,8 @@ pub enum Doing {
     Measure = 6,
     /// Verifying bytes.
     Check = 7,
+    /// Reading and committing rows of a file.
+    Import = 8,
 }
 
 /// How far long work is. Later versions may have more members at its end.
@@ -38,10 +40,12 @@ pub struct Progress {
     pub doing: Doing,
     /// The part of this that is done, from 0 to 1.
     pub part: f64,
-    /// Rows (FT_DOING_CHECK: bytes) that this goes through.
+    /// Rows (FT_DOING_CHECK: bytes) that this goes through; 0 of a file that does not say how many it has.
     pub total: u64,
     /// Segments that still have to be indexed, this one included; 0 while none is.
     pub segments: usize,
+    /// How many of `total` are done, about; of a file: how many of its rows are in, those of earlier calls too.
+    pub done: u64,
 }
 
 /// Told how far long work is; 0 ends the work, anything else lets it go on. It is called on the thread of the call that it was
@@ -61,7 +65,7 @@ impl Told {
     /// The same for work that counts.
     pub fn count(self, doing: Doing, done: u64, total: u64) -> bool {
         let part = if total == 0 { 1.0 } else { done as f64 / total as f64 };
-        self.tell(Progress { doing, part, total, segments: 0 })
+        self.tell(Progress { doing, part, total, segments: 0, done })
     }
 
     /// The same for `optimize`.
@@ -75,6 +79,19 @@ impl Told {
             Step::Index(BuildStage::Measure) => Doing::Measure,
             _ => Doing::Other,
         };
-        self.tell(Progress { doing, part: now.part, total: now.rows, segments: now.segments })
+        let done = (now.part * now.rows as f64) as u64;
+        self.tell(Progress { doing, part: now.part, total: now.rows, segments: now.segments, done })
+    }
+
+    /// The same for an import.
+    pub fn import(self, now: foretaste::import::Progress) -> bool {
+        let (done, total) = (now.rows, now.rows_total.unwrap_or(0));
+        let of = |done: u64, total: u64| (done as f64 / total.max(1) as f64).min(1.0);
+        let part = match (now.rows_total, now.bytes_total) {
+            (Some(rows), _) => of(now.rows, rows),
+            (None, Some(bytes)) => of(now.bytes, bytes),
+            (None, None) => 0.0,
+        };
+        self.tell(Progress { doing: Doing::Import, part, total, segments: 0, done })
     }
 }

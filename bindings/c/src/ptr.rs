@@ -69,12 +69,17 @@ pub type Sizes = Array<usize>;
 pub type IdArray = Array<crate::id::Id>;
 pub type FieldArray = Array<crate::batch::FieldVector>;
 pub type ScoreRoom = Room<f64>;
+pub type FloatRoom = Room<f32>;
 pub type ScorerGiven = Grown<crate::stages::ScorerSpec>;
 pub type CountRoom = Room<usize>;
 pub type HitRoom = Room<crate::hits::Hit>;
 pub type CharRoom = Room<c_char>;
 pub type RowGiven = Grown<crate::batch::Row>;
 pub type IndexGiven = Grown<crate::schema::Index>;
+pub type ImportGiven = Grown<crate::import::ImportSpec>;
+pub type ImportedRoom = GrownRoom<crate::import::Imported>;
+pub type ShapeRoom = GrownRoom<crate::import::FileShape>;
+pub type FitGiven = Grown<crate::adapter::FitSpec>;
 pub type InfoRoom = GrownRoom<crate::hits::Info>;
 pub type RecordRoom = GrownRoom<crate::record::RecordView>;
 
@@ -84,6 +89,14 @@ unsafe impl Growing for crate::batch::Row {}
 unsafe impl Growing for crate::schema::Index {}
 // SAFETY: as above; a function that is NULL is `None`.
 unsafe impl Growing for crate::stages::ScorerSpec {}
+// SAFETY: as above.
+unsafe impl Growing for crate::import::ImportSpec {}
+// SAFETY: as above.
+unsafe impl Growing for crate::import::FileShape {}
+// SAFETY: as above.
+unsafe impl Growing for crate::import::Imported {}
+// SAFETY: as above.
+unsafe impl Growing for crate::adapter::FitSpec {}
 // SAFETY: as above; 0 is a value of both of its enums.
 unsafe impl Growing for crate::hits::Info {}
 // SAFETY: as above.
@@ -265,6 +278,16 @@ impl<T: Growing> Grown<T> {
 }
 
 impl<T: Growing> GrownRoom<T> {
+    /// Refuses a struct without its size, before anything is done; NULL is fine.
+    pub fn check(self, what: &str) -> Result<()> {
+        if self.0.is_null() { Ok(()) } else { size_at(self.0, what).map(|_| ()) }
+    }
+
+    /// The same as `write`; nothing for NULL.
+    pub fn write_if(self, value: &T, what: &str) -> Result<()> {
+        if self.0.is_null() { Ok(()) } else { self.write(value, what) }
+    }
+
     /// Writes as much of `value` as the caller's struct has room for, and zeros behind it. The size stays what it is.
     pub fn write(self, value: &T, what: &str) -> Result<()> {
         if self.0.is_null() {

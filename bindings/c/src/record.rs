@@ -3,7 +3,7 @@
 //! Reads from: `foretaste::Record`. Writes to: the caller's struct. Never: a copy of a vector.
 #![expect(unsafe_code, reason = "functions have the names that C knows")]
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
 
 use crate::collection::put;
@@ -56,19 +56,7 @@ pub extern "C" fn ft_record_free(record: Option<Box<Record>>) {
 pub extern "C" fn ft_record_read(record: Option<&Record>, view: RecordRoom) -> Status {
     entry(|| {
         let Record { record, ids, payload } = some(record, "record")?;
-        let all = RecordView {
-            size: 0,
-            id: some(ids.get(0), "id")?,
-            vector: floats(&record.vector),
-            dim: record.vector.len(),
-            variance: floats(&record.variance),
-            variance_len: record.variance.len(),
-            tokens: floats(&record.tokens),
-            tokens_len: record.tokens.len(),
-            payload: payload.as_deref().map_or(Text::none(), Text::of),
-            version: record.version,
-        };
-        view.write(&all, "view")
+        view.write(&viewed(record, some(ids.get(0), "id")?, payload.as_deref()), "view")
     })
 }
 
@@ -93,9 +81,34 @@ impl Record {
     /// The row that was found, or that `id` was not.
     pub fn of(found: Option<foretaste::Record>, id: &Id) -> Result<Record> {
         let none = || Failure::new(Status::NotFound, format!("{} is not there", id.named()));
-        let record = found.ok_or_else(none)?;
-        let payload = record.payload.as_ref().map(|payload| c_string(payload.to_string())).transpose()?;
+        Record::new(found.ok_or_else(none)?)
+    }
+
+    /// The row.
+    pub fn new(record: foretaste::Record) -> Result<Record> {
+        let payload = document(&record)?;
         Ok(Record { ids: Ids::new(std::iter::once(&record.id)), payload, record })
+    }
+}
+
+/// The document of a row, if there is one.
+pub fn document(record: &foretaste::Record) -> Result<Option<CString>> {
+    record.payload.as_ref().map(|payload| c_string(payload.to_string())).transpose()
+}
+
+/// A row as C sees it, with that id and document.
+pub fn viewed(record: &foretaste::Record, id: Id, payload: Option<&CStr>) -> RecordView {
+    RecordView {
+        size: 0,
+        id,
+        vector: floats(&record.vector),
+        dim: record.vector.len(),
+        variance: floats(&record.variance),
+        variance_len: record.variance.len(),
+        tokens: floats(&record.tokens),
+        tokens_len: record.tokens.len(),
+        payload: payload.map_or(Text::none(), Text::of),
+        version: record.version,
     }
 }
 

@@ -97,15 +97,7 @@ pub extern "C" fn ft_schema_new(
     schema: Option<&mut MaybeUninit<Option<Box<Schema>>>>,
 ) -> Status {
     entry(|| {
-        give(schema, "schema", || {
-            let metric = match metric {
-                FT_METRIC_COSINE => Metric::Cosine,
-                FT_METRIC_DOT => Metric::Dot,
-                FT_METRIC_L2 => Metric::L2,
-                other => return Err(bad(format!("metric is one of FT_METRIC_*, not {other}"))),
-            };
-            Ok(Schema(Building::new(foretaste::Schema::new(dim, metric))))
-        })
+        give(schema, "schema", || Ok(Schema(Building::new(foretaste::Schema::new(dim, metric_of(metric)?)))))
     })
 }
 
@@ -270,6 +262,16 @@ pub fn spec(index: IndexGiven) -> Result<Spec> {
 pub fn space_of(space: Text) -> Result<foretaste::Space> {
     let space = space.str("space")?;
     space.parse().map_err(|e: foretaste::NoSpace| Failure::new(Status::BadRequest, e.to_string()))
+}
+
+/// A metric by its number.
+pub fn metric_of(metric: u32) -> Result<Metric> {
+    match metric {
+        FT_METRIC_COSINE => Ok(Metric::Cosine),
+        FT_METRIC_DOT => Ok(Metric::Dot),
+        FT_METRIC_L2 => Ok(Metric::L2),
+        other => Err(bad(format!("metric is one of FT_METRIC_*, not {other}"))),
+    }
 }
 
 fn element_of(element: u32) -> Result<Element> {

@@ -1,16 +1,23 @@
-//! Stages behind a search, which refine its list one after the other.
+//! Stages behind a search, which refine its list one after the other: each is made once, and given to searches that are prepared or
+//! to answers on their way.
 //!
 //! Reads from: the caller, and a scorer of the caller's. Writes to: `foretaste::Rerank`. Never: a ranking of its own.
 #![expect(unsafe_code, reason = "functions have the names that C knows")]
 
 use std::ffi::c_int;
+use std::mem::MaybeUninit;
 
 use foretaste::{Csd, Gaussian, Key, Levels, MaxSim, Measure, Mmr, Scored, Scorer, ScorerError, Uncertainty};
 
+use crate::answer::Answer;
+use crate::fuse::Fuse;
 use crate::id::Ids;
 use crate::ptr::{Array, Data, Floats, IdArray, Room, ScoreRoom, ScorerGiven, Sizes, Text};
 use crate::search::{Search, change};
-use crate::status::{Status, bad, some};
+use crate::status::{Result, Status, bad, entry, free, give, some};
+
+/// A stage that refines the list of a search. It does not change: several searches and answers may have the same one, also at once.
+pub struct Rerank(foretaste::Rerank);
 
 /// Squared 2-Wasserstein distance.
 pub const FT_MEASURE_WASSERSTEIN: u32 = 1;
@@ -45,8 +52,8 @@ pub struct ScorerSpec {
     pub size: usize,
     /// Scores rows.
     pub score: ScorerFn,
-    /// What `score` and `release` are given. It has to stay until `release`; without one, until the search and all answers it
-    /// began are freed.
+    /// What `score` and `release` are given. It has to stay until `release`; without one, until the stage and all searches
+    /// and answers that have it are freed.
     pub data: Data,
     /// Called once when nothing uses `data` any more, if the call that the struct was given to succeeded; or NULL.
     pub release: ReleaseFn,
@@ -69,44 +76,71 @@ struct Calls {
     release: ReleaseFn,
 }
 
+/// Frees a stage. NULL is fine. Searches and answers that have it keep it.
+#[unsafe(no_mangle)]
+pub extern "C" fn ft_rerank_free(rerank: Option<Box<Rerank>>) {
+    free(rerank);
+}
+
+/// One more stage behind those that the search has; the handle may be freed. A stage that could not be made is NULL, which makes the
+/// search fail. Whether it can be with the collection is said when the search is asked: FT_STATUS_BAD_REQUEST.
+#[unsafe(no_mangle)]
+pub extern "C" fn ft_search_rerank(search: Option<&mut Search>, rerank: Option<&Rerank>) -> Status {
+    change(search, |asked| {
+        asked.stages.push(some(rerank, "rerank")?.0.clone());
+        Ok(())
+    })
+}
+
+/// One more stage behind all others of an answer, at any time, also at its end: the list found so far is refined by it, and further
+/// revisions come. The handle may be freed.
+///
+/// FT_STATUS_BAD_REQUEST when it cannot be with the collection, and for a schedule of levels, which begins with the search itself.
+#[unsafe(no_mangle)]
+pub extern "C" fn ft_answer_rerank(answer: Option<&mut Answer>, rerank: Option<&Rerank>) -> Status {
+    entry(|| Ok(some(answer, "answer")?.0.rerank(some(rerank, "rerank")?.0.clone())?))
+}
+
 /// A schedule of levels, as the first stage: the search compares the first `dims[0]` numbers and keeps `keep[0]` rows, each further
 /// step compares these by more numbers and keeps fewer.
 #[unsafe(no_mangle)]
-pub extern "C" fn ft_search_rerank_levels(
-    search: Option<&mut Search>,
+pub extern "C" fn ft_rerank_levels(
     dims: Sizes,
     keep: Sizes,
     count: usize,
+    rerank: Option<&mut MaybeUninit<Option<Box<Rerank>>>>,
 ) -> Status {
-    change(search, |asked| {
+    make(rerank, || {
         let (dims, keep) = (dims.slice(count, "dims")?, keep.slice(count, "keep")?);
-        asked.stages.push(Levels::new(dims.iter().copied().zip(keep.iter().copied())).into());
-        Ok(())
+        Ok(Levels::new(dims.iter().copied().zip(keep.iter().copied())).into())
     })
 }
 
 /// The cheapest schedule of levels that finds this part, above 0 and at most 1, of the nearest rows.
 #[unsafe(no_mangle)]
-pub extern "C" fn ft_search_rerank_levels_auto(search: Option<&mut Search>, recall: f64) -> Status {
-    change(search, |asked| {
-        asked.stages.push(Levels::auto(recall).into());
-        Ok(())
-    })
+pub extern "C" fn ft_rerank_levels_auto(
+    recall: f64,
+    rerank: Option<&mut MaybeUninit<Option<Box<Rerank>>>>,
+) -> Status {
+    make(rerank, || Ok(Levels::auto(recall).into()))
 }
 
 /// Ranks by the squared distance and `weight` times the row's total variance (the distance of PCME++); 1 is the published weight.
 #[unsafe(no_mangle)]
-pub extern "C" fn ft_search_rerank_csd(search: Option<&mut Search>, weight: f64) -> Status {
-    change(search, |asked| {
-        asked.stages.push(Csd::new(weight).into());
-        Ok(())
-    })
+pub extern "C" fn ft_rerank_csd(
+    weight: f64,
+    rerank: Option<&mut MaybeUninit<Option<Box<Rerank>>>>,
+) -> Status {
+    make(rerank, || Ok(Csd::new(weight).into()))
 }
 
 /// Ranks by another distance between normal distributions: one of FT_MEASURE_*.
 #[unsafe(no_mangle)]
-pub extern "C" fn ft_search_rerank_gaussian(search: Option<&mut Search>, measure: u32) -> Status {
-    change(search, |asked| {
+pub extern "C" fn ft_rerank_gaussian(
+    measure: u32,
+    rerank: Option<&mut MaybeUninit<Option<Box<Rerank>>>>,
+) -> Status {
+    make(rerank, || {
         let measure = match measure {
             FT_MEASURE_WASSERSTEIN => Measure::Wasserstein,
             FT_MEASURE_BHATTACHARYYA => Measure::Bhattacharyya,
@@ -114,54 +148,60 @@ pub extern "C" fn ft_search_rerank_gaussian(search: Option<&mut Search>, measure
             FT_MEASURE_LOG_LIKELIHOOD => Measure::LogLikelihood,
             other => return Err(bad(format!("measure is one of FT_MEASURE_*, not {other}"))),
         };
-        asked.stages.push(Gaussian::new(measure).into());
-        Ok(())
+        Ok(Gaussian::new(measure).into())
     })
 }
 
 /// Orders by nearness and by difference from what stands before (maximal marginal relevance): with `lambda` 1 the order stays, with
 /// 0 only difference counts. It chooses from the `among` best rows; 0 is four times as many as are wanted.
 #[unsafe(no_mangle)]
-pub extern "C" fn ft_search_rerank_mmr(search: Option<&mut Search>, lambda: f64, among: usize) -> Status {
-    change(search, |asked| {
+pub extern "C" fn ft_rerank_mmr(
+    lambda: f64,
+    among: usize,
+    rerank: Option<&mut MaybeUninit<Option<Box<Rerank>>>>,
+) -> Status {
+    make(rerank, || {
         if !(0.0..=1.0).contains(&lambda) {
             return Err(bad(format!("lambda is from 0 to 1, not {lambda}")));
         }
         let mmr = Mmr::new(lambda);
-        asked.stages.push(if among == 0 { mmr } else { mmr.among(among) }.into());
-        Ok(())
+        Ok(if among == 0 { mmr } else { mmr.among(among) }.into())
     })
 }
 
 /// Orders the `among` nearest rows (0 is 100) by late interaction with a query of tokens: `len` numbers, token after token.
 #[unsafe(no_mangle)]
-pub extern "C" fn ft_search_rerank_maxsim(
-    search: Option<&mut Search>,
+pub extern "C" fn ft_rerank_maxsim(
     tokens: Floats,
     len: usize,
     among: usize,
+    rerank: Option<&mut MaybeUninit<Option<Box<Rerank>>>>,
 ) -> Status {
-    change(search, |asked| {
+    make(rerank, || {
         let maxsim = MaxSim::new(tokens.slice(len, "tokens")?);
-        asked.stages.push(if among == 0 { maxsim } else { maxsim.among(among) }.into());
-        Ok(())
+        Ok(if among == 0 { maxsim } else { maxsim.among(among) }.into())
     })
 }
 
 /// Orders the `among` nearest rows (0 is as many as are wanted) by their uncertainty alone, the surest first.
 #[unsafe(no_mangle)]
-pub extern "C" fn ft_search_rerank_uncertainty(search: Option<&mut Search>, among: usize) -> Status {
-    change(search, |asked| {
+pub extern "C" fn ft_rerank_uncertainty(
+    among: usize,
+    rerank: Option<&mut MaybeUninit<Option<Box<Rerank>>>>,
+) -> Status {
+    make(rerank, || {
         let stage = Uncertainty::new();
-        asked.stages.push(if among == 0 { stage } else { stage.among(among) }.into());
-        Ok(())
+        Ok(if among == 0 { stage } else { stage.among(among) }.into())
     })
 }
 
 /// Reranks by an expensive scorer, on a budget of ids scored: a cross-encoder, a language model, anything that scores ids.
 #[unsafe(no_mangle)]
-pub extern "C" fn ft_search_rerank_scorer(search: Option<&mut Search>, scorer: ScorerGiven) -> Status {
-    change(search, |asked| {
+pub extern "C" fn ft_rerank_scorer(
+    scorer: ScorerGiven,
+    rerank: Option<&mut MaybeUninit<Option<Box<Rerank>>>>,
+) -> Status {
+    make(rerank, || {
         let given = some(scorer.read("scorer")?, "scorer")?;
         let score = some(given.score, "score")?;
         let (version, key) = (given.version.optional("version")?, given.query_key.optional("query_key")?);
@@ -187,9 +227,24 @@ pub extern "C" fn ft_search_rerank_scorer(search: Option<&mut Search>, scorer: S
         if let Some(key) = key {
             stage = stage.query_key(key);
         }
-        asked.stages.push(stage.into());
-        Ok(())
+        Ok(stage.into())
     })
+}
+
+/// Fuses the search's list with others: those that `fuse` has, which may be freed.
+#[unsafe(no_mangle)]
+pub extern "C" fn ft_rerank_fuse(
+    fuse: Option<&Fuse>,
+    rerank: Option<&mut MaybeUninit<Option<Box<Rerank>>>>,
+) -> Status {
+    make(rerank, || Ok(some(fuse, "fuse")?.0.get()?.clone().into()))
+}
+
+fn make(
+    rerank: Option<&mut MaybeUninit<Option<Box<Rerank>>>>,
+    stage: impl FnOnce() -> Result<foretaste::Rerank>,
+) -> Status {
+    entry(|| give(rerank, "rerank", || Ok(Rerank(stage()?))))
 }
 
 impl Scorer for Calls {

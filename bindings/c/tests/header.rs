@@ -7,7 +7,7 @@ use std::process::Command;
 
 /// The files of the interface, in the order in which the header has their functions. `ptr.rs` is not among them: `cbindgen.toml`
 /// says what its types are in C.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 21] = [
     "status",
     "id",
     "options",
@@ -17,11 +17,18 @@ const SOURCES: [&str; 14] = [
     "collection",
     "batch",
     "record",
+    "scan",
+    "import",
     "search",
+    "fuse",
     "stages",
     "run",
     "hits",
     "answer",
+    "explain",
+    "spaces",
+    "adapter",
+    "change",
 ];
 
 const INTRODUCTION: &str = include_str!("../include/introduction.txt");

@@ -126,9 +126,11 @@ fn the_example_is_short() {
 
 #[test]
 fn everything_works_with_the_static_and_the_shared_library() {
-    for kind in [Kind::Static, Kind::Shared] {
-        let Some(out) = run("thorough.c", kind) else { return };
-        assert_eq!(out, "all expectations met\n");
+    for source in ["thorough.c", "further.c"] {
+        for kind in [Kind::Static, Kind::Shared] {
+            let Some(out) = run(source, kind) else { return };
+            assert_eq!(out, "all expectations met\n");
+        }
     }
 }
 
@@ -138,9 +140,13 @@ fn valgrind_finds_no_leak_and_no_wrong_access_in_the_example() {
 }
 
 #[test]
-#[ignore = "takes minutes on a busy machine"]
 fn valgrind_finds_no_leak_and_no_wrong_access_anywhere() {
     valgrind("thorough.c");
+}
+
+#[test]
+fn valgrind_finds_no_leak_and_no_wrong_access_further_on() {
+    valgrind("further.c");
 }
 
 fn valgrind(source: &str) {

@@ -1,22 +1,7 @@
 /* Every part of the interface, and what it refuses. Prints the line of the first expectation that is not met. */
-#include <foretaste.h>
+#include "expect.h"
 #include <math.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define EXPECT(what)                                                                                     \
-    do {                                                                                                 \
-        if (!(what)) {                                                                                   \
-            fprintf(stderr, "line %d: %s (last error: %s)\n", __LINE__, #what, ft_last_error());         \
-            exit(1);                                                                                     \
-        }                                                                                                \
-    } while (0)
-#define OK(call) EXPECT((call) == FT_STATUS_OK)
-#define FAILS(status, call) EXPECT((call) == (status) && ft_last_error()[0] != 0)
-#define SAYS(word) EXPECT(strstr(ft_last_error(), word) != NULL)
-#define BAD FT_STATUS_BAD_ARGUMENT
 
 enum { ROWS = 300, DIM = 4 };
 
@@ -132,6 +117,13 @@ static void nulls(void) {
     ft_schema_free(NULL);
     ft_options_free(NULL);
     ft_search_free(NULL);
+    ft_rerank_free(NULL);
+    ft_fuse_free(NULL);
+    ft_scan_free(NULL);
+    ft_adapter_free(NULL);
+    ft_change_free(NULL);
+    ft_backfill_free(NULL);
+    ft_pending_free(NULL);
     ft_snapshot_free(NULL);
     ft_answer_free(NULL);
     ft_hits_free(NULL);
@@ -259,6 +251,7 @@ static void searching(ft_collection *docs) {
     const float q[DIM] = {10.2f, 0, 0, 1.0f}, many[2 * DIM] = {0, 0, 0, 1.0f, 20.0f, 0, 0, 1.0f}, image[2] = {-3.0f, 0};
     const size_t dims[] = {2, 4}, keep[] = {20, 10};
     ft_search *search;
+    ft_rerank *rerank;
     ft_snapshot *snapshot;
     ft_canceller *canceller;
     ft_hits *hits;
@@ -341,15 +334,23 @@ static void searching(ft_collection *docs) {
     OK(ft_collection_snapshot(docs, &snapshot));
     OK(ft_search_new_in(snapshot, &search));
     ft_snapshot_free(snapshot);
-    OK(ft_search_rerank_levels(search, dims, keep, 2));
-    OK(ft_search_rerank_mmr(search, 0.5, 0));
+    OK(ft_rerank_levels(dims, keep, 2, &rerank));
+    refine(search, rerank);
+    OK(ft_rerank_mmr(0.5, 0, &rerank));
+    refine(search, rerank);
     OK(ft_search_run(search, q, DIM, &hits));
     EXPECT(ft_hits_len(hits) == 10 && ft_hits_problem(hits) == NULL);
     ft_hits_free(hits);
-    FAILS(BAD, ft_search_rerank_mmr(search, 2.0, 0));
+    FAILS(BAD, ft_rerank_mmr(2.0, 0, &rerank));
+    /* A stage that could not be made is not left out in silence. */
+    EXPECT(rerank == NULL);
+    FAILS(BAD, ft_search_rerank(search, rerank));
+    FAILS(BAD, ft_search_run(search, q, DIM, &hits));
+    SAYS("rerank is NULL");
     ft_search_free(search);
     OK(ft_search_new(docs, &search));
-    OK(ft_search_rerank_csd(search, 1.0));
+    OK(ft_rerank_csd(1.0, &rerank));
+    refine(search, rerank);
     OK(ft_search_run(search, q, DIM, &hits));
     OK(ft_hits_get(hits, 0, &hit));
     EXPECT(strcmp(hit.id.text, "row-10") == 0);
@@ -390,6 +391,7 @@ static void scorers(ft_collection *docs) {
     const float q[DIM] = {0, 0, 0, 1.0f};
     struct scoring scoring = {0, 0, 0};
     ft_scorer scorer;
+    ft_rerank *rerank;
     ft_search *search;
     ft_hits *hits;
     ft_hits_info info;
@@ -400,14 +402,16 @@ static void scorers(ft_collection *docs) {
     scorer.release = release;
     scorer.budget = 20;
     scorer.batch = 7;
-    OK(ft_search_new(docs, &search));
-    FAILS(BAD, ft_search_rerank_scorer(search, &scorer));
+    FAILS(BAD, ft_rerank_scorer(&scorer, &rerank));
     SAYS("score is NULL");
-    ft_search_free(search);
-    EXPECT(scoring.released == 0);
     scorer.score = score;
+    FAILS(BAD, ft_rerank_scorer(&scorer, NULL));
+    EXPECT(scoring.released == 0);
     OK(ft_search_new(docs, &search));
-    OK(ft_search_rerank_scorer(search, &scorer));
+    OK(ft_rerank_scorer(&scorer, &rerank));
+    refine(search, rerank);
+    /* The search has it on. */
+    EXPECT(scoring.released == 0);
     OK(ft_search_run(search, q, DIM, &hits));
     OK(ft_hits_get(hits, 0, &hit));
     EXPECT(hit.id.number == 19 && hit.score == 19.0 && hit.stage == FT_STAGE_RERANK);
