@@ -119,6 +119,29 @@
 // The numbers are natural logarithms of variances.
 #define FT_SPREAD_LOG_VARIANCE 3
 
+// Sums of weight / (kappa + rank) (reciprocal rank fusion; Cormack, Clarke and Büttcher, 2009). The parameter is kappa: how little
+// the first ranks stand out; 0 is the published 60.
+#define FT_FUSION_RRF 1
+
+// Sums of weighted scores as z-scores of their lists.
+#define FT_FUSION_ZSCORE 2
+
+// Sums of weighted scores, from the least that could be (-1 for a cosine, 0 for full text) to the best of the list. For cosines alone.
+#define FT_FUSION_MINMAX 3
+
+// Sums of ranks.
+#define FT_FUSION_BORDA 4
+
+// Majorities of pairs.
+#define FT_FUSION_COPELAND 5
+
+// The order of the first ten that contradicts the lists least; beyond them Borda's.
+#define FT_FUSION_KEMENY 6
+
+// Median ranks, then a run-off by majorities: one list of three or more may be arbitrarily bad. The parameter is how many come into
+// the second round; 0 is 10.
+#define FT_FUSION_RUN_OFF 7
+
 // Squared 2-Wasserstein distance.
 #define FT_MEASURE_WASSERSTEIN 1
 
@@ -136,6 +159,25 @@
 
 // Rows are scored in rounds, and searched between them with a query that is estimated anew from the scores.
 #define FT_SCORER_ADAPTIVE 1
+
+// A rotation (centred orthogonal Procrustes): the safest with few pairs, and exact when the models differ by a rotation. The default.
+#define FT_FIT_PROCRUSTES 0
+
+// The same with one factor for all vectors.
+#define FT_FIT_PROCRUSTES_SCALED 1
+
+// Ridge regression, for models that differ in more than directions. Wants several times more pairs than dimensions. The parameter
+// holds the map back, in parts of the mean variance of a dimension; 0 is the one with the smallest error of leaving each pair out.
+#define FT_FIT_RIDGE 2
+
+// Similarities with some of the pairs; the parameter is with how many, at least 1 and at most three quarters of them.
+#define FT_FIT_ANCHORS 3
+
+// Rows are embedded again in the order they are stored in.
+#define FT_ORDER_STORED 0
+
+// The most uncertain rows first: those with the largest sum of variances.
+#define FT_ORDER_VARIANCE 1
 
 // What a call came to. `ft_last_error` says it in words. Later versions may have more of them.
 typedef enum ft_status {
@@ -211,6 +253,8 @@ typedef enum ft_doing {
     FT_DOING_MEASURE = 6,
     // Verifying bytes.
     FT_DOING_CHECK = 7,
+    // Reading and committing rows of a file.
+    FT_DOING_IMPORT = 8,
 } ft_doing;
 
 // How a row was compared, from rough to final.
@@ -247,15 +291,26 @@ typedef enum ft_stopped {
     FT_STOPPED_SCORER_FAILED = 6,
 } ft_stopped;
 
+// A linear map from the vectors of one model to those of another, for queries. It may be used from any thread, also from several at
+// once.
+typedef struct ft_adapter ft_adapter;
+
 // A search on its way. One thread may use it at a time; its canceller may be used from any other. It outlives the handles of the
 // database.
 typedef struct ft_answer ft_answer;
+
+// The rows that wait to be embedded again, as they were when this was made. One thread may use it at a time.
+typedef struct ft_backfill ft_backfill;
 
 // A batch being put together. One thread may use it at a time.
 typedef struct ft_batch ft_batch;
 
 // Ends work from any thread. It may outlive what it cancels.
 typedef struct ft_canceller ft_canceller;
+
+// The change of a collection's model on its way, or one that was made and can be taken back. It may be used from any thread, also
+// from several at once, and keeps the database open.
+typedef struct ft_change ft_change;
 
 // A collection of an open database. It may be used from any thread, also from several at once, and keeps the database open.
 typedef struct ft_collection ft_collection;
@@ -264,14 +319,27 @@ typedef struct ft_collection ft_collection;
 // writing: such a process has copies of its handles without the threads behind them, and must neither use nor free them.
 typedef struct ft_database ft_database;
 
+// Ranked lists that are to become one: the search's own, and those that are added. One thread may prepare it at a time. Setters that
+// fail make `ft_rerank_fuse` fail.
+typedef struct ft_fuse ft_fuse;
+
 // What a search found, best first. It may be used from any thread, and outlives the handles of the database.
 typedef struct ft_hits ft_hits;
 
 // How a database is opened. Setters that fail make the opening fail.
 typedef struct ft_options ft_options;
 
+// Some of these rows. They may be read from any thread, also from several at once.
+typedef struct ft_pending ft_pending;
+
 // A row as it is stored.
 typedef struct ft_record ft_record;
+
+// A stage that refines the list of a search. It does not change: several searches and answers may have the same one, also at once.
+typedef struct ft_rerank ft_rerank;
+
+// A way through all rows of a snapshot. One thread may use it at a time. It outlives the handles of the database.
+typedef struct ft_scan ft_scan;
 
 // What a collection holds, put together by calls. Setters that fail make the creation of the collection fail.
 typedef struct ft_schema ft_schema;
@@ -304,10 +372,12 @@ typedef struct ft_progress {
     enum ft_doing doing;
     // The part of this that is done, from 0 to 1.
     double part;
-    // Rows (FT_DOING_CHECK: bytes) that this goes through.
+    // Rows (FT_DOING_CHECK: bytes) that this goes through; 0 of a file that does not say how many it has.
     uint64_t total;
     // Segments that still have to be indexed, this one included; 0 while none is.
     size_t segments;
+    // How many of `total` are done, about; of a file: how many of its rows are in, those of earlier calls too.
+    uint64_t done;
 } ft_progress;
 
 // Told how far long work is; 0 ends the work, anything else lets it go on. It is called on the thread of the call that it was
@@ -379,7 +449,7 @@ typedef struct ft_row {
 
 // A row's vector in a further field.
 typedef struct ft_field_vector {
-    // The field's name.
+    // The field's name; NULL for the space that the collection is being changed to (`ft_collection_begin_change`).
     const char *name;
     // The vector.
     const float *vector;
@@ -471,8 +541,8 @@ typedef struct ft_scorer {
     size_t size;
     // Scores rows.
     ft_scorer_fn score;
-    // What `score` and `release` are given. It has to stay until `release`; without one, until the search and all answers it
-    // began are freed.
+    // What `score` and `release` are given. It has to stay until `release`; without one, until the stage and all searches
+    // and answers that have it are freed.
     void *data;
     // Called once when nothing uses `data` any more, if the call that the struct was given to succeeded; or NULL.
     ft_release_fn release;
@@ -487,6 +557,67 @@ typedef struct ft_scorer {
     // What scores are remembered under instead of the query's vector, as the query's text; or NULL.
     const char *query_key;
 } ft_scorer;
+
+// A file to import, and what of it. Set it to zeros, then `size` to its sizeof and `path`; the rest may stay 0.
+typedef struct ft_import {
+    // sizeof(ft_import).
+    size_t size;
+    // The file.
+    const char *path;
+    // Its format: "hdf5" (in the ANN-benchmarks layout), "npy", "npz", "fvecs", "bvecs", "ivecs", "parquet", "jsonl" or "csv"; NULL when
+    // the file's extension says it.
+    const char *format;
+    // The dataset, array, field or column that holds the vectors; NULL is the format's usual one. In CSV, "v*" is every column whose
+    // name starts with v, in file order.
+    const char *vector;
+    // The dataset, array, field or column that holds the ids; NULL is the format's usual one. Rows without ids get their number in the
+    // file, from 0.
+    const char *id;
+    // Rows of one batch, which is one durable commit; 0 is 4,096 or about 8 MiB, whichever is less.
+    size_t batch_rows;
+    // Only the file's first rows, this many; 0 is all.
+    uint64_t limit;
+} ft_import;
+
+// What a file has. Set `size` to sizeof(ft_file_shape) before `ft_import_look`.
+typedef struct ft_file_shape {
+    // sizeof(ft_file_shape).
+    size_t size;
+    // Numbers of a vector; 0 when the file has no rows.
+    size_t dim;
+    // How many rows; UINT64_MAX when the format does not say.
+    uint64_t rows;
+    // The metric that the file asks for, one of FT_METRIC_*; 0 when it says none.
+    uint32_t metric;
+} ft_file_shape;
+
+// What an import did. Set `size` to sizeof(ft_imported) before.
+typedef struct ft_imported {
+    // sizeof(ft_imported).
+    size_t size;
+    // Rows of the file written by this call.
+    uint64_t rows;
+    // Rows that an interrupted call had written before; they were passed over.
+    uint64_t rows_before;
+    // Batches committed.
+    uint64_t batches;
+    // Bytes of the file read.
+    uint64_t bytes;
+} ft_imported;
+
+// How a map is fitted. Set it to zeros, then `size` to its sizeof; the rest may stay 0.
+typedef struct ft_fit {
+    // sizeof(ft_fit).
+    size_t size;
+    // One of FT_FIT_*.
+    uint32_t method;
+    // How vectors are compared: one of FT_METRIC_*; 0 is the cosine.
+    uint32_t metric;
+    // The method's parameter.
+    double parameter;
+    // How many threads take part; 0 is 1. The result does not depend on it.
+    size_t threads;
+} ft_fit;
 
 #ifdef __cplusplus
 extern "C" {
@@ -803,6 +934,48 @@ enum ft_status ft_record_field(const struct ft_record *record,
                                const float **vector,
                                size_t *dim);
 
+// Begins to go through all rows that a snapshot sees, in the order of storage. The snapshot may be freed.
+enum ft_status ft_scan_new(const struct ft_snapshot *snapshot, struct ft_scan **scan);
+
+// Frees it; NULL is fine. Records that it gave stay.
+void ft_scan_free(struct ft_scan *scan);
+
+// The next row, which is freed by `ft_record_free`; NULL with FT_STATUS_OK at the end. FT_STATUS_CORRUPT when a row's bytes are
+// damaged; the next call goes on behind it.
+enum ft_status ft_scan_next(struct ft_scan *scan,
+                            struct ft_record **record);
+
+// What is in the file: only as much of it is read as that needs. FT_STATUS_IMPORT names the file and what is wrong with it.
+enum ft_status ft_import_look(const struct ft_import *import,
+                              struct ft_file_shape *shape);
+
+// Writes the rows of a file into a collection, batch by batch, and seals them: all is durable when this returns. Of rows with one id
+// the last one stays.
+//
+// `progress` is told after every commit (FT_DOING_IMPORT), and may be NULL; when it gives 0 this is FT_STATUS_CANCELLED, and what was
+// committed stays. After that, and after any other interruption, the same call goes on where it was: every row is in once.
+// `imported` may be NULL.
+//
+// FT_STATUS_IMPORT for what is wrong with the file, after the whole rows before it were committed; what `ft_batch_commit` gives for
+// what is wrong with a row, whose number is then that in the file; FT_STATUS_READ_ONLY, FT_STATUS_IO.
+enum ft_status ft_collection_import(const struct ft_collection *collection,
+                                    const struct ft_import *import,
+                                    ft_progress_fn progress,
+                                    void *data,
+                                    struct ft_imported *imported);
+
+// The same into the collection of that name, which is created when it is missing: by `schema`, or, when that is NULL, for vectors as
+// long as the file's, with the metric that the file asks for, or the cosine. `schema` is not looked at when the collection is there.
+//
+// A file that cannot be opened, or has no rows at all (FT_STATUS_IMPORT), leaves no collection behind.
+enum ft_status ft_database_import(const struct ft_database *database,
+                                  const char *name,
+                                  const struct ft_import *import,
+                                  const struct ft_schema *schema,
+                                  ft_progress_fn progress,
+                                  void *data,
+                                  struct ft_imported *imported);
+
 // A search in a collection: each time it is asked, in the rows that there are then. It keeps the database open.
 enum ft_status ft_search_new(const struct ft_collection *collection,
                              struct ft_search **search);
@@ -876,41 +1049,89 @@ enum ft_status ft_canceller_cancel(const struct ft_canceller *canceller);
 // Frees a canceller without cancelling. NULL is fine.
 void ft_canceller_free(struct ft_canceller *canceller);
 
+// A fusion of so far the search's own list alone, by one of FT_FUSION_* with its parameter; 0 for those that have none.
+enum ft_status ft_fuse_new(uint32_t fusion,
+                           double parameter,
+                           struct ft_fuse **fuse);
+
+// Frees a fusion. NULL is fine. Stages made of it stay.
+void ft_fuse_free(struct ft_fuse *fuse);
+
+// How much the search's own list counts: 1 unless said otherwise; finite and not negative.
+enum ft_status ft_fuse_weight(struct ft_fuse *fuse, double weight);
+
+// One more list: the rows nearest to another query vector of `dim` numbers, which are copied.
+enum ft_status ft_fuse_vector(struct ft_fuse *fuse, const float *vector, size_t dim, double weight);
+
+// One more list: the rows whose vectors in a further field are nearest to `vector`, of `dim` numbers, which are copied.
+enum ft_status ft_fuse_field(struct ft_fuse *fuse,
+                             const char *field,
+                             const float *vector,
+                             size_t dim,
+                             double weight);
+
+// One more list: the best rows by BM25 of the words in a full-text field.
+enum ft_status ft_fuse_text(struct ft_fuse *fuse, const char *field, const char *words, double weight);
+
+// How many rows of each list count: 100 unless said otherwise, and at least as many as are wanted.
+enum ft_status ft_fuse_depth(struct ft_fuse *fuse, size_t rows);
+
+// Only rows that at least so many of the lists have. There may then be fewer hits than are wanted.
+enum ft_status ft_fuse_min_votes(struct ft_fuse *fuse, size_t lists);
+
+// Frees a stage. NULL is fine. Searches and answers that have it keep it.
+void ft_rerank_free(struct ft_rerank *rerank);
+
+// One more stage behind those that the search has; the handle may be freed. A stage that could not be made is NULL, which makes the
+// search fail. Whether it can be with the collection is said when the search is asked: FT_STATUS_BAD_REQUEST.
+enum ft_status ft_search_rerank(struct ft_search *search,
+                                const struct ft_rerank *rerank);
+
+// One more stage behind all others of an answer, at any time, also at its end: the list found so far is refined by it, and further
+// revisions come. The handle may be freed.
+//
+// FT_STATUS_BAD_REQUEST when it cannot be with the collection, and for a schedule of levels, which begins with the search itself.
+enum ft_status ft_answer_rerank(struct ft_answer *answer,
+                                const struct ft_rerank *rerank);
+
 // A schedule of levels, as the first stage: the search compares the first `dims[0]` numbers and keeps `keep[0]` rows, each further
 // step compares these by more numbers and keeps fewer.
-enum ft_status ft_search_rerank_levels(struct ft_search *search,
-                                       const size_t *dims,
-                                       const size_t *keep,
-                                       size_t count);
+enum ft_status ft_rerank_levels(const size_t *dims,
+                                const size_t *keep,
+                                size_t count,
+                                struct ft_rerank **rerank);
 
 // The cheapest schedule of levels that finds this part, above 0 and at most 1, of the nearest rows.
-enum ft_status ft_search_rerank_levels_auto(struct ft_search *search, double recall);
+enum ft_status ft_rerank_levels_auto(double recall, struct ft_rerank **rerank);
 
 // Ranks by the squared distance and `weight` times the row's total variance (the distance of PCME++); 1 is the published weight.
-enum ft_status ft_search_rerank_csd(struct ft_search *search,
-                                    double weight);
+enum ft_status ft_rerank_csd(double weight,
+                             struct ft_rerank **rerank);
 
 // Ranks by another distance between normal distributions: one of FT_MEASURE_*.
-enum ft_status ft_search_rerank_gaussian(struct ft_search *search, uint32_t measure);
+enum ft_status ft_rerank_gaussian(uint32_t measure, struct ft_rerank **rerank);
 
 // Orders by nearness and by difference from what stands before (maximal marginal relevance): with `lambda` 1 the order stays, with
 // 0 only difference counts. It chooses from the `among` best rows; 0 is four times as many as are wanted.
-enum ft_status ft_search_rerank_mmr(struct ft_search *search,
-                                    double lambda,
-                                    size_t among);
+enum ft_status ft_rerank_mmr(double lambda,
+                             size_t among,
+                             struct ft_rerank **rerank);
 
 // Orders the `among` nearest rows (0 is 100) by late interaction with a query of tokens: `len` numbers, token after token.
-enum ft_status ft_search_rerank_maxsim(struct ft_search *search,
-                                       const float *tokens,
-                                       size_t len,
-                                       size_t among);
+enum ft_status ft_rerank_maxsim(const float *tokens,
+                                size_t len,
+                                size_t among,
+                                struct ft_rerank **rerank);
 
 // Orders the `among` nearest rows (0 is as many as are wanted) by their uncertainty alone, the surest first.
-enum ft_status ft_search_rerank_uncertainty(struct ft_search *search, size_t among);
+enum ft_status ft_rerank_uncertainty(size_t among, struct ft_rerank **rerank);
 
 // Reranks by an expensive scorer, on a budget of ids scored: a cross-encoder, a language model, anything that scores ids.
-enum ft_status ft_search_rerank_scorer(struct ft_search *search,
-                                       const struct ft_scorer *scorer);
+enum ft_status ft_rerank_scorer(const struct ft_scorer *scorer,
+                                struct ft_rerank **rerank);
+
+// Fuses the search's list with others: those that `fuse` has, which may be freed.
+enum ft_status ft_rerank_fuse(const struct ft_fuse *fuse, struct ft_rerank **rerank);
 
 // The rows nearest to `query`, as a handle that has all there is to say of them.
 //
@@ -1010,6 +1231,175 @@ enum ft_status ft_answer_requery(struct ft_answer *answer,
 
 // Something that cancels it from any thread: the next revision is then the last, with what was found by then.
 enum ft_status ft_answer_canceller(const struct ft_answer *answer, struct ft_canceller **canceller);
+
+// How the search went through each part of the collection, and why: a JSON object.
+//
+// `parts` has each segment, then each block of fresh rows: `rows`, `dead` (deleted ones among them), `matching` (at least and at most
+// so many pass the filter and are sure enough, or null where neither is asked for), `way` ("scan", "matches", "codes" or
+// "index"), with an index `ef` (candidates that a graph keeps) and `cells` (of an inverted file; 0 for a graph), `costs_ns` (what
+// `scan`, `matches` and `index` were thought to cost, in nanoseconds; null where it was not possible), `fell_back` (whether the index
+// found too few, so that the matches were read after all), and `text`, all of it in words. `schedule` has the steps of a schedule
+// of levels, given or chosen: `dims`, and `keep`, the rows kept; it is empty without one.
+//
+// FT_STATUS_BAD_REQUEST for a full-text search, and for a revision of an answer: `ft_answer_explain` says it of the answer. The text
+// is freed by `ft_string_free`.
+enum ft_status ft_hits_explain(const struct ft_hits *hits,
+                               char **json);
+
+// The same of an answer on its way, as far as it was decided by now.
+enum ft_status ft_answer_explain(const struct ft_answer *answer, char **json);
+
+// The space that its vectors are of, as "model@version"; NULL when it says none. It is freed by `ft_string_free`.
+enum ft_status ft_collection_space(const struct ft_collection *collection,
+                                   char **space);
+
+// Says which space its vectors are of, as "model@version", when it was created without one; durably.
+//
+// FT_STATUS_EXISTS when it says another one; FT_STATUS_BAD_REQUEST, FT_STATUS_LIMIT_EXCEEDED, FT_STATUS_READ_ONLY, FT_STATUS_IO.
+enum ft_status ft_collection_set_space(const struct ft_collection *collection,
+                                       const char *space);
+
+// Says that the first `dims` numbers of queries of another space are what the rows' first `dims` numbers are: those of a model trained
+// to be compatible, or with more dimensions. Durable, and in place of the rule there was for that space; `ft_search_space` asks by it.
+//
+// FT_STATUS_BAD_REQUEST when the collection says no space, or the same one, or `dims` is not as long as a level;
+// FT_STATUS_LIMIT_EXCEEDED, FT_STATUS_READ_ONLY, FT_STATUS_IO.
+enum ft_status ft_collection_set_rule_prefix(const struct ft_collection *collection,
+                                             const char *space,
+                                             size_t dims);
+
+// Says that queries of another space are mapped by an adapter, which may be freed. Its report must say that of the ten nearest rows
+// at least `least_retention` are found, by the lower end of the interval: from 0 (whatever it is worth) to 1.
+//
+// FT_STATUS_BAD_REQUEST with the figures when it is worth less; otherwise as `ft_collection_set_rule_prefix`.
+enum ft_status ft_collection_set_rule_adapter(const struct ft_collection *collection,
+                                              const char *space,
+                                              const struct ft_adapter *adapter,
+                                              double least_retention);
+
+// Forgets the rule for queries of that space, if there is one. FT_STATUS_READ_ONLY, FT_STATUS_IO.
+enum ft_status ft_collection_remove_rule(const struct ft_collection *collection, const char *space);
+
+// The spaces whose queries it has a rule for, as a JSON array of strings. The text is freed by `ft_string_free`.
+enum ft_status ft_collection_rules(const struct ft_collection *collection,
+                                   char **json);
+
+// Fits a map for queries of a new model into the space of the old one, on `pairs` items that both have embedded: item i is row i of
+// both matrices, which have `new_dim` and `old_dim` numbers a row. At least 40 items, better some thousands.
+//
+// `fit` may be NULL. A fifth of the items, at least 20 and at most 2,000, is held out and judges the map, which is then fitted on all
+// of them; `ft_adapter_report` says what came out. `canceller`, which may be NULL, ends it from another thread: FT_STATUS_CANCELLED.
+// FT_STATUS_BAD_REQUEST for too few items and numbers that are not finite.
+enum ft_status ft_adapter_fit(const float *new_vectors,
+                              size_t new_dim,
+                              const float *old_vectors,
+                              size_t old_dim,
+                              size_t pairs,
+                              const struct ft_fit *fit,
+                              const struct ft_canceller *canceller,
+                              struct ft_adapter **adapter);
+
+// Frees a map. NULL is fine. Rules made of it stay.
+void ft_adapter_free(struct ft_adapter *adapter);
+
+// What the map is worth on the items that it was not fitted on, as a JSON object: `pairs`, `held_out`, `retention_at_1` and
+// `retention_at_10` (the share of the nearest, and of the ten nearest, by the new model that are found), `old_at_10` (the same share
+// for the old model without a map), each with `mean`, `low` and `high` (95 % confidence), `cosine` (the mean cosine of mapped and true
+// vectors), `ridge` (null for methods that have none), `refitted`. The text is freed by `ft_string_free`.
+enum ft_status ft_adapter_report(const struct ft_adapter *adapter,
+                                 char **json);
+
+// Maps a vector of the new model, of `dim` numbers, into `mapped`, which has room for `capacity`; it takes as many as the old model
+// has dimensions. FT_STATUS_DIMENSION_MISMATCH, FT_STATUS_TOO_SMALL.
+enum ft_status ft_adapter_apply(const struct ft_adapter *adapter,
+                                const float *vector,
+                                size_t dim,
+                                float *mapped,
+                                size_t capacity);
+
+// Begins to change the model that a collection's vectors are by: makes room for its rows in the space of `schema`, which says the
+// dimension, levels, metric, element type, variance and index there; columns, full text and token matrices are the collection's. The
+// schema may be freed. The collection goes on as it is, and takes queries of either space, by `ft_search_space`.
+//
+// FT_STATUS_BAD_REQUEST when the collection or the schema says no space, or both the same one; FT_STATUS_EXISTS when a change is on
+// its way; FT_STATUS_LIMIT_EXCEEDED, FT_STATUS_READ_ONLY, FT_STATUS_IO.
+enum ft_status ft_collection_begin_change(const struct ft_collection *collection,
+                                          const struct ft_schema *schema,
+                                          struct ft_change **change);
+
+// The change that is on its way, or that was made and can be taken back. FT_STATUS_NOT_FOUND when there is none.
+enum ft_status ft_collection_change(const struct ft_collection *collection,
+                                    struct ft_change **change);
+
+// Frees the handle; NULL is fine. The change goes on.
+void ft_change_free(struct ft_change *change);
+
+// The other space, as "model@version". The text is freed by `ft_string_free`.
+enum ft_status ft_change_space(const struct ft_change *change, char **space);
+
+// How many rows are in the other space, and how many wait to be embedded again.
+enum ft_status ft_change_progress(const struct ft_change *change, uint64_t *there, uint64_t *waiting);
+
+// The row with this id in the other space. FT_STATUS_NOT_FOUND when there is none, also while it waits.
+enum ft_status ft_change_get(const struct ft_change *change, struct ft_id id, struct ft_record **record);
+
+// The rows that wait now, in one of FT_ORDER_*. A new one, after an interruption, leaves out what is in the other space by then, and
+// has rows that were written meanwhile: all is done when `ft_change_progress` says that none waits.
+//
+// FT_STATUS_BAD_REQUEST for an order that cannot be; FT_STATUS_CORRUPT.
+enum ft_status ft_change_backfill(const struct ft_change *change,
+                                  uint32_t order,
+                                  struct ft_backfill **backfill);
+
+// Frees it; NULL is fine. Rows that it gave stay.
+void ft_backfill_free(struct ft_backfill *backfill);
+
+// The next rows, at most `rows`, which are freed by `ft_pending_free`; NULL with FT_STATUS_OK at the end. FT_STATUS_CORRUPT when a
+// row's bytes are damaged.
+enum ft_status ft_backfill_next(struct ft_backfill *backfill,
+                                size_t rows,
+                                struct ft_pending **pending);
+
+// Frees rows, and what was read of them. NULL is fine.
+void ft_pending_free(struct ft_pending *pending);
+
+// How many there are; 0 for NULL.
+size_t ft_pending_len(const struct ft_pending *pending);
+
+// The row at `place`, from 0, as it is in the collection: its document is what is to be embedded. All pointers are valid until the
+// rows are freed.
+enum ft_status ft_pending_read(const struct ft_pending *pending,
+                               size_t place,
+                               struct ft_record_view *view);
+
+// Writes the vectors of all rows of `pending` in the other space, in one atomic commit: `vectors` has them in the rows' order, each of
+// `dim` numbers. Where the other space keeps variances, `variances` has `variance_dim` numbers a row (1 or `dim`) of one of
+// FT_SPREAD_*; otherwise it is NULL with 0. Rows that were written or deleted since they were read are left out, and wait anew.
+// `written`, which may be NULL, is set to how many were written.
+//
+// The statuses of `ft_batch_commit`, where the row named is the place in `pending`; FT_STATUS_NOT_FOUND when the change was flipped
+// or finished.
+enum ft_status ft_change_write(const struct ft_change *change,
+                               const struct ft_pending *pending,
+                               const float *vectors,
+                               size_t dim,
+                               const float *variances,
+                               size_t variance_dim,
+                               uint32_t variance_kind,
+                               uint64_t *written);
+
+// Makes the other space the collection's, and the present one the other: durably, at once, and only when no row waits. Gives the
+// collection; handles to it from before can no longer write, and show what was there. The handle of the change still has to be freed.
+//
+// The way back is the same, by `ft_collection_change` of the collection that is given: rows written after this wait there.
+// FT_STATUS_BAD_REQUEST when rows wait; FT_STATUS_NOT_FOUND when it was flipped or finished before; FT_STATUS_READ_ONLY,
+// FT_STATUS_IO.
+enum ft_status ft_change_flip(const struct ft_change *change,
+                              struct ft_collection **collection);
+
+// Ends the change: the rows in the other space are removed. Before `ft_change_flip` that gives the change up; after it there is no way
+// back. FT_STATUS_NOT_FOUND when it was flipped or finished before; FT_STATUS_READ_ONLY, FT_STATUS_IO.
+enum ft_status ft_change_finish(const struct ft_change *change);
 
 #ifdef __cplusplus
 }  // extern "C"

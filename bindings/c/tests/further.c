@@ -834,7 +834,7 @@ static void uncertain(ft_database *db) {
     OK(ft_pending_read(pending, 0, &view));
     EXPECT(ft_pending_len(pending) == 2 && view.id.number == 1 && view.variance[0] == 2.0f);
     FAILS(BAD, ft_change_write(change, pending, vectors, 2, variances, 1, 77, &written));
-    FAILS(FT_STATUS_BAD_VARIANCE, ft_change_write(change, pending, vectors, 2, NULL, 0, 0, &written));
+    FAILS(FT_STATUS_BAD_VARIANCE, ft_change_write(change, pending, vectors, 2, vectors, 2, FT_SPREAD_VARIANCE, &written));
     OK(ft_change_write(change, pending, vectors, 2, variances, 1, FT_SPREAD_DEVIATION, &written));
     EXPECT(written == 2);
     OK(ft_change_get(change, ft_id_int(1), &record));
