@@ -967,7 +967,8 @@ enum ft_status ft_collection_import(const struct ft_collection *collection,
 // The same into the collection of that name, which is created when it is missing: by `schema`, or, when that is NULL, for vectors as
 // long as the file's, with the metric that the file asks for, or the cosine. `schema` is not looked at when the collection is there.
 //
-// A file that cannot be opened, or has no rows at all (FT_STATUS_IMPORT), leaves no collection behind.
+// A file that cannot be opened, or has no rows at all (FT_STATUS_IMPORT), leaves no collection behind; nor does one whose vectors are
+// of another length than the schema's levels (FT_STATUS_DIMENSION_MISMATCH).
 enum ft_status ft_database_import(const struct ft_database *database,
                                   const char *name,
                                   const struct ft_import *import,

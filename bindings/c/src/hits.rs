@@ -122,7 +122,7 @@ pub struct Hits {
 }
 
 /// The ways through the parts of the collection, and the schedule of levels.
-type Explained = (Vec<Decision>, Vec<(usize, usize)>);
+pub type Explained = (Vec<Decision>, Vec<(usize, usize)>);
 
 enum Rows {
     Vector(Vec<foretaste::Hit>),
@@ -262,8 +262,8 @@ impl Hits {
     }
 
     /// How each part was gone through, and the schedule of levels, of a search that was answered at once.
-    pub fn plan(&self) -> Option<(&[Decision], &[(usize, usize)])> {
-        self.explained.as_ref().map(|(plan, schedule)| (&**plan, &**schedule))
+    pub fn plan(&self) -> Option<&Explained> {
+        self.explained.as_ref()
     }
 
     fn hit(&self, place: usize) -> Result<Hit> {

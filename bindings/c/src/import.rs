@@ -124,7 +124,8 @@ pub extern "C" fn ft_collection_import(
 /// The same into the collection of that name, which is created when it is missing: by `schema`, or, when that is NULL, for vectors as
 /// long as the file's, with the metric that the file asks for, or the cosine. `schema` is not looked at when the collection is there.
 ///
-/// A file that cannot be opened, or has no rows at all (FT_STATUS_IMPORT), leaves no collection behind.
+/// A file that cannot be opened, or has no rows at all (FT_STATUS_IMPORT), leaves no collection behind; nor does one whose vectors are
+/// of another length than the schema's levels (FT_STATUS_DIMENSION_MISMATCH).
 #[unsafe(no_mangle)]
 pub extern "C" fn ft_database_import(
     database: Option<&Database>,
@@ -147,6 +148,7 @@ pub extern "C" fn ft_database_import(
         }
         let collection = match database.collection(name) {
             Err(Error::NotFound { .. }) => {
+                schema.as_ref().map_or(Ok(()), |schema| fits(schema, &*reader))?;
                 let usual =
                     || foretaste::Schema::new(reader.dim(), metric(&*reader).unwrap_or(Metric::Cosine));
                 database.create_collection(name, schema.unwrap_or_else(usual))?
@@ -203,6 +205,16 @@ impl From<ImportError> for Failure {
     fn from(error: ImportError) -> Failure {
         Error::from(error).into()
     }
+}
+
+/// Refuses a schema that no vector of the file fits; what a recipe makes of them is known when they are read.
+fn fits(schema: &foretaste::Schema, reader: &dyn Reader) -> Result<()> {
+    let (levels, dim) = (schema.level_dims(), reader.dim());
+    if schema.vector_recipe().is_some() || levels.contains(&dim) {
+        return Ok(());
+    }
+    let why = format!("the file has vectors of {dim} numbers, the schema levels of {levels:?}");
+    Err(Failure::new(Status::DimensionMismatch, why))
 }
 
 fn metric(reader: &dyn Reader) -> Option<Metric> {

@@ -28,3 +28,31 @@ mod search;
 mod spaces;
 mod stages;
 mod status;
+
+#[cfg(test)]
+mod tests {
+    /// The header promises it; C's compiler cannot hold it against the library, so Rust's does.
+    #[test]
+    fn handles_may_go_where_the_header_says() {
+        fn by_several_at_once<T: Send + Sync>() {}
+        fn by_one_at_a_time<T: Send>() {}
+        by_several_at_once::<crate::database::Database>();
+        by_several_at_once::<crate::collection::Collection>();
+        by_several_at_once::<crate::collection::Snapshot>();
+        by_several_at_once::<crate::search::Search>();
+        by_several_at_once::<crate::search::Canceller>();
+        by_several_at_once::<crate::stages::Rerank>();
+        by_several_at_once::<crate::hits::Hits>();
+        by_several_at_once::<crate::record::Record>();
+        by_several_at_once::<crate::adapter::Adapter>();
+        by_several_at_once::<crate::change::Change>();
+        by_several_at_once::<crate::change::Pending>();
+        by_one_at_a_time::<crate::answer::Answer>();
+        by_one_at_a_time::<crate::batch::Batch>();
+        by_one_at_a_time::<crate::scan::Scan>();
+        by_one_at_a_time::<crate::fuse::Fuse>();
+        by_one_at_a_time::<crate::schema::Schema>();
+        by_one_at_a_time::<crate::options::Options>();
+        by_one_at_a_time::<crate::change::Backfill>();
+    }
+}

@@ -77,6 +77,10 @@ static void imports(ft_database *db, const char *path) {
     import.batch_rows = 100;
     OK(ft_import_look(&import, &shape));
     EXPECT(shape.dim == 3 && shape.rows == FILE_ROWS && shape.metric == 0);
+    schema = plain(4, FT_METRIC_L2);
+    FAILS(FT_STATUS_DIMENSION_MISMATCH, ft_database_import(db, "base", &import, schema, NULL, NULL, NULL));
+    FAILS(FT_STATUS_NOT_FOUND, ft_database_collection(db, "base", &collection));
+    ft_schema_free(schema);
     schema = plain(3, FT_METRIC_L2);
     /* Cancelled after two batches; the same call goes on, and every row is in once. */
     FAILS(FT_STATUS_CANCELLED, ft_database_import(db, "base", &import, schema, importing, &far, NULL));
