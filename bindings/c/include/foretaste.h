@@ -799,7 +799,7 @@ enum ft_status ft_schema_tokens(struct ft_schema *schema,
 // What the vectors are made by, as "model@version": queries may say the same.
 enum ft_status ft_schema_space(struct ft_schema *schema, const char *space);
 
-// What is done to a model's own output of `output` numbers before it is cut to the dimension, by its name, as "layer-norm".
+// What is done to a model's own output of `output` numbers before it is cut to the dimension, by its name, as "layer_norm".
 enum ft_status ft_schema_recipe(struct ft_schema *schema,
                                 const char *recipe,
                                 size_t output);

@@ -191,7 +191,7 @@ pub extern "C" fn ft_schema_space(schema: Option<&mut Schema>, space: Text) -> S
     change(schema, |schema| Ok(schema.space(space_of(space)?)))
 }
 
-/// What is done to a model's own output of `output` numbers before it is cut to the dimension, by its name, as "layer-norm".
+/// What is done to a model's own output of `output` numbers before it is cut to the dimension, by its name, as "layer_norm".
 #[unsafe(no_mangle)]
 pub extern "C" fn ft_schema_recipe(schema: Option<&mut Schema>, recipe: Text, output: usize) -> Status {
     change(schema, |schema| {

@@ -851,6 +851,70 @@ static void uncertain(ft_database *db) {
     ft_collection_free(sure);
 }
 
+/* Levels that come and go, a further full-text field, what a model's output is cut to. */
+static void shapes(ft_database *db) {
+    const size_t longer[] = {4};
+    const int64_t ids[] = {1, 2};
+    const float vectors[] = {1.0f, 0, 0, 1.0f}, whole[] = {4.0f, 2.0f, 1.0f, 1.0f};
+    ft_schema *schema = plain(2, FT_METRIC_L2);
+    ft_collection *small;
+    ft_record *record;
+    ft_batch *batch;
+    ft_hits *hits;
+    size_t dim;
+    SIZED(ft_index, index);
+    SIZED(ft_record_view, view);
+    index.kind = FT_INDEX_FLAT;
+    OK(ft_schema_index(schema, &index));
+    OK(ft_schema_rotation(schema, FT_ROTATION_NONE));
+    OK(ft_database_create_collection(db, "small", schema, &small));
+    FAILS(BAD, ft_schema_rotation(schema, 9));
+    ft_schema_free(schema);
+    OK(ft_batch_new(small, &batch));
+    OK(ft_batch_upsert_ints(batch, ids, vectors, 2, 2));
+    FAILS(BAD, ft_batch_upsert_ints(batch, ids, vectors, 2, 0));
+    FAILS(BAD, ft_batch_commit(batch));
+    OK(ft_batch_upsert_ints(batch, ids, vectors, 2, 2));
+    OK(ft_batch_commit(batch));
+    OK(ft_collection_extend(small, longer, 1));
+    OK(ft_collection_dim(small, &dim));
+    EXPECT(count(small) == 2 && dim == 4);
+    OK(ft_batch_upsert(batch, ft_id_int(3), whole, 4, "{\"title\": \"a longer row\"}"));
+    OK(ft_batch_commit(batch));
+    OK(ft_collection_flush(small));
+    OK(ft_collection_add_text(small, "title", "english", 0));
+    OK(ft_collection_search_text(small, "title", "rows", 3, NULL, &hits));
+    EXPECT(ft_hits_len(hits) == 1 && first(hits).number == 3);
+    ft_hits_free(hits);
+    FAILS(BAD, ft_collection_add_text(small, "body", "klingon", 0));
+    FAILS(FT_STATUS_BAD_REQUEST, ft_collection_truncate(small, 3));
+    OK(ft_collection_truncate(small, 2));
+    OK(ft_collection_get(small, ft_id_int(3), &record));
+    OK(ft_record_read(record, &view));
+    EXPECT(view.dim == 2 && view.vector[0] == 4.0f);
+    ft_record_free(record);
+    ft_batch_free(batch);
+    ft_collection_free(small);
+
+    schema = plain(2, FT_METRIC_COSINE);
+    OK(ft_schema_recipe(schema, "layer_norm", 4));
+    OK(ft_database_create_collection(db, "cut", schema, &small));
+    FAILS(BAD, ft_schema_recipe(schema, "magic", 4));
+    ft_schema_free(schema);
+    OK(ft_batch_new(small, &batch));
+    OK(ft_batch_upsert(batch, ft_id_int(1), whole, 4, NULL));
+    OK(ft_batch_commit(batch));
+    ft_batch_free(batch);
+    OK(ft_collection_get(small, ft_id_int(1), &record));
+    OK(ft_record_read(record, &view));
+    /* Of mean 2 and variance 1.5. */
+    EXPECT(view.dim == 2 && view.vector[0] > 0 && fabs(view.vector[1]) < 1e-3);
+    ft_record_free(record);
+    ft_collection_free(small);
+    OK(ft_database_forget_scores(db, "ce-1"));
+    OK(ft_database_forget_scores(db, NULL));
+}
+
 static ft_collection *create_model(ft_database *db) {
     ft_schema *schema = plain(2, FT_METRIC_COSINE);
     ft_collection *model;
@@ -878,7 +942,14 @@ int main(int argc, char **argv) {
     EXPECT(argc == 2);
     OK(ft_options_new(&options));
     OK(ft_options_background(options, 0));
+    OK(ft_options_create(options, 0));
+    FAILS(FT_STATUS_NOT_FOUND, ft_open(argv[1], options, &db));
+    OK(ft_options_create(options, 1));
+    OK(ft_options_access(options, FT_ACCESS_READ));
+    OK(ft_options_seal_bytes(options, 1 << 20));
+    OK(ft_options_remembered_scores(options, 1000));
     OK(ft_open(argv[1], options, &db));
+    FAILS(BAD, ft_options_access(options, 9));
     ft_options_free(options);
     imports(db, argv[1]);
     docs = create(db);
@@ -891,6 +962,7 @@ int main(int argc, char **argv) {
     spaces(model);
     changing(model);
     uncertain(db);
+    shapes(db);
     ft_collection_free(model);
     ft_collection_free(docs);
     ft_database_free(db);

@@ -364,6 +364,62 @@ static void searching(ft_collection *docs) {
     FAILS(FT_STATUS_BAD_REQUEST, ft_collection_search_text(docs, "title", "x", 3, NULL, &hits));
 }
 
+static ft_hits *refined(ft_collection *docs, ft_rerank *rerank, const float *variance) {
+    const float q[DIM] = {10.2f, 0, 0, 1.0f};
+    ft_search *search;
+    ft_hits *hits;
+    OK(ft_search_new(docs, &search));
+    if (variance) {
+        OK(ft_search_query_variance(search, variance, 1, FT_SPREAD_VARIANCE));
+    }
+    refine(search, rerank);
+    OK(ft_search_run(search, q, DIM, &hits));
+    EXPECT(ft_hits_len(hits) == 10 && ft_hits_problem(hits) == NULL);
+    ft_search_free(search);
+    return hits;
+}
+
+static void stages(ft_collection *docs) {
+    const float tokens[] = {0.0f, 1.0f, 1.0f, 0.0f}, variance = 0.5f, q[DIM] = {10.2f};
+    ft_rerank *rerank;
+    ft_search *search;
+    ft_hits *hits;
+    ft_hits_info info;
+    ft_hit hit;
+    char *json;
+    info.size = sizeof info;
+    OK(ft_rerank_uncertainty(30, &rerank));
+    hits = refined(docs, rerank, NULL);
+    OK(ft_hits_get(hits, 0, &hit));
+    /* The surest have a variance of 1 in each of four dimensions. */
+    EXPECT(hit.uncertainty == 4.0 && hit.stage == FT_STAGE_RERANK);
+    ft_hits_free(hits);
+    OK(ft_rerank_gaussian(FT_MEASURE_WASSERSTEIN, &rerank));
+    hits = refined(docs, rerank, &variance);
+    OK(ft_hits_read_info(hits, &info));
+    EXPECT(fabs(info.query_uncertainty - 2.0) < 1e-6);
+    ft_hits_free(hits);
+    FAILS(BAD, ft_rerank_gaussian(9, &rerank));
+    /* One of the query's two tokens is that of every row, the other is across. */
+    OK(ft_rerank_maxsim(tokens, 4, 20, &rerank));
+    hits = refined(docs, rerank, NULL);
+    OK(ft_hits_get(hits, 9, &hit));
+    EXPECT(fabs(hit.score - 1.0) < 1e-3);
+    ft_hits_free(hits);
+    FAILS(BAD, ft_rerank_maxsim(NULL, 4, 20, &rerank));
+    OK(ft_rerank_levels_auto(0.9, &rerank));
+    hits = refined(docs, rerank, NULL);
+    OK(ft_hits_explain(hits, &json));
+    EXPECT(strstr(json, "\"schedule\":[{\"dims\":") != NULL);
+    ft_string_free(json);
+    ft_hits_free(hits);
+    OK(ft_rerank_levels_auto(2.0, &rerank));
+    OK(ft_search_new(docs, &search));
+    refine(search, rerank);
+    FAILS(FT_STATUS_BAD_REQUEST, ft_search_run(search, q, DIM, &hits));
+    ft_search_free(search);
+}
+
 struct scoring {
     size_t asked, released;
     int gives;
@@ -565,6 +621,7 @@ int main(int argc, char **argv) {
     errors(db, docs);
     reading(docs);
     searching(docs);
+    stages(docs);
     scorers(docs);
     answers(docs);
     upkeep(argv[1], db, docs);
