@@ -80,7 +80,7 @@ pub extern "C" fn ft_search_rerank_levels(
 ) -> Status {
     change(search, |asked| {
         let (dims, keep) = (dims.slice(count, "dims")?, keep.slice(count, "keep")?);
-        asked.stages.push(Levels::new(dims.iter().copied().zip(keep.iter().copied())).into());
+        asked.params.stages.push(Levels::new(dims.iter().copied().zip(keep.iter().copied())).into());
         Ok(())
     })
 }
@@ -89,7 +89,7 @@ pub extern "C" fn ft_search_rerank_levels(
 #[unsafe(no_mangle)]
 pub extern "C" fn ft_search_rerank_levels_auto(search: Option<&mut Search>, recall: f64) -> Status {
     change(search, |asked| {
-        asked.stages.push(Levels::auto(recall).into());
+        asked.params.stages.push(Levels::auto(recall).into());
         Ok(())
     })
 }
@@ -98,7 +98,7 @@ pub extern "C" fn ft_search_rerank_levels_auto(search: Option<&mut Search>, reca
 #[unsafe(no_mangle)]
 pub extern "C" fn ft_search_rerank_csd(search: Option<&mut Search>, weight: f64) -> Status {
     change(search, |asked| {
-        asked.stages.push(Csd::new(weight).into());
+        asked.params.stages.push(Csd::new(weight).into());
         Ok(())
     })
 }
@@ -114,7 +114,7 @@ pub extern "C" fn ft_search_rerank_gaussian(search: Option<&mut Search>, measure
             FT_MEASURE_LOG_LIKELIHOOD => Measure::LogLikelihood,
             other => return Err(bad(format!("measure is one of FT_MEASURE_*, not {other}"))),
         };
-        asked.stages.push(Gaussian::new(measure).into());
+        asked.params.stages.push(Gaussian::new(measure).into());
         Ok(())
     })
 }
@@ -128,7 +128,7 @@ pub extern "C" fn ft_search_rerank_mmr(search: Option<&mut Search>, lambda: f64,
             return Err(bad(format!("lambda is from 0 to 1, not {lambda}")));
         }
         let mmr = Mmr::new(lambda);
-        asked.stages.push(if among == 0 { mmr } else { mmr.among(among) }.into());
+        asked.params.stages.push(if among == 0 { mmr } else { mmr.among(among) }.into());
         Ok(())
     })
 }
@@ -143,7 +143,7 @@ pub extern "C" fn ft_search_rerank_maxsim(
 ) -> Status {
     change(search, |asked| {
         let maxsim = MaxSim::new(tokens.slice(len, "tokens")?);
-        asked.stages.push(if among == 0 { maxsim } else { maxsim.among(among) }.into());
+        asked.params.stages.push(if among == 0 { maxsim } else { maxsim.among(among) }.into());
         Ok(())
     })
 }
@@ -153,7 +153,7 @@ pub extern "C" fn ft_search_rerank_maxsim(
 pub extern "C" fn ft_search_rerank_uncertainty(search: Option<&mut Search>, among: usize) -> Status {
     change(search, |asked| {
         let stage = Uncertainty::new();
-        asked.stages.push(if among == 0 { stage } else { stage.among(among) }.into());
+        asked.params.stages.push(if among == 0 { stage } else { stage.among(among) }.into());
         Ok(())
     })
 }
@@ -187,7 +187,7 @@ pub extern "C" fn ft_search_rerank_scorer(search: Option<&mut Search>, scorer: S
         if let Some(key) = key {
             stage = stage.query_key(key);
         }
-        asked.stages.push(stage.into());
+        asked.params.stages.push(stage.into());
         Ok(())
     })
 }
