@@ -123,6 +123,9 @@ pub struct ImportFile {
     /// How numbers are stored [default: f32].
     #[arg(long)]
     pub dtype: Option<Dtype>,
+    /// What codes of search indexes are made of [default: pca].
+    #[arg(long)]
+    pub rotation: Option<Rotation>,
     /// The field, column or array that holds the ids [default: id].
     #[arg(long, value_name = "FIELD")]
     pub id: Option<String>,
