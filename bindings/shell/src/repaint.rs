@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use foretaste::{Answer, Canceller, Cost, Error, Revision, Stage, StoppedBecause};
+use foretaste::{Answer, Canceller, Cost, Error, Revision, StoppedBecause};
 
 use crate::interrupt;
 use crate::output::{Failure, Outcome, bytes, count, plural, style};
@@ -134,23 +134,12 @@ fn hold(time: Duration) {
     }
 }
 
-/// What the kind of a comparison is called.
-pub fn stage(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Sketch => "sketch",
-        Stage::Beam => "beam",
-        Stage::Refine => "refine",
-        Stage::Exact => "exact",
-        Stage::Rerank => "rerank",
-    }
-}
-
 /// How far an answer is.
 pub fn progress(revision: &Revision, first: Duration) -> String {
     let (n, of) = (revision.settled, revision.hits.len());
     let text = format!(
         "{}: {n} of {of} settled{}, first after {}, now {}",
-        stage(revision.stage),
+        revision.stage.name(),
         recall(revision),
         time(first),
         time(revision.cost.elapsed)

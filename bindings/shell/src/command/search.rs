@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::args::Search;
 use crate::interrupt;
 use crate::output::{Failure, Outcome, Output, bytes, count, say};
-use crate::repaint::{follow, progress, repaint, stage, summary};
+use crate::repaint::{follow, progress, repaint, summary};
 
 /// Query vectors read from a file at a time.
 const READ_ROWS: usize = 256;
@@ -133,7 +133,7 @@ fn settle(search: foretaste::Search, args: &Search, number: Option<u64>, out: &m
 fn step(revision: &Revision, number: Option<u64>) -> Outcome<Value> {
     let mut step = document(&revision.hits, &revision.cost, number)?;
     step["revision"] = json!(revision.number);
-    step["stage"] = json!(stage(revision.stage));
+    step["stage"] = json!(revision.stage.name());
     step["settled"] = json!(revision.settled);
     step["estimated_recall"] = json!(revision.estimated_recall);
     step["recall_lower_bound"] = json!(revision.recall_lower_bound);

@@ -8,7 +8,7 @@ use super::grid::Grid;
 use super::query::{answers, placed, row};
 use super::{Done, Shell, Stop};
 use crate::output::say;
-use crate::repaint::{repaint, stage, summary};
+use crate::repaint::{repaint, summary};
 
 impl Shell {
     /// Answers a search revision by revision.
@@ -38,7 +38,7 @@ fn settling(revision: &Revision, search: &Search, uncertain: bool) -> Done<Grid>
         let mut cells = row(hit, search, uncertain)?;
         cells.insert(0, if i < revision.settled { "✓" } else { "·" }.into());
         cells.insert(4, hit.p_final.map(|p| Cell::Text(format!("{p:.2}"))).unwrap_or(Cell::Null));
-        cells.insert(5, stage(hit.stage).into());
+        cells.insert(5, hit.stage.name().into());
         grid.rows.push(cells);
     }
     Ok(grid)
