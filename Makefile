@@ -104,12 +104,13 @@ python: ## build the Python module as it is released, install it into target/ven
 CONTRACTS := $(TARGET)/venv-contracts
 
 .PHONY: python-contracts
-python-contracts: python ## the Python module against LangChain, LlamaIndex and Haystack, with their own test suites
+python-contracts: python ## the Python module against LangChain, LlamaIndex and Haystack, with their own test suites; pyright, strict
 	@[ -x "$(CONTRACTS)/bin/python" ] || $(PYTHON) -m venv "$(CONTRACTS)"
 	"$(CONTRACTS)/bin/python" -m pip install -q --disable-pip-version-check -r bindings/python/requirements-contracts.txt
 	"$(CONTRACTS)/bin/python" -m pip install -q --disable-pip-version-check --force-reinstall --no-deps "$(TARGET)"/wheels/*.whl
 	cd bindings/python && "$(abspath $(CONTRACTS))/bin/python" -m pytest tests/contracts \
 	    -o asyncio_default_fixture_loop_scope=function
+	cd bindings/python && "$(abspath $(CONTRACTS))/bin/python" -m pyright --pythonpath "$(abspath $(CONTRACTS))/bin/python"
 
 # ---------------------------------------------------------------------------------------------------- C
 

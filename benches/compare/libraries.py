@@ -30,6 +30,9 @@ class Library:
     def open(self, folder: Path) -> None:
         raise NotImplementedError
 
+    def tune(self) -> None:
+        """What a library tries out by itself before it serves for long; not timed, and not part of opening."""
+
     def settings(self) -> list[dict[str, int]]:
         return EFS
 
@@ -104,10 +107,12 @@ class Hnswlib(Library):
 class Faiss(Library):
     package = "faiss"
 
+    def _metric(self):
+        return self.lib.METRIC_INNER_PRODUCT if self.metric == "cosine" else self.lib.METRIC_L2
+
     def build(self, rows, folder, threads):
         self.lib.omp_set_num_threads(threads)
-        kind = self.lib.METRIC_INNER_PRODUCT if self.metric == "cosine" else self.lib.METRIC_L2
-        index = self.lib.IndexHNSWFlat(self.dim, 16, kind)
+        index = self.lib.IndexHNSWFlat(self.dim, 16, self._metric())
         index.hnsw.efConstruction = 200
         index.add(rows)
         self.lib.write_index(index, str(folder / "index"))
@@ -121,6 +126,27 @@ class Faiss(Library):
 
     def search(self, query, k):
         return self.index.search(query[None], k)[1][0]
+
+
+class FaissSq8(Faiss):
+    """The graph over 8-bit codes, and twice as many rows as are wanted compared by their vectors."""
+
+    def build(self, rows, folder, threads):
+        self.lib.omp_set_num_threads(threads)
+        graph = self.lib.IndexHNSWSQ(self.dim, self.lib.ScalarQuantizer.QT_8bit, 16, self._metric())
+        graph.hnsw.efConstruction = 200
+        index = self.lib.IndexRefineFlat(graph)
+        index.train(rows)
+        index.add(rows)
+        self.lib.write_index(index, str(folder / "index"))
+
+    def open(self, folder):
+        super().open(folder)
+        self.index.k_factor = 2
+        self.graph = self.lib.downcast_index(self.index.base_index)
+
+    def set(self, setting):
+        self.graph.hnsw.efSearch = setting["ef"]
 
 
 class Usearch(Library):
@@ -143,7 +169,9 @@ class Usearch(Library):
 
 
 class Glass(Library):
-    package = "glassppy"
+    """The graph searched by 8-bit codes."""
+
+    package, level = "glassppy", 1
 
     def _metric(self):
         return "IP" if self.metric == "cosine" else "L2"
@@ -158,15 +186,24 @@ class Glass(Library):
         self.lib.set_num_threads(1)
         graph = self.lib.Graph()
         graph.load(str(folder / "graph"))
-        # 8-bit codes, the level that is fastest at most recalls.
         self.rows = np.load(folder / "rows.npy")
-        self.searcher = self.lib.Searcher(graph, self.rows, self._metric(), 1)
+        self.searcher = self.lib.Searcher(graph, self.rows, self._metric(), self.level)
+
+    def tune(self):
+        self.searcher.set_ef(64)
+        self.searcher.optimize(1)
 
     def set(self, setting):
         self.searcher.set_ef(setting["ef"])
 
     def search(self, query, k):
         return self.searcher.search(query, k)
+
+
+class GlassSq4(Glass):
+    """The same by 4-bit codes."""
+
+    level = 2
 
 
 class Rabitq(Library):
@@ -191,15 +228,23 @@ class Svs(Library):
     def _distance(self):
         return self.lib.DistanceType.MIP if self.metric == "cosine" else self.lib.DistanceType.L2
 
+    def _stored(self, rows, folder):
+        """What the graph is built over."""
+        return rows
+
+    def _loaded(self, path):
+        return self.lib.VectorDataLoader(path)
+
     def build(self, rows, folder, threads):
         alpha = 0.95 if self.metric == "cosine" else 1.2
         how = self.lib.VamanaBuildParameters(alpha=alpha, graph_max_degree=64, window_size=200)
-        index = self.lib.Vamana.build(how, rows, self._distance(), num_threads=threads)
+        index = self.lib.Vamana.build(how, self._stored(rows, folder), self._distance(), num_threads=threads)
         index.save(*(str(folder / part) for part in ("config", "graph", "data")))
+        (folder / "rows.fvecs").unlink(missing_ok=True)
 
     def open(self, folder):
         graph = self.lib.GraphLoader(str(folder / "graph"))
-        rows = self.lib.VectorDataLoader(str(folder / "data"))
+        rows = self._loaded(str(folder / "data"))
         self.index = self.lib.Vamana(str(folder / "config"), graph, rows, distance=self._distance(), num_threads=1)
 
     def set(self, setting):
@@ -209,13 +254,27 @@ class Svs(Library):
         return self.index.search(query[None], k)[0][0]
 
 
+class SvsLvq(Svs):
+    """Over codes of 4 bits and 8 more bits of what these leave."""
+
+    def _stored(self, rows, folder):
+        self.lib.write_vecs(rows, str(folder / "rows.fvecs"))
+        plain = self.lib.VectorDataLoader(str(folder / "rows.fvecs"), self.lib.DataType.float32, dims=self.dim)
+        turbo = self.lib.LVQStrategy.Turbo
+        return self.lib.LVQLoader(plain, primary=4, residual=8, padding=32, strategy=turbo)
+
+    def _loaded(self, path):
+        return self.lib.LVQLoader(path, padding=32)
+
+
 class Zvec(Library):
-    package = "zvec"
+    package, quantized = "zvec", False
 
     def build(self, rows, folder, threads):
         z = self.lib
         kind = z.MetricType.COSINE if self.metric == "cosine" else z.MetricType.L2
-        how = z.HnswIndexParam(metric_type=kind, m=16, ef_construction=200)
+        codes = z.QuantizeType.INT8 if self.quantized else z.QuantizeType.UNDEFINED
+        how = z.HnswIndexParam(metric_type=kind, m=16, ef_construction=200, quantize_type=codes)
         vectors = [z.VectorSchema("v", z.DataType.VECTOR_FP32, self.dim, index_param=how)]
         col = z.create_and_open(str(folder / "db"), z.CollectionSchema("c", vectors=vectors))
         for start in range(0, len(rows), 1000):
@@ -227,11 +286,27 @@ class Zvec(Library):
 
     def open(self, folder):
         self.col = self.lib.open(str(folder / "db"), self.lib.CollectionOption(read_only=True, enable_mmap=True))
+        self.ids = None
+
+    def tune(self):
+        # Its fastest way gives numbers of its own for rows, whose ids are looked up once.
+        self.ids = np.array([int(id) for id in self.col.resolve_internal_ids(np.arange(self.col.stats.doc_count))])
+
+    def set(self, setting):
+        twice = 2.0 if self.quantized else 0.0
+        self.how = self.lib.HnswQueryParam(ef=setting["ef"], is_using_refiner=self.quantized, scale_factor=twice)
 
     def search(self, query, k):
-        how = self.lib.HnswQueryParam(ef=self.setting["ef"])
-        found = self.col.query(self.lib.VectorQuery(field_name="v", vector=query, param=how), topk=k, output_fields=[])
-        return np.array([int(hit.id) for hit in found])
+        asked = self.lib.Query("v", vector=query, param=self.how)
+        if self.ids is None:
+            return np.array([int(hit.id) for hit in self.col.query(asked, topk=k, output_fields=[])])
+        return self.ids[self.col.query_internal_ids(asked, topk=k)]
+
+
+class ZvecInt8(Zvec):
+    """The graph over 8-bit codes, and twice as many rows as are wanted compared by their vectors."""
+
+    quantized = True
 
 
 class Lance(Library):
@@ -260,11 +335,15 @@ LIBRARIES: dict[str, type[Library]] = {
     "foretaste ivf": ForetasteIvf,
     "hnswlib": Hnswlib,
     "faiss hnsw": Faiss,
+    "faiss hnsw sq8": FaissSq8,
     "usearch": Usearch,
     "glass sq8": Glass,
+    "glass sq4": GlassSq4,
     "rabitqlib symqg": Rabitq,
     "svs vamana": Svs,
+    "svs vamana lvq4x8": SvsLvq,
     "zvec hnsw": Zvec,
+    "zvec hnsw int8": ZvecInt8,
     "lancedb hnsw sq": Lance,
 }
 

@@ -71,6 +71,7 @@ def settle(library: Library, given: Set, setting: dict[str, int]) -> dict[str, A
 def serve(library: Library, given: Set, folder: Path) -> None:
     before = resident()
     library.open(folder)
+    library.tune()
     answer: dict[str, Any] = {"settings": library.settings(), "before_mb": before}
     print(json.dumps(answer), flush=True)
     for line in sys.stdin:

@@ -1,9 +1,16 @@
 """The client in VectorDBBench's own runners, on 3,000 rows: load, optimise, serial and concurrent search, filters, and the
-streaming case. From the repository's root: `python -m pytest -rs -p no:cacheprovider benches/vectordbbench`.
+streaming case; and a whole run of its command. From the repository's root: `python -m pytest -rs -p no:cacheprovider benches/vectordbbench`.
 
 Reads from: vectors it makes. Writes to: pytest's temporary folder. Never: the package changed, a download, a claim about time.
 """
 
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import h5py
 import numpy as np
 import pytest
 
@@ -19,6 +26,7 @@ from vectordb_bench.backend.runner.serial_runner import SerialSearchRunner  # no
 
 from benches.vectordbbench.client import Foretaste  # noqa: E402
 from benches.vectordbbench.config import ForetasteIndexConfig  # noqa: E402
+from benches.vectordbbench.dataset import convert  # noqa: E402
 
 ROWS, DIM, QUERIES, K = 3000, 32, 40, 10
 LABELS = ["label_10p" if n % 10 == 0 else "label_90p" for n in range(ROWS)]
@@ -136,3 +144,22 @@ def test_handles_stay_in_their_process(loaded):
     assert other._db is None and other._rows is None
     with pytest.raises(RuntimeError, match="outside of init"):
         other.search_embedding([0.5] * DIM, 1)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("vectordb_bench.backend.clients.foretaste") is None, reason="the client is not installed: install.py"
+)
+def test_a_whole_run_of_the_command(given, tmp_path):
+    with h5py.File(tmp_path / "small.hdf5", "w") as file:
+        file.attrs["distance"] = "angular"
+        file["train"], file["test"], file["neighbors"] = given.rows, given.queries, np.array(given.gt_data, np.int32)
+    options = convert(tmp_path / "small.hdf5", tmp_path / "small")
+    searches = ["--k", str(K), "--ef", "400", "--num-concurrency", "1,2", "--concurrency-duration", "1", "--serial-cooldown", "0"]
+    command = [sys.executable, "-m", "vectordb_bench.cli.vectordbbench", "foretaste", "--path", str(tmp_path / "bench.ft")]
+    told = os.environ | {"RESULTS_LOCAL_DIR": str(tmp_path / "results")}
+    done = subprocess.run([*command, *options, *searches], cwd=tmp_path, env=told, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (result,) = (tmp_path / "results").rglob("result_*.json")
+    (metrics,) = (each["metrics"] for each in json.loads(result.read_text())["results"])
+    assert metrics["recall"] >= 0.99
+    assert metrics["conc_num_list"] == [1, 2] and min(metrics["conc_qps_list"]) > 0

@@ -37,6 +37,19 @@ pub enum Stage {
     Rerank,
 }
 
+impl Stage {
+    /// Its name in lower case, as in every language foretaste is used from.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Sketch => "sketch",
+            Stage::Beam => "beam",
+            Stage::Refine => "refine",
+            Stage::Exact => "exact",
+            Stage::Rerank => "rerank",
+        }
+    }
+}
+
 /// Why an answer is at its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StoppedBecause {
@@ -52,6 +65,20 @@ pub enum StoppedBecause {
     Cancelled,
     /// A scorer failed: it is the best so far, and what went wrong stands beside it.
     ScorerFailed,
+}
+
+impl StoppedBecause {
+    /// Its name in lower case, `scorer_failed` for the last.
+    pub fn name(self) -> &'static str {
+        match self {
+            StoppedBecause::Complete => "complete",
+            StoppedBecause::Exhausted => "exhausted",
+            StoppedBecause::Deadline => "deadline",
+            StoppedBecause::Budget => "budget",
+            StoppedBecause::Cancelled => "cancelled",
+            StoppedBecause::ScorerFailed => "scorer_failed",
+        }
+    }
 }
 
 /// One state of an answer: the best ranked list so far.

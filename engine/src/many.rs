@@ -7,6 +7,7 @@ use foretaste_query::index::parallel::map_chunks;
 use crate::answer;
 use crate::collection::Collection;
 use crate::error::{Error, Result};
+use crate::params::{SearchParams, Within};
 use crate::request::Request;
 use crate::search::{Hits, Search};
 use crate::snapshot::Snapshot;
@@ -38,30 +39,17 @@ impl Snapshot {
         threads: usize,
         how: impl FnOnce(Search) -> Search,
     ) -> Result<Vec<Hits>> {
-        self.search_batch_with(queries, threads, how, &|| false)
+        let (_, _, request) = how(self.search(&[])).checked()?;
+        self.each_of(queries, threads, &request, &|| false)
     }
 
-    /// Like [`Snapshot::search_batch`], asking `cancel` from time to time, on any thread, whether to give up.
-    ///
-    /// # Errors
-    /// Also `Cancelled`.
-    pub fn search_batch_with<Q: AsRef<[f32]> + Sync>(
-        &self,
-        queries: &[Q],
-        threads: usize,
-        how: impl FnOnce(Search) -> Search,
-        cancel: &(dyn Fn() -> bool + Sync),
-    ) -> Result<Vec<Hits>> {
-        let request = Request::new(self, how(Search::new(self.clone(), &[])).asked)?;
-        each(queries, threads, cancel, |query| answer::run(self, query.as_ref(), &request, cancel))
-    }
-
-    /// Answers many questions on `threads` threads (0: as many as there are cores), in their order, each as `search` asks it: in a
-    /// further vector field, of another space, with a filter of its own. Where all are alike but for the vector,
-    /// [`Snapshot::search_batch`] prepares the question once. `cancel` is asked from time to time, on any thread, whether to give up.
+    /// Like [`Snapshot::search_batch`], with what is asked of each query as `params`, of the vectors that `within` says. `cancel` is asked
+    /// from time to time, on any thread, whether to give up.
     ///
     /// ```
     /// # use foretaste::{Database, Metric, Schema};
+    /// use foretaste::{SearchParams, Within};
+    ///
     /// # fn run(path: &std::path::Path) -> foretaste::Result<()> {
     /// # let db = Database::open(path.join("notes.ft"))?;
     /// # let schema = Schema::new(2, Metric::L2).field("image", Schema::new(1, Metric::L2));
@@ -69,28 +57,51 @@ impl Snapshot {
     /// # let mut batch = docs.batch();
     /// # batch.upsert("a", &[0.0, 1.0]).field("image", &[4.0]);
     /// # batch.commit()?;
-    /// let images = [([3.0], "n > 2"), ([5.0], "n < 1")];
-    /// let answers = docs.snapshot().search_each(
+    /// let images = Within::Field("image".to_string());
+    /// let answers = docs.snapshot().search_batch_with(
     ///     &images,
+    ///     &[[3.0], [4.0]],
     ///     0,
-    ///     |snapshot, (image, filter)| Ok(snapshot.search_field("image", image)?.filter(filter)),
+    ///     &SearchParams::default(),
     ///     &|| false,
     /// )?;
-    /// assert_eq!(answers.len(), 2);
+    /// assert_eq!(answers[1][0].distance, 0.0);
     /// # Ok(()) }
     /// # run(tempfile::tempdir().unwrap().path()).unwrap();
     /// ```
     ///
     /// # Errors
-    /// Those of `search` and of [`Search::run`]; of several that fail, the error of the first. `Cancelled`.
-    pub fn search_each<Q: Sync>(
+    /// Those of [`Snapshot::search_within`] and of [`Search::run`]; of several queries that fail, the error of the first. `Cancelled`.
+    pub fn search_batch_with<Q: AsRef<[f32]> + Sync>(
+        &self,
+        within: &Within,
+        queries: &[Q],
+        threads: usize,
+        params: &SearchParams,
+        cancel: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<Hits>> {
+        match within {
+            // How a query is compared with the rows is asked of each: rules map it.
+            Within::Space(space) => each(queries, threads, cancel, |query| {
+                self.search_in(space, query.as_ref())?.with(params.clone()).run_with(cancel)
+            }),
+            Within::Own | Within::Field(_) => {
+                let (snapshot, _, request) =
+                    self.search_within(within, &[])?.with(params.clone()).checked()?;
+                snapshot.each_of(queries, threads, &request, cancel)
+            }
+        }
+    }
+
+    /// The answers to all queries, of which the same is asked.
+    fn each_of<Q: AsRef<[f32]> + Sync>(
         &self,
         queries: &[Q],
         threads: usize,
-        search: impl Fn(&Snapshot, &Q) -> Result<Search> + Sync,
+        request: &Request,
         cancel: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<Hits>> {
-        each(queries, threads, cancel, |query| search(self, query)?.run_with(cancel))
+        each(queries, threads, cancel, |query| answer::run(self, query.as_ref(), request, cancel))
     }
 }
 

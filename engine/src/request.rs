@@ -1,6 +1,6 @@
 //! What is asked, checked against the schema: for one query or many.
 //!
-//! Reads from: `search`. Writes to: nothing. Never: a snapshot's rows.
+//! Reads from: `params`. Writes to: nothing. Never: a snapshot's rows.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use foretaste_storage::limits;
 
 use crate::error::{Error, Result};
 use crate::fields;
+use crate::params::SearchParams;
 use crate::rerank::Rerank;
 use crate::scan::Sure;
 use crate::schema::Schema;
-use crate::search::Asked;
 use crate::snapshot::Snapshot;
 use crate::validate;
 
@@ -50,7 +50,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub fn new(snapshot: &Snapshot, mut asked: Asked) -> Result<Request> {
+    pub fn new(snapshot: &Snapshot, mut asked: SearchParams) -> Result<Request> {
         let schema = &snapshot.state.schema;
         limits::check("k", asked.k as u64, MAX_K as u64)?;
         if let Some(Rerank::Levels(levels)) = asked.stages.first_mut() {
@@ -84,8 +84,7 @@ impl Request {
             _ => dims,
         };
         let sure = asked.max_uncertainty.map(|most| sure(schema, most, last_dims)).transpose()?;
-        let filter = asked.filter.transpose()?;
-        if let Some(filter) = &filter {
+        if let Some(filter) = &asked.filter {
             check(schema, filter)?;
         }
         if asked.target_recall.is_some_and(|target| !(target > 0.0 && target <= 1.0)) {
@@ -101,7 +100,7 @@ impl Request {
             dims,
             last_dims,
             sure,
-            filter,
+            filter: asked.filter,
             ef,
             nprobe: asked.nprobe.unwrap_or(NPROBE),
             exact: asked.exact,

@@ -11,6 +11,7 @@ use foretaste_storage::key::Key;
 use crate::answer::{self, Answer, Stage, StoppedBecause};
 use crate::batch::RowVariance;
 use crate::error::{Error, Result};
+use crate::params::SearchParams;
 use crate::plan::Decision;
 use crate::request::Request;
 use crate::rerank::{Problem, Rerank};
@@ -38,43 +39,9 @@ use crate::state::Place;
 pub struct Search {
     snapshot: Snapshot,
     query: Vec<f32>,
-    pub(crate) asked: Asked,
-}
-
-/// What is asked beside the query.
-#[derive(Debug, Clone)]
-pub(crate) struct Asked {
-    pub k: usize,
-    pub dims: Option<usize>,
-    pub filter: Option<Result<Filter>>,
-    pub max_uncertainty: Option<f32>,
-    pub ef: Option<usize>,
-    pub nprobe: Option<usize>,
-    pub exact: bool,
-    pub deadline: Option<Duration>,
-    pub budget: Option<u64>,
-    pub query_variance: Option<RowVariance>,
-    pub stages: Vec<Rerank>,
-    pub target_recall: Option<f64>,
-}
-
-impl Default for Asked {
-    fn default() -> Self {
-        Asked {
-            k: 10,
-            dims: None,
-            filter: None,
-            max_uncertainty: None,
-            ef: None,
-            nprobe: None,
-            exact: false,
-            deadline: None,
-            budget: None,
-            query_variance: None,
-            stages: Vec::new(),
-            target_recall: None,
-        }
-    }
+    params: SearchParams,
+    /// What is wrong with the filter's text: said when it is run.
+    refused: Option<Error>,
 }
 
 /// One row found.
@@ -156,12 +123,20 @@ impl Cost {
 
 impl Search {
     pub(crate) fn new(snapshot: Snapshot, query: &[f32]) -> Self {
-        Search { snapshot, query: query.to_vec(), asked: Asked::default() }
+        Search { snapshot, query: query.to_vec(), params: SearchParams::default(), refused: None }
+    }
+
+    /// Asks all that `params` say, in place of what was asked before; its stages come behind those that there are, and where it has no
+    /// `dims` those stay.
+    pub fn with(mut self, params: SearchParams) -> Self {
+        self.params = params.over(self.params);
+        self.refused = None;
+        self
     }
 
     /// How many hits are wanted: 10 unless said otherwise, at most 100,000.
     pub fn k(mut self, k: usize) -> Self {
-        self.asked.k = k;
+        self.params.k = k;
         self
     }
 
@@ -169,19 +144,25 @@ impl Search {
     /// the collection's levels on. Where [`crate::Schema::levels`] declares none, only all of them: nothing says then that the first
     /// ones mean anything alone.
     pub fn dims(mut self, dims: usize) -> Self {
-        self.asked.dims = Some(dims);
+        self.params.dims = Some(dims);
         self
     }
 
     /// Only rows that pass the filter; see [`crate::lang`] for the language. An error in it comes from [`Search::run`].
     pub fn filter(mut self, text: &str) -> Self {
-        self.asked.filter = Some(Filter::parse(text).map_err(Error::from));
-        self
+        match Filter::parse(text) {
+            Ok(filter) => self.where_(filter),
+            Err(why) => {
+                self.refused = Some(why.into());
+                self
+            }
+        }
     }
 
     /// Only rows that pass a filter that was parsed before.
     pub fn where_(mut self, filter: Filter) -> Self {
-        self.asked.filter = Some(Ok(filter));
+        self.params.filter = Some(filter);
+        self.refused = None;
         self
     }
 
@@ -191,7 +172,7 @@ impl Search {
     ///
     /// The search fails when the collection keeps no variances.
     pub fn max_uncertainty(mut self, limit: f32) -> Self {
-        self.asked.max_uncertainty = Some(limit);
+        self.params.max_uncertainty = Some(limit);
         self
     }
 
@@ -199,52 +180,52 @@ impl Search {
     /// more, unless said otherwise; at least k. Without a graph it has no
     /// effect, but that an inverted file searched by fewer dimensions than all reads so many of its candidates.
     pub fn ef(mut self, ef: usize) -> Self {
-        self.asked.ef = Some(ef);
+        self.params.ef = Some(ef);
         self
     }
 
     /// How many cells of an inverted file are looked into (16 unless said otherwise). Without one it has no effect.
     pub fn nprobe(mut self, nprobe: usize) -> Self {
-        self.asked.nprobe = Some(nprobe);
+        self.params.nprobe = Some(nprobe);
         self
     }
 
     /// Compares every row that passes, whatever indexes there are: the answer is the true one.
     pub fn exact(mut self) -> Self {
-        self.asked.exact = true;
+        self.params.exact = true;
         self
     }
 
     /// Searches until the expected recall is at least this, above 0 and at most 1, instead of with a fixed `ef` or `nprobe`: by
     /// what was measured when the index was built. Where nothing was measured, as with a filter, it has no effect.
     pub fn target_recall(mut self, recall: f64) -> Self {
-        self.asked.target_recall = Some(recall);
+        self.params.target_recall = Some(recall);
         self
     }
 
     /// Ends the search when so much time has passed since it was begun, with the best hits by then; that is no error.
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.asked.deadline = Some(deadline);
+        self.params.deadline = Some(deadline);
         self
     }
 
     /// Ends the search when so many nodes of indexes and rows were compared, with the best hits by then; that is no error. An
     /// inverted file finishes the cell it is in. It counts for the search; what stages compare is not limited by it.
     pub fn budget(mut self, compared: u64) -> Self {
-        self.asked.budget = Some(compared);
+        self.params.budget = Some(compared);
         self
     }
 
     /// Refines the list once the nearest rows are found; called again, by one stage after the other. The hits are ranked by the last
     /// stage, and [`Hit::score`] is its score.
     pub fn rerank(mut self, stage: impl Into<Rerank>) -> Self {
-        self.asked.stages.push(stage.into());
+        self.params.stages.push(stage.into());
         self
     }
 
     /// How uncertain the query itself is, for stages that compare distributions: one number, or one for each dimension.
     pub fn query_variance(mut self, variance: RowVariance) -> Self {
-        self.asked.query_variance = Some(variance);
+        self.params.query_variance = Some(variance);
         self
     }
 
@@ -253,8 +234,8 @@ impl Search {
     /// # Errors
     /// As [`Search::run`].
     pub fn start(self) -> Result<Answer> {
-        let request = Request::new(&self.snapshot, self.asked)?;
-        Answer::start(self.snapshot, &self.query, request)
+        let (snapshot, query, request) = self.checked()?;
+        Answer::start(snapshot, &query, request)
     }
 
     /// Answers: by the indexes of the segments that have one, by comparing all rows of the others and of what is fresh.
@@ -274,8 +255,17 @@ impl Search {
     /// # Errors
     /// Also `Cancelled`.
     pub fn run_with(self, cancel: &dyn Fn() -> bool) -> Result<Hits> {
-        let request = Request::new(&self.snapshot, self.asked)?;
-        answer::run(&self.snapshot, &self.query, &request, cancel)
+        let (snapshot, query, request) = self.checked()?;
+        answer::run(&snapshot, &query, &request, cancel)
+    }
+
+    /// What is searched, by what, and what is asked.
+    pub(crate) fn checked(self) -> Result<(Snapshot, Vec<f32>, Request)> {
+        if let Some(why) = self.refused {
+            return Err(why);
+        }
+        let request = Request::new(&self.snapshot, self.params)?;
+        Ok((self.snapshot, self.query, request))
     }
 }
 

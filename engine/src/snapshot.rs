@@ -17,6 +17,7 @@ use roaring::RoaringBitmap;
 use crate::error::{Error, Result};
 use crate::fields;
 use crate::member::{Role, Shown};
+use crate::params::Within;
 use crate::schema::Schema;
 use crate::scores::Memory;
 use crate::search::Search;
@@ -102,6 +103,18 @@ impl Snapshot {
     /// `NotFound` when there is no such field.
     pub fn search_field(&self, field: &str, query: &[f32]) -> Result<Search> {
         Ok(Search::new(self.field(field)?, query))
+    }
+
+    /// A search for the rows nearest to `query`, of the vectors that `within` says.
+    ///
+    /// # Errors
+    /// Those of [`Snapshot::search_field`] and [`Snapshot::search_in`].
+    pub fn search_within(&self, within: &Within, query: &[f32]) -> Result<Search> {
+        match within {
+            Within::Own => Ok(self.search(query)),
+            Within::Field(field) => self.search_field(field, query),
+            Within::Space(space) => self.search_in(space, query),
+        }
     }
 
     /// The rows of a further vector field.

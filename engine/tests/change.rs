@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use foretaste::{
     Change, Collection, Database, Error, ErrorModel, FitOptions, HnswParams, Key, Method, Metric, NewVector,
-    Order, Pairs, Rule, Schema, Scored, Space, Spec, Use, Variance, fit_adapter,
+    Order, Pairs, Rule, Schema, Scored, SearchParams, Space, Spec, Use, Variance, Within, fit_adapter,
 };
 use foretaste_storage::limits;
 use foretaste_storage::vfs::mem::MemVfs;
@@ -101,7 +101,9 @@ fn in_large(
     snapshot: &foretaste::Snapshot,
     queries: &[&Vec<f32>],
 ) -> foretaste::Result<Vec<foretaste::Hits>> {
-    snapshot.search_each(queries, 2, |s, q| Ok(s.search_in(&large(), q)?.k(10).ef(100)), &|| false)
+    let mut params = SearchParams::default();
+    params.ef = Some(100);
+    snapshot.search_batch_with(&Within::Space(large()), queries, 2, &params, &|| false)
 }
 
 #[test]

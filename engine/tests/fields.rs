@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use foretaste::{
-    Collection, ColumnType, Database, Element, Error, Fuse, Fusion, HnswParams, Key, Metric, Order, Recipe,
-    RowVariance, Schema, Space, Spec, Variance,
+    Collection, ColumnType, Database, Element, Error, Filter, Fuse, Fusion, HnswParams, Key, Metric, Order,
+    Recipe, RowVariance, Schema, SearchParams, Space, Spec, Variance, Within,
 };
 use foretaste_storage::vfs::mem::MemVfs;
 use serde_json::json;
@@ -102,19 +102,17 @@ fn agree(col: &Collection, model: &Model) {
             assert_eq!(hit.payload().unwrap().unwrap()["n"], key);
         }
         let far = vector(probe, 97, 2);
-        let batch = snapshot.search_each(
-            &[&query, &far],
-            2,
-            |s, q| Ok(s.search_field("image", q)?.k(7).filter("n >= 10")),
-            &|| false,
-        );
+        let mut params = SearchParams::default();
+        (params.k, params.filter) = (7, Some(Filter::parse("n >= 10").unwrap()));
+        let image = Within::Field("image".into());
+        let batch = snapshot.search_batch_with(&image, &[&query, &far], 2, &params, &|| false);
         for (query, batch) in [&query, &far].into_iter().zip(batch.unwrap()) {
             let one = snapshot.search_field("image", query).unwrap().k(7).filter("n >= 10").run().unwrap();
             let row = |hit: &foretaste::Hit| (hit.id.clone(), hit.distance);
             assert_eq!(batch.iter().map(row).collect::<Vec<_>>(), one.iter().map(row).collect::<Vec<_>>());
         }
         assert!(matches!(
-            snapshot.search_each(&[&far], 1, |s, q| s.search_field("smell", q), &|| false),
+            snapshot.search_batch_with(&Within::Field("smell".into()), &[&far], 1, &params, &|| false),
             Err(Error::NotFound { .. })
         ));
         let query = vector(probe, 98, 4);

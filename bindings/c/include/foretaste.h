@@ -1029,12 +1029,11 @@ enum ft_status ft_search_query_variance(struct ft_search *search,
                                         size_t len,
                                         uint32_t kind);
 
-// Searches the vectors of a further field. NULL is the collection's own. Not for `ft_search_batch`.
+// Searches the vectors of a further field. NULL is the collection's own.
 enum ft_status ft_search_field(struct ft_search *search, const char *field);
 
-// Says of which space queries are, as "model@version". NULL is the collection's own. Not for `ft_search_batch`.
-enum ft_status ft_search_space(struct ft_search *search,
-                               const char *space);
+// Says of which space queries are, as "model@version". NULL is the collection's own.
+enum ft_status ft_search_space(struct ft_search *search, const char *space);
 
 // Has a canceller end `ft_search_run`, `ft_search_into` and `ft_search_batch`, which then give FT_STATUS_CANCELLED. NULL is none.
 // Answers have cancellers of their own: `ft_answer_canceller`.

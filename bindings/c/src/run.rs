@@ -51,7 +51,7 @@ pub extern "C" fn ft_search_into(
         put(count, "count", || {
             let search = some(search, "search")?;
             let asked = search.asked()?;
-            room(hits, capacity, asked.k.unwrap_or(K))?;
+            room(hits, capacity, asked.params.k)?;
             let found = search.of(query.slice(dim, "query")?)?.run_with(&|| asked.is_cancelled())?;
             let texts = texts(&[&found], text, text_capacity)?;
             let all = (found.iter().enumerate()).filter_map(|(place, hit)| {
@@ -83,20 +83,16 @@ pub extern "C" fn ft_search_batch(
     entry(|| {
         let search = some(search, "search")?;
         let asked = search.asked()?;
-        let (k, all) = (asked.k.unwrap_or(K), queries.slice(area(rows, dim)?, "queries")?);
+        let (k, all) = (asked.params.k, queries.slice(area(rows, dim)?, "queries")?);
         room(hits, capacity, area(rows, k)?)?;
         counts.check(rows, "counts")?;
-        if asked.field.is_some() || asked.space.is_some() {
-            let why = "ft_search_batch searches the collection's own vectors, not those of a field or for another space";
-            return Err(bad(why.into()));
-        }
         if dim == 0 && rows > 0 {
             return Err(bad("dim is 0; a query has at least one number".into()));
         }
         let queries: Vec<&[f32]> = all.chunks_exact(dim.max(1)).collect();
-        let told = |search| asked.clone().tell(search);
-        let cancelled = || asked.is_cancelled();
-        let answers = search.snapshot().search_batch_with(&queries, threads, told, &cancelled)?;
+        let (within, cancelled) = (asked.within()?, || asked.is_cancelled());
+        let snapshot = search.snapshot();
+        let answers = snapshot.search_batch_with(&within, &queries, threads, &asked.params, &cancelled)?;
         let lists: Vec<&foretaste::Hits> = answers.iter().collect();
         let texts = texts(&lists, text, text_capacity)?;
         let mut place = 0;
@@ -154,9 +150,6 @@ pub extern "C" fn ft_collection_search_text(
         })
     })
 }
-
-/// How many hits a search gives when nothing else was said.
-const K: usize = 10;
 
 /// Numbers in a matrix.
 pub fn area(rows: usize, dim: usize) -> Result<usize> {

@@ -10,14 +10,14 @@ use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use foretaste::lang::Filter;
-use foretaste::{Canceller as Cancels, Rerank, RowVariance, Space};
+use foretaste::{Canceller as Cancels, SearchParams, Space, Within};
 
 use crate::batch::spread;
 use crate::building::Building;
 use crate::collection::{Collection, Snapshot};
 use crate::ptr::{Floats, Text};
 use crate::schema::space_of;
-use crate::status::{Failure, Result, Status, bad, entry, free, give, some};
+use crate::status::{Failure, Result, Status, entry, free, give, some};
 
 /// A search in a collection or snapshot: what is asked beside the query. Prepared by one thread, it may then be asked by several at
 /// once. Setters that fail make the search fail.
@@ -37,26 +37,12 @@ enum Target {
 /// What is asked.
 #[derive(Clone, Default)]
 pub struct Asked {
-    /// How many hits are wanted, if it was said.
-    pub k: Option<usize>,
-    filter: Option<Filter>,
-    dims: Option<usize>,
-    ef: Option<usize>,
-    nprobe: Option<usize>,
-    exact: bool,
-    target_recall: Option<f64>,
-    deadline: Option<Duration>,
-    budget: Option<u64>,
-    max_uncertainty: Option<f32>,
-    query_variance: Option<RowVariance>,
-    /// The further field whose vectors are searched.
-    pub field: Option<String>,
-    /// The space that the query is of.
-    pub space: Option<Space>,
+    /// What is asked beside the query.
+    pub params: SearchParams,
+    field: Option<String>,
+    space: Option<Space>,
     /// Ends it.
     pub canceller: Option<Cancels>,
-    /// What refines the list, in this order.
-    pub stages: Vec<Rerank>,
 }
 
 /// A search in a collection: each time it is asked, in the rows that there are then. It keeps the database open.
@@ -93,7 +79,7 @@ pub extern "C" fn ft_search_free(search: Option<Box<Search>>) {
 #[unsafe(no_mangle)]
 pub extern "C" fn ft_search_k(search: Option<&mut Search>, k: usize) -> Status {
     change(search, |asked| {
-        asked.k = Some(k);
+        asked.params.k = k;
         Ok(())
     })
 }
@@ -103,7 +89,7 @@ pub extern "C" fn ft_search_k(search: Option<&mut Search>, k: usize) -> Status {
 pub extern "C" fn ft_search_filter(search: Option<&mut Search>, filter: Text) -> Status {
     change(search, |asked| {
         let parse = |text| Filter::parse(text).map_err(|e| Failure::from(foretaste::Error::from(e)));
-        asked.filter = filter.optional("filter")?.map(parse).transpose()?;
+        asked.params.filter = filter.optional("filter")?.map(parse).transpose()?;
         Ok(())
     })
 }
@@ -112,7 +98,7 @@ pub extern "C" fn ft_search_filter(search: Option<&mut Search>, filter: Text) ->
 #[unsafe(no_mangle)]
 pub extern "C" fn ft_search_dims(search: Option<&mut Search>, dims: usize) -> Status {
     change(search, |asked| {
-        asked.dims = said(dims);
+        asked.params.dims = said(dims);
         Ok(())
     })
 }
@@ -121,7 +107,7 @@ pub extern "C" fn ft_search_dims(search: Option<&mut Search>, dims: usize) -> St
 #[unsafe(no_mangle)]
 pub extern "C" fn ft_search_ef(search: Option<&mut Search>, ef: usize) -> Status {
     change(search, |asked| {
-        asked.ef = said(ef);
+        asked.params.ef = said(ef);
         Ok(())
     })
 }
@@ -130,7 +116,7 @@ pub extern "C" fn ft_search_ef(search: Option<&mut Search>, ef: usize) -> Status
 #[unsafe(no_mangle)]
 pub extern "C" fn ft_search_nprobe(search: Option<&mut Search>, nprobe: usize) -> Status {
     change(search, |asked| {
-        asked.nprobe = said(nprobe);
+        asked.params.nprobe = said(nprobe);
         Ok(())
     })
 }
@@ -139,7 +125,7 @@ pub extern "C" fn ft_search_nprobe(search: Option<&mut Search>, nprobe: usize) -
 #[unsafe(no_mangle)]
 pub extern "C" fn ft_search_exact(search: Option<&mut Search>, yes: c_int) -> Status {
     change(search, |asked| {
-        asked.exact = yes != 0;
+        asked.params.exact = yes != 0;
         Ok(())
     })
 }
@@ -148,7 +134,7 @@ pub extern "C" fn ft_search_exact(search: Option<&mut Search>, yes: c_int) -> St
 #[unsafe(no_mangle)]
 pub extern "C" fn ft_search_target_recall(search: Option<&mut Search>, recall: f64) -> Status {
     change(search, |asked| {
-        asked.target_recall = Some(recall);
+        asked.params.target_recall = Some(recall);
         Ok(())
     })
 }
@@ -157,7 +143,7 @@ pub extern "C" fn ft_search_target_recall(search: Option<&mut Search>, recall: f
 #[unsafe(no_mangle)]
 pub extern "C" fn ft_search_deadline_us(search: Option<&mut Search>, microseconds: u64) -> Status {
     change(search, |asked| {
-        asked.deadline = Some(Duration::from_micros(microseconds));
+        asked.params.deadline = Some(Duration::from_micros(microseconds));
         Ok(())
     })
 }
@@ -166,7 +152,7 @@ pub extern "C" fn ft_search_deadline_us(search: Option<&mut Search>, microsecond
 #[unsafe(no_mangle)]
 pub extern "C" fn ft_search_budget(search: Option<&mut Search>, compared: u64) -> Status {
     change(search, |asked| {
-        asked.budget = Some(compared);
+        asked.params.budget = Some(compared);
         Ok(())
     })
 }
@@ -175,7 +161,7 @@ pub extern "C" fn ft_search_budget(search: Option<&mut Search>, compared: u64) -
 #[unsafe(no_mangle)]
 pub extern "C" fn ft_search_max_uncertainty(search: Option<&mut Search>, limit: f32) -> Status {
     change(search, |asked| {
-        asked.max_uncertainty = Some(limit);
+        asked.params.max_uncertainty = Some(limit);
         Ok(())
     })
 }
@@ -189,12 +175,12 @@ pub extern "C" fn ft_search_query_variance(
     kind: u32,
 ) -> Status {
     change(search, |asked| {
-        asked.query_variance = spread(variance, len, kind)?;
+        asked.params.query_variance = spread(variance, len, kind)?;
         Ok(())
     })
 }
 
-/// Searches the vectors of a further field. NULL is the collection's own. Not for `ft_search_batch`.
+/// Searches the vectors of a further field. NULL is the collection's own.
 #[unsafe(no_mangle)]
 pub extern "C" fn ft_search_field(search: Option<&mut Search>, field: Text) -> Status {
     change(search, |asked| {
@@ -203,7 +189,7 @@ pub extern "C" fn ft_search_field(search: Option<&mut Search>, field: Text) -> S
     })
 }
 
-/// Says of which space queries are, as "model@version". NULL is the collection's own. Not for `ft_search_batch`.
+/// Says of which space queries are, as "model@version". NULL is the collection's own.
 #[unsafe(no_mangle)]
 pub extern "C" fn ft_search_space(search: Option<&mut Search>, space: Text) -> Status {
     change(search, |asked| {
@@ -269,56 +255,16 @@ impl Search {
 
     /// The search for the rows nearest to `query`.
     pub fn of(&self, query: &[f32]) -> Result<foretaste::Search> {
-        let (asked, snapshot) = (self.asked()?, self.snapshot());
-        let search = match (&asked.field, &asked.space) {
-            (None, None) => snapshot.search(query),
-            (Some(field), None) => snapshot.search_field(field, query)?,
-            (None, Some(space)) => snapshot.search_in(space, query)?,
-            (Some(_), Some(_)) => {
-                return Err(bad("a query is of a field, or of another space; say one of them".into()));
-            }
-        };
-        Ok(asked.clone().tell(search))
+        let asked = self.asked()?;
+        let search = self.snapshot().search_within(&asked.within()?, query)?;
+        Ok(search.with(asked.params.clone()))
     }
 }
 
 impl Asked {
-    /// What `search` is told.
-    pub fn tell(self, mut search: foretaste::Search) -> foretaste::Search {
-        if let Some(k) = self.k {
-            search = search.k(k);
-        }
-        if let Some(filter) = self.filter {
-            search = search.where_(filter);
-        }
-        if let Some(dims) = self.dims {
-            search = search.dims(dims);
-        }
-        if let Some(ef) = self.ef {
-            search = search.ef(ef);
-        }
-        if let Some(nprobe) = self.nprobe {
-            search = search.nprobe(nprobe);
-        }
-        if self.exact {
-            search = search.exact();
-        }
-        if let Some(recall) = self.target_recall {
-            search = search.target_recall(recall);
-        }
-        if let Some(deadline) = self.deadline {
-            search = search.deadline(deadline);
-        }
-        if let Some(budget) = self.budget {
-            search = search.budget(budget);
-        }
-        if let Some(limit) = self.max_uncertainty {
-            search = search.max_uncertainty(limit);
-        }
-        if let Some(variance) = self.query_variance {
-            search = search.query_variance(variance);
-        }
-        self.stages.into_iter().fold(search, foretaste::Search::rerank)
+    /// Which vectors are searched.
+    pub fn within(&self) -> Result<Within> {
+        Ok(Within::of(self.field.clone(), self.space.clone())?)
     }
 
     /// Whether it was cancelled.

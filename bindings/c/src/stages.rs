@@ -87,7 +87,7 @@ pub extern "C" fn ft_rerank_free(rerank: Option<Box<Rerank>>) {
 #[unsafe(no_mangle)]
 pub extern "C" fn ft_search_rerank(search: Option<&mut Search>, rerank: Option<&Rerank>) -> Status {
     change(search, |asked| {
-        asked.stages.push(some(rerank, "rerank")?.0.clone());
+        asked.params.stages.push(some(rerank, "rerank")?.0.clone());
         Ok(())
     })
 }

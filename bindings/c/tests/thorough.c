@@ -329,6 +329,8 @@ static void searching(ft_collection *docs) {
     OK(ft_hits_get(hits, 0, &hit));
     EXPECT(hit.id.number == 3 && hit.distance == 0.0);
     ft_hits_free(hits);
+    OK(ft_search_batch(search, image, 1, 2, 0, room, 10, counts, text, sizeof text));
+    EXPECT(counts[0] > 0 && room[0].id.number == 3 && room[0].distance == 0.0);
     ft_search_free(search);
 
     OK(ft_collection_snapshot(docs, &snapshot));

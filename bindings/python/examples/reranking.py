@@ -30,7 +30,7 @@ best = set(np.argsort(model(list(range(5000))))[-10:].tolist())
 
 def show(what: str, answer: ft.Answer) -> ft.Answer:
     cost = answer.cost
-    found = len(best & set(answer.ids.tolist()))
+    found = len(best & set(answer.ids))
     print(f"{what:22} {found:2} of the model's ten, {cost['scorer_calls']:3} scored, {cost['scores_remembered']:3} known")
     return answer
 

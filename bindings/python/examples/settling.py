@@ -8,6 +8,7 @@ The cells (`# %%`) are those of a notebook: editors that know them run one at a 
 # %% Rows around some centres, as embeddings lie, in a collection with a graph as its index.
 import sys
 import tempfile
+from typing import Any
 
 import numpy as np
 
@@ -25,11 +26,11 @@ docs.upsert(np.arange(rows), vectors)
 docs.optimize("hnsw", progress=True)
 
 # %% One search, revision by revision, beside what is true: all rows compared.
-true = set(docs.search(query, k=50, exact=True).ids.tolist())
+true = set(docs.search(query, k=50, exact=True).ids)
 docs.search(query, k=50)  # so that nothing is read from the disk for the first time below
 revisions = list(docs.search(query, k=50, ef=800, progressive=True))
 micros = [revision.elapsed_us for revision in revisions]
-recall = [len(true & set(revision.ids.tolist())) / 50 for revision in revisions]
+recall = [len(true & set(revision.ids)) / 50 for revision in revisions]
 expected = [revision.estimated_recall for revision in revisions]
 settled = [revision.settled / 50 for revision in revisions]
 
@@ -46,7 +47,8 @@ try:
 except ImportError:
     print("no plot: matplotlib is not installed")
 else:
-    figure, axes = plt.subplots(figsize=(7, 4))
+    drawing: Any = plt  # its types are incomplete
+    figure, axes = drawing.subplots(figsize=(7, 4))
     for name, line in {"recall": recall, "expected recall": expected, "settled": settled}.items():
         axes.step(micros, [np.nan if y is None else y for y in line], where="post", marker=".", label=name)
     axes.set(xlabel="µs since the search was begun", xscale="log", ylabel="part of the 50 nearest", ylim=(0, 1.05), title="An answer settles")

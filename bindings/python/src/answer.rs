@@ -80,7 +80,7 @@ impl Answer {
     /// when it is the best by then.
     #[getter]
     fn stopped_because(&self) -> &'static str {
-        hits::stopped(self.hits.stopped_because)
+        self.hits.stopped_because.name()
     }
 
     /// What went wrong in a stage, as text: the answer is the best until then. None when nothing did.

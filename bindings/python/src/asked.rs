@@ -1,12 +1,11 @@
 //! What a search is told besides the vector, and searches as Python asks for them.
 //!
-//! Reads from: Python's arguments. Writes to: `foretaste::Search`, `foretaste::TextSearch`. Never: a value that a `Duration`
+//! Reads from: Python's arguments. Writes to: `foretaste::SearchParams`, `foretaste::TextSearch`. Never: a value that a `Duration`
 //! cannot hold.
 
 use std::time::Duration;
 
-use foretaste::lang::Filter;
-use foretaste::{Rerank, RowVariance, Schema, Search, Snapshot, Space};
+use foretaste::{Rerank, RowVariance, Schema, SearchParams, Snapshot, Within};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -34,46 +33,30 @@ pub struct Given<'a, 'py> {
     pub max_uncertainty: Option<f32>,
 }
 
-/// What is searched: the collection's own vectors, those of a field, or those that a query of some space can be compared with.
+/// Which vectors are searched: of a field, or those that a query of some space can be compared with; without either, the
+/// collection's own.
 #[derive(Clone, Copy)]
-pub struct Within<'a> {
+pub struct Place<'a> {
     pub field: Option<&'a str>,
     pub space: Option<&'a str>,
 }
 
-/// The arguments of a search, taken out of Python's objects.
-#[derive(Clone)]
-struct Asked {
-    k: usize,
-    filter: Option<Filter>,
-    dims: Option<usize>,
-    ef: Option<usize>,
-    nprobe: Option<usize>,
-    target_recall: Option<f64>,
-    deadline: Option<Duration>,
-    budget: Option<u64>,
-    query_variance: Option<RowVariance>,
-    exact: bool,
-    max_uncertainty: Option<f32>,
-    stages: Vec<Rerank>,
-}
-
 impl Given<'_, '_> {
-    fn asked(&self, stages: Vec<Rerank>) -> PyResult<Asked> {
-        Ok(Asked {
-            k: self.k,
-            filter: self.filter.map(input::filter).transpose()?,
-            dims: self.dims,
-            ef: effort(self.ef)?,
-            nprobe: effort(self.nprobe)?,
-            target_recall: self.target_recall,
-            deadline: deadline(self.deadline_ms)?,
-            budget: self.budget,
-            query_variance: self.query_variance.map(variance).transpose()?,
-            exact: self.exact,
-            max_uncertainty: self.max_uncertainty,
-            stages,
-        })
+    fn params(&self, stages: Vec<Rerank>) -> PyResult<SearchParams> {
+        let mut params = SearchParams::default();
+        params.k = self.k;
+        params.filter = self.filter.map(input::filter).transpose()?;
+        params.dims = self.dims;
+        params.ef = effort(self.ef)?;
+        params.nprobe = effort(self.nprobe)?;
+        params.target_recall = self.target_recall;
+        params.deadline = deadline(self.deadline_ms)?;
+        params.budget = self.budget;
+        params.query_variance = self.query_variance.map(variance).transpose()?;
+        params.exact = self.exact;
+        params.max_uncertainty = self.max_uncertainty;
+        params.stages = stages;
+        Ok(params)
     }
 
     fn stages(&self, schema: &Schema) -> PyResult<Stages> {
@@ -81,73 +64,10 @@ impl Given<'_, '_> {
     }
 }
 
-impl Asked {
-    /// What `search` is told.
-    fn of(self, search: Search) -> Search {
-        let mut search = search.k(self.k);
-        if let Some(dims) = self.dims {
-            search = search.dims(dims);
-        }
-        if let Some(ef) = self.ef {
-            search = search.ef(ef);
-        }
-        if let Some(nprobe) = self.nprobe {
-            search = search.nprobe(nprobe);
-        }
-        if let Some(filter) = self.filter {
-            search = search.where_(filter);
-        }
-        if let Some(recall) = self.target_recall {
-            search = search.target_recall(recall);
-        }
-        if let Some(deadline) = self.deadline {
-            search = search.deadline(deadline);
-        }
-        if let Some(budget) = self.budget {
-            search = search.budget(budget);
-        }
-        if let Some(variance) = self.query_variance {
-            search = search.query_variance(variance);
-        }
-        if let Some(most) = self.max_uncertainty {
-            search = search.max_uncertainty(most);
-        }
-        if self.exact {
-            search = search.exact();
-        }
-        self.stages.into_iter().fold(search, Search::rerank)
-    }
-}
-
-/// [`Within`], taken out of Python's objects.
-enum Place {
-    Own,
-    Field(String),
-    Of(Space),
-}
-
-impl Within<'_> {
-    fn place(self, py: Python<'_>) -> PyResult<Place> {
-        match (self.field, self.space) {
-            (None, None) => Ok(Place::Own),
-            (Some(field), None) => Ok(Place::Field(field.to_string())),
-            (None, Some(space)) => Ok(Place::Of(schema::space(py, space)?)),
-            (Some(_), Some(_)) => {
-                let why = "field and space: a query is of a field, or of another space; give one of them";
-                Err(PyValueError::new_err(why))
-            }
-        }
-    }
-}
-
-impl Place {
-    /// A search for the rows nearest to `query`.
-    fn search(&self, snapshot: &Snapshot, query: &[f32]) -> foretaste::Result<Search> {
-        match self {
-            Place::Own => Ok(snapshot.search(query)),
-            Place::Field(field) => snapshot.search_field(field, query),
-            Place::Of(space) => snapshot.search_in(space, query),
-        }
+impl Place<'_> {
+    fn within(self, py: Python<'_>) -> PyResult<Within> {
+        let space = self.space.map(|space| schema::space(py, space)).transpose()?;
+        errors::result(py, Within::of(self.field.map(str::to_string), space))
     }
 }
 
@@ -156,19 +76,19 @@ pub fn search<'py>(
     py: Python<'py>,
     snapshot: &Snapshot,
     q: &Bound<'py, PyAny>,
-    within: Within<'_>,
+    place: Place<'_>,
     given: &Given<'_, 'py>,
     progressive: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let query = input::query(q)?;
     let Stages { list, raised, .. } = given.stages(snapshot.schema())?;
-    let (place, numbers) = (within.place(py)?, query.as_slice().unwrap_or_default());
-    let search = match place {
+    let (within, numbers) = (place.within(py)?, query.as_slice().unwrap_or_default());
+    let search = match within {
         // The first search of another space reads its rule.
-        Place::Of(_) => py.detach(|| place.search(snapshot, numbers)),
-        Place::Own | Place::Field(_) => place.search(snapshot, numbers),
+        Within::Space(_) => py.detach(|| snapshot.search_within(&within, numbers)),
+        Within::Own | Within::Field(_) => snapshot.search_within(&within, numbers),
     };
-    let search = given.asked(list)?.of(errors::result(py, search)?);
+    let search = errors::result(py, search)?.with(given.params(list)?);
     if progressive {
         let answer = py.detach(|| search.start());
         let tokens = token_dim(snapshot.schema());
@@ -188,22 +108,16 @@ pub fn search_batch<'py>(
     py: Python<'py>,
     snapshot: &Snapshot,
     queries: &Bound<'py, PyAny>,
-    within: Within<'_>,
+    place: Place<'_>,
     threads: Option<usize>,
     given: &Given<'_, 'py>,
 ) -> PyResult<Arrays<'py>> {
     let queries = input::matrix(queries, "queries")?;
     let stages = Stages::of_many(given.rerank, snapshot.schema())?;
-    let asked = given.asked(stages.list)?;
-    let (place, threads) = (within.place(py)?, threads.unwrap_or(0));
-    batch::search(py, &queries, given.k, |queries, cancel| match &place {
-        Place::Own => snapshot.search_batch_with(queries, threads, |search| asked.of(search), cancel),
-        _ => snapshot.search_each(
-            queries,
-            threads,
-            |snapshot, query| Ok(asked.clone().of(place.search(snapshot, query)?)),
-            cancel,
-        ),
+    let (params, within) = (given.params(stages.list)?, place.within(py)?);
+    let threads = threads.unwrap_or(0);
+    batch::search(py, &queries, given.k, |queries, cancel| {
+        snapshot.search_batch_with(&within, queries, threads, &params, cancel)
     })
 }
 

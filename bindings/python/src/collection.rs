@@ -9,7 +9,7 @@ use foretaste::Error;
 use pyo3::prelude::*;
 use pyo3::types::PyMapping;
 
-use crate::asked::{self, Given, Within};
+use crate::asked::{self, Given, Place};
 use crate::batch::Arrays;
 use crate::handles::{Open, Slot};
 use crate::progress::Progress;
@@ -227,7 +227,7 @@ impl Collection {
             exact,
             max_uncertainty,
         };
-        let within = Within { field, space };
+        let within = Place { field, space };
         asked::search(py, &self.now(py)?, q, within, &given, progressive)
     }
 
@@ -277,7 +277,7 @@ impl Collection {
             exact,
             max_uncertainty,
         };
-        asked::search_batch(py, &self.now(py)?, Q, Within { field, space }, threads, &given)
+        asked::search_batch(py, &self.now(py)?, Q, Place { field, space }, threads, &given)
     }
 
     /// The `k` best rows by their words: those that have at least one word of `query` in the full-text field `field`, ranked by

@@ -3,7 +3,7 @@
 //! Reads from: `foretaste::Hit`, `foretaste::TextHit`, `foretaste::Cost`. Writes to: arrays, lists and hits, when they are asked
 //! for. Never: a Python object per hit before somebody asks for it.
 
-use foretaste::{Cost, Key, Stage, StoppedBecause};
+use foretaste::{Cost, Key};
 use numpy::PyArray1;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
@@ -107,29 +107,6 @@ pub fn elapsed_us(cost: &Cost) -> f64 {
     cost.elapsed.as_secs_f64() * 1e6
 }
 
-/// How rows were compared, in Python's words.
-pub fn stage(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Sketch => "sketch",
-        Stage::Beam => "beam",
-        Stage::Refine => "refine",
-        Stage::Exact => "exact",
-        Stage::Rerank => "rerank",
-    }
-}
-
-/// Why an answer ended, in Python's words.
-pub fn stopped(because: StoppedBecause) -> &'static str {
-    match because {
-        StoppedBecause::Complete => "complete",
-        StoppedBecause::Exhausted => "exhausted",
-        StoppedBecause::Deadline => "deadline",
-        StoppedBecause::Budget => "budget",
-        StoppedBecause::Cancelled => "cancelled",
-        StoppedBecause::ScorerFailed => "scorer_failed",
-    }
-}
-
 /// A hit's document, a new dict, or None.
 pub fn payload<'py>(py: Python<'py>, hit: &impl Found) -> PyResult<Option<Bound<'py, PyAny>>> {
     let payload = errors::result(py, hit.payload())?;
@@ -171,7 +148,7 @@ impl Hit {
     /// How it was compared: "sketch", "beam", "refine", "exact" or "rerank".
     #[getter]
     fn stage(&self) -> &'static str {
-        stage(self.0.stage)
+        self.0.stage.name()
     }
 
     /// How likely it is among the true nearest, from 0 to 1; None when that is not known.

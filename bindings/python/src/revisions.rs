@@ -9,7 +9,7 @@
 
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
-use foretaste::Canceller;
+use foretaste::{Canceller, StoppedBecause};
 use numpy::PyArray1;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -135,7 +135,7 @@ impl Revision {
     /// What the newest of its hits come from: "sketch", "beam", "refine", "exact" or "rerank".
     #[getter]
     fn stage(&self) -> &'static str {
-        hits::stage(self.0.stage)
+        self.0.stage.name()
     }
 
     /// The ids, best first: a new int64 array when all are integers, else a list.
@@ -210,7 +210,7 @@ impl Revision {
     /// "cancelled" or "scorer_failed" when it is the best by then. None before.
     #[getter]
     fn stopped_because(&self) -> Option<&'static str> {
-        self.0.stopped_because.map(hits::stopped)
+        self.0.stopped_because.map(StoppedBecause::name)
     }
 
     /// What went wrong in a stage, as text; None when nothing did.

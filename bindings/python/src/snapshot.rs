@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 
-use crate::asked::{self, Given, Within};
+use crate::asked::{self, Given, Place};
 use crate::batch::Arrays;
 use crate::record::{self, Record};
 use crate::rows::Records;
@@ -86,7 +86,7 @@ impl Snapshot {
             exact,
             max_uncertainty,
         };
-        asked::search(py, &self.0, q, Within { field, space }, &given, progressive)
+        asked::search(py, &self.0, q, Place { field, space }, &given, progressive)
     }
 
     /// As `Collection.search_batch`.
@@ -131,7 +131,7 @@ impl Snapshot {
             exact,
             max_uncertainty,
         };
-        asked::search_batch(py, &self.0, Q, Within { field, space }, threads, &given)
+        asked::search_batch(py, &self.0, Q, Place { field, space }, threads, &given)
     }
 
     /// As `Collection.search_text`.

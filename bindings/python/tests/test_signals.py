@@ -4,8 +4,6 @@ import threading
 import numpy as np
 import pytest
 
-import foretaste as ft
-
 
 class Stop(Exception):
     pass

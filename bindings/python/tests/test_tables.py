@@ -3,8 +3,6 @@ import json
 import numpy as np
 import pytest
 
-import foretaste as ft
-
 
 @pytest.fixture
 def answers(db):

@@ -123,6 +123,9 @@ pub struct ImportFile {
     /// How numbers are stored [default: f32].
     #[arg(long)]
     pub dtype: Option<Dtype>,
+    /// What codes of search indexes are made of [default: pca].
+    #[arg(long)]
+    pub rotation: Option<Rotation>,
     /// The field, column or array that holds the ids [default: id].
     #[arg(long, value_name = "FIELD")]
     pub id: Option<String>,
@@ -155,6 +158,21 @@ pub struct Search {
     /// Compare only the first dimensions, this many; from the first level on.
     #[arg(long)]
     pub dims: Option<usize>,
+    /// Candidates of a graph's search: more find more of the true nearest and take longer [default: 64, or 2 k].
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub ef: Option<usize>,
+    /// Cells of an inverted file that are looked into [default: 16].
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub nprobe: Option<usize>,
+    /// Search until so much of the true answer can be expected, such as 0.95.
+    #[arg(long, value_name = "RECALL", value_parser = wanted_recall)]
+    pub target_recall: Option<f64>,
+    /// Compare every row, whatever indexes there are.
+    #[arg(long)]
+    pub exact: bool,
+    /// Show the answer while it settles: repainted at a terminal, else each revision; with --json a line each.
+    #[arg(long)]
+    pub progressive: bool,
 }
 
 /// Where the vector to look for comes from.
@@ -354,6 +372,14 @@ fn wanted_recall(text: &str) -> Result<f64, String> {
         Ok(recall)
     } else {
         Err("it must be above 0 and at most 1".to_string())
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it is at least 1".to_string()),
+        Ok(number) => Ok(number),
+        Err(_) => Err(format!("`{text}` is no number")),
     }
 }
 

@@ -5,6 +5,7 @@ mod command;
 mod interrupt;
 mod output;
 mod progress;
+mod repaint;
 mod shell;
 mod sink;
 

@@ -197,6 +197,11 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
+    /// Whether results end up on a terminal.
+    pub fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
     /// Hands everything on.
     pub fn flush(&mut self) -> Outcome {
         Ok(self.out.flush()?)

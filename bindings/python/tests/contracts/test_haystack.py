@@ -22,6 +22,10 @@ from foretaste.integrations.haystack import ForetasteBM25Retriever, ForetasteDoc
 class TestTheSuiteOfHaystack(
     suite.DocumentStoreBaseExtendedTests,
     suite.CountDocumentsByFilterTest,
+    suite.CountUniqueMetadataByFilterTest,
+    suite.GetMetadataFieldsInfoTest,
+    suite.GetMetadataFieldMinMaxTest,
+    suite.GetMetadataFieldUniqueValuesTest,
     suite_async.CountDocumentsAsyncTest,
     suite_async.WriteDocumentsAsyncTest,
     suite_async.DeleteDocumentsAsyncTest,
@@ -30,6 +34,10 @@ class TestTheSuiteOfHaystack(
     suite_async.DeleteByFilterAsyncTest,
     suite_async.UpdateByFilterAsyncTest,
     suite_async.CountDocumentsByFilterAsyncTest,
+    suite_async.CountUniqueMetadataByFilterAsyncTest,
+    suite_async.GetMetadataFieldsInfoAsyncTest,
+    suite_async.GetMetadataFieldMinMaxAsyncTest,
+    suite_async.GetMetadataFieldUniqueValuesAsyncTest,
 ):
     @pytest.fixture
     def document_store(self, tmp_path):

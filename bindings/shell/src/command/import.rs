@@ -113,6 +113,9 @@ fn schema(args: &ImportFile, dim: usize, metric: Metric) -> Schema {
     if let Some(dtype) = args.dtype {
         schema = schema.element(dtype.into());
     }
+    if let Some(rotation) = args.rotation {
+        schema = schema.rotation(rotation.into());
+    }
     args.column.iter().fold(schema, |schema, (path, kind)| schema.column(path, *kind))
 }
 
@@ -131,6 +134,9 @@ fn fits(there: &Schema, args: &ImportFile, dim: usize, name: &str) -> Outcome {
     }
     if args.dtype.is_some() && asked.element_type() != there.element_type() {
         return differs("--dtype", format!("numbers of type {:?}", there.element_type()));
+    }
+    if args.rotation.is_some() && asked.rotation_kind() != there.rotation_kind() {
+        return differs("--rotation", format!("the rotation {:?}", there.rotation_kind()));
     }
     match asked.columns().iter().find(|column| !there.columns().contains(column)) {
         Some(column) => differs("--column", format!("no column {}:{}", column.path, column.kind)),

@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use foretaste::{
-    Collection, Csd, Error, Fuse, Fusion, Gaussian, Key, Levels, MaxSim, Mmr, Rerank, RowVariance, Space,
-    TextSearch, Uncertainty, Variance, import,
+    Collection, Csd, Error, Fuse, Fusion, Gaussian, Key, Levels, MaxSim, Mmr, Rerank, RowVariance,
+    SearchParams, Space, TextSearch, Uncertainty, Variance, import,
 };
 use foretaste_shell::lang::{Method, Name, Refused, Search, Source, Stage, Target, nearest};
 
@@ -59,9 +59,10 @@ impl Shell {
         for stage in &search.stages {
             stages.push(self.stage(&collection, search, stage)?);
         }
+        let params = params(search, stages);
         let one = |vector: &Vec<f32>| {
             let begun = begin(&collection, vector, space.as_ref(), field.as_ref())?;
-            Ok(build(begun, search, &stages))
+            Ok(begun.with(params.clone()))
         };
         let all = vectors.iter().map(one).collect::<Done<Vec<_>>>()?;
         let fields = collection.vector_fields();
@@ -278,25 +279,20 @@ fn no_field(collection: &Collection, field: &Name, error: &Error) -> Stop {
     })
 }
 
-/// With the clauses and stages of the statement.
-fn build(begun: foretaste::Search, search: &Search, stages: &[Rerank]) -> foretaste::Search {
-    let mut asked = begun;
-    asked = search.k.map_or(asked.clone(), |k| asked.k(k));
-    asked = search.dims.map_or(asked.clone(), |dims| asked.dims(dims));
-    asked = search.max_uncertainty.map_or(asked.clone(), |limit| asked.max_uncertainty(limit));
-    asked = search.ef.map_or(asked.clone(), |ef| asked.ef(ef));
-    asked = search.nprobe.map_or(asked.clone(), |cells| asked.nprobe(cells));
-    asked = search.recall.map_or(asked.clone(), |recall| asked.target_recall(recall));
-    asked = search.within.map_or(asked.clone(), |time| asked.deadline(time));
-    asked = search.budget.map_or(asked.clone(), |budget| asked.budget(budget));
-    if search.exact {
-        asked = asked.exact();
-    }
-    if let Some(variance) = &search.variance {
-        asked = asked.query_variance(RowVariance::Variance(variance.clone()));
-    }
-    if let Some(filter) = &search.filter {
-        asked = asked.where_(filter.filter.clone());
-    }
-    stages.iter().cloned().fold(asked, foretaste::Search::rerank)
+/// The clauses and stages of the statement.
+fn params(search: &Search, stages: Vec<Rerank>) -> SearchParams {
+    let mut params = SearchParams::default();
+    params.k = search.k.unwrap_or(params.k);
+    params.dims = search.dims;
+    params.max_uncertainty = search.max_uncertainty;
+    params.ef = search.ef;
+    params.nprobe = search.nprobe;
+    params.target_recall = search.recall;
+    params.deadline = search.within;
+    params.budget = search.budget;
+    params.exact = search.exact;
+    params.query_variance = search.variance.clone().map(RowVariance::Variance);
+    params.filter = search.filter.as_ref().map(|filter| filter.filter.clone());
+    params.stages = stages;
+    params
 }

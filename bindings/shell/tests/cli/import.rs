@@ -103,8 +103,10 @@ fn the_result_is_on_standard_output_and_the_rest_is_not() {
 fn options_choose_ids_vectors_rows_and_storage() {
     let place = Place::new();
     place.write("x.txt", "{\"key\": \"k\", \"emb\": [1, 2, 3]}\n{\"key\": \"l\", \"emb\": [3, 2, 1]}\n");
-    let args = "import t.ft c x.txt --format jsonl --id key --vector emb --limit 1 --dtype f16 --levels 1,2";
+    let args = "import t.ft c x.txt --format jsonl --id key --vector emb --limit 1 --dtype f16 --levels 1,2 --rotation none";
     place.ok(&args.split(' ').collect::<Vec<_>>());
+    let ran = place.run(&args.replace("none", "pca").split(' ').collect::<Vec<_>>());
+    assert!(ran.code == 1 && ran.err.contains("which --rotation contradicts"), "{}", ran.err);
     let stats = place.json(&["stats", "t.ft"]);
     let c = &stats["collections"][0];
     let figures = (&c["name"], &c["rows"], &c["dim"], &c["metric"], &c["levels"], &c["element"]);
@@ -118,7 +120,13 @@ fn options_choose_ids_vectors_rows_and_storage() {
 #[test]
 fn options_that_an_existing_collection_contradicts_are_refused() {
     let place = Place::with_docs();
-    for option in [["--metric", "dot"], ["--dtype", "i8"], ["--levels", "1,2"], ["--column", "lang:str"]] {
+    for option in [
+        ["--metric", "dot"],
+        ["--dtype", "i8"],
+        ["--levels", "1,2"],
+        ["--rotation", "none"],
+        ["--column", "lang:str"],
+    ] {
         let ran = place.run(&[&["import", "t.ft", "docs", "docs.jsonl"][..], &option].concat());
         assert_eq!(ran.code, 1);
         assert!(ran.err.contains(&format!("which {} contradicts", option[0])), "{}", ran.err);

@@ -44,6 +44,31 @@ fn a_filter_and_a_shorter_level_are_obeyed() {
 }
 
 #[test]
+fn a_progressive_search_ends_with_what_a_settled_one_says() {
+    let place = Place::with_docs();
+    let vector = |n: u32| json!((1..=8).map(|j| f64::from(n * j).sin()).collect::<Vec<_>>());
+    let rows: String =
+        (0..10_000).map(|n| json!({"id": n, "vector": vector(n)}).to_string() + "\n").collect();
+    place.write("many.jsonl", rows);
+    place.ok(&["import", "t.ft", "many", "many.jsonl", "--metric", "l2"]);
+    place.ok(&["optimize", "t.ft", "many", "--index", "hnsw"]);
+    let search = ["search", "t.ft", "many", "--id", "77", "-k", "20", "--ef", "20"];
+    let settled = place.json(&search);
+    let ran = place.ok(&[&search[..], &["--progressive", "--json"]].concat());
+    let steps: Vec<Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(steps.len() > 1, "{}", ran.out);
+    let last = |step: &Value| step["last"] == json!(true);
+    assert_eq!(steps.iter().position(last), Some(steps.len() - 1), "the last says so, and no other");
+    assert_eq!(ids(&steps[steps.len() - 1]), ids(&settled));
+    assert_eq!(steps[steps.len() - 1]["settled"], 20);
+    let ran = place.ok(&[&search[..], &["--progressive"]].concat());
+    assert_eq!(ran.out.matches("distance").count(), steps.len(), "{}", ran.out);
+    assert!(ran.out.trim_end().lines().last().unwrap().contains("20 of 20 settled"), "{}", ran.out);
+    let exact = place.json(&[&search[..5], &["--exact"]].concat());
+    assert_eq!(exact["cost"]["rows_exact"], 10_000);
+}
+
+#[test]
 fn a_refused_filter_is_drawn_with_a_caret_and_exits_2() {
     let place = Place::with_docs();
     let ran =
@@ -88,7 +113,8 @@ fn wrong_calls_exit_2_and_what_is_not_there_exits_1() {
         &["search", "t.ft", "docs", "--vector", "[1,2]", "--id", "a"],
         &["search", "t.ft", "docs", "--vector", "1,2"],
         &["search", "t.ft", "docs", "--vector", "[1,2]", "-k", "0"],
-        &["search", "t.ft", "docs", "--vector", "[1,2]", "--ef", "10"],
+        &["search", "t.ft", "docs", "--vector", "[1,2]", "--ef", "0"],
+        &["search", "t.ft", "docs", "--vector", "[1,2]", "--target-recall", "2"],
         &["import", "t.ft", "docs", "docs.jsonl", "--metric", "taxi"],
         &["import", "t.ft", "docs", "docs.jsonl", "--column", "year"],
         &["import", "t.ft", "docs", "docs.jsonl", "--format", "xml"],

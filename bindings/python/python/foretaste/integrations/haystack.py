@@ -26,6 +26,7 @@ from haystack.document_stores.types import DuplicatePolicy
 from haystack.errors import FilterError
 
 import foretaste as ft
+from foretaste.integrations import _metadata
 from foretaste.integrations._common import Lease, both, last_ones, matching, member, nearest, nowhere, opened
 
 __all__ = ["ForetasteBM25Retriever", "ForetasteDocumentStore", "ForetasteEmbeddingRetriever"]
@@ -189,6 +190,42 @@ class ForetasteDocumentStore:
         found = self.collection.search_text("content", query, top_k, _where(filters))
         return [_document(hit.id, hit.payload, None, hit.score) for hit in found]
 
+    # ------------------------------------------------------------------------------------------------ what the metadata hold
+
+    def count_unique_metadata_by_filter(self, filters: dict[str, Any], metadata_fields: list[str]) -> dict[str, int]:
+        """How many different values each of these fields has among the documents that pass."""
+        documents = self._metadata(filters)
+        return {field: len(_metadata.values(documents, field)) for field in map(_bare, metadata_fields)}
+
+    def get_metadata_fields_info(self) -> dict[str, dict[str, str]]:
+        """What the fields hold, by their names: "boolean", "int", "float" or "keyword" as `type`."""
+        return {field: {"type": kind} for field, kind in _metadata.types(self._metadata(None)).items()}
+
+    def get_metadata_field_min_max(self, metadata_field: str) -> dict[str, Any]:
+        """The least and the greatest value of a field, `min` and `max`: of its numbers, else of its texts, else None."""
+        least, greatest = _metadata.extremes(self._metadata(None), _bare(metadata_field))
+        return {"min": least, "max": greatest}
+
+    def get_metadata_field_unique_values(
+        self,
+        metadata_field: str,
+        search_term: str | None = None,
+        from_: int = 0,
+        size: int = 10,
+        filters: dict[str, Any] | None = None,
+    ) -> tuple[list[Any], int]:
+        """A page of the different values of a field, in the order of their text, and how many they are: those whose text contains
+        `search_term` in whatever case, among the documents that pass."""
+        found = _metadata.values(self._metadata(filters), _bare(metadata_field))
+        found = [value for value in found if (search_term or "").lower() in str(value).lower()]
+        return found[from_ : from_ + size], len(found)
+
+    def _metadata(self, filters: dict[str, Any] | None) -> list[dict[str, Any]]:
+        """The metadata of the documents that pass."""
+        view = self.collection.snapshot()
+        records = view.get(matching(view, _where(filters)))
+        return [_document(record.id, record.payload, None).meta for record in records if record is not None]
+
     def _matching(self, filters: dict[str, Any] | None) -> list[str]:
         return matching(self.collection.snapshot(), _where(filters))
 
@@ -225,6 +262,22 @@ class ForetasteDocumentStore:
     async def delete_by_filter_async(self, filters: dict[str, Any]) -> int:
         """As `delete_by_filter`."""
         return await asyncio.to_thread(self.delete_by_filter, filters)
+
+    async def count_unique_metadata_by_filter_async(self, filters: dict[str, Any], metadata_fields: list[str]) -> dict[str, int]:
+        """As `count_unique_metadata_by_filter`."""
+        return await asyncio.to_thread(self.count_unique_metadata_by_filter, filters, metadata_fields)
+
+    async def get_metadata_fields_info_async(self) -> dict[str, dict[str, str]]:
+        """As `get_metadata_fields_info`."""
+        return await asyncio.to_thread(self.get_metadata_fields_info)
+
+    async def get_metadata_field_min_max_async(self, metadata_field: str) -> dict[str, Any]:
+        """As `get_metadata_field_min_max`."""
+        return await asyncio.to_thread(self.get_metadata_field_min_max, metadata_field)
+
+    async def get_metadata_field_unique_values_async(self, metadata_field: str, **arguments: Any) -> tuple[list[Any], int]:
+        """As `get_metadata_field_unique_values`."""
+        return await asyncio.to_thread(self.get_metadata_field_unique_values, metadata_field, **arguments)
 
     async def embedding_retrieval_async(self, query_embedding: list[float], **arguments: Any) -> list[Document]:
         """As `embedding_retrieval`."""
@@ -312,6 +365,11 @@ def _document(id: int | str, payload: dict[str, Any] | None, vector: Any, score:
     if embedded and vector is not None:
         told["embedding"] = [float(number) for number in vector]
     return Document.from_dict({**told, "id": str(id), "score": score})
+
+
+def _bare(field: str) -> str:
+    """The name of a field of the metadata, which may be said with `meta.` before it."""
+    return field.removeprefix("meta.")
 
 
 def _scaled(score: float, metric: str) -> float:
