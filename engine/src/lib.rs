@@ -68,6 +68,7 @@ mod recover;
 mod repair;
 mod request;
 mod rerank;
+mod revision;
 mod rewrite;
 mod scan;
 mod schema;
@@ -86,7 +87,7 @@ mod tombs;
 mod validate;
 mod work;
 
-pub use answer::{Answer, Canceller, Revision, Stage, StoppedBecause};
+pub use answer::{Answer, Canceller};
 pub use batch::{Batch, RowMut, RowVariance};
 pub use change::{Backfill, Change, NewVector, Order, PendingRow};
 pub use check::{Damage, Report, check};
@@ -116,6 +117,7 @@ pub use rerank::{
     Adaptive, Csd, Fuse, Fusion, Gaussian, Levels, MaxSim, Measure, Mixed, Mmr, Mode, Problem, Rerank,
     Scored, Scorer, ScorerError, Uncertainty,
 };
+pub use revision::{Revision, Stage, StoppedBecause};
 pub use schema::{Column, Schema, TextField, Variance};
 pub use search::{Cost, Hit, Hits, Search};
 pub use snapshot::{Record, Snapshot};

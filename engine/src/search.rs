@@ -8,13 +8,14 @@ use std::time::Duration;
 use foretaste_query::lang::Filter;
 use foretaste_storage::key::Key;
 
-use crate::answer::{self, Answer, Stage, StoppedBecause};
+use crate::answer::{self, Answer};
 use crate::batch::RowVariance;
 use crate::error::{Error, Result};
 use crate::params::SearchParams;
 use crate::plan::Decision;
 use crate::request::Request;
 use crate::rerank::{Problem, Rerank};
+use crate::revision::{Stage, StoppedBecause};
 use crate::snapshot::Snapshot;
 use crate::state::Place;
 

@@ -12,10 +12,10 @@ use foretaste_query::metric::Metric;
 use foretaste_query::rerank::fuse::{self, List as Ranking, Scale};
 use foretaste_query::text::Bm25;
 
-use crate::answer::Stage;
 use crate::error::{Error, Result};
 use crate::request::{MAX_K, Request};
 use crate::rerank::{List, Refine, Step, bad};
+use crate::revision::Stage;
 use crate::scan::{Whereabouts, units};
 use crate::search::Cost;
 use crate::session::{Ground, Halt, Row};

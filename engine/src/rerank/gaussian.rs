@@ -12,9 +12,9 @@ use foretaste_query::index::RowRef;
 use foretaste_query::metric::Metric;
 use foretaste_query::rerank::gaussian::{self, Bound, Spread, Stream};
 
-use crate::answer::Stage;
 use crate::error::Result;
 use crate::rerank::{List, Refine, Step, bad, check_variance};
+use crate::revision::Stage;
 use crate::schema::Schema;
 use crate::session::{Ground, Halt, Row};
 

@@ -9,10 +9,10 @@
 use foretaste_query::answer::{Ranked, TopK};
 use foretaste_query::index::{Found, Index, Query, RowRef, ScanStats, Tail, settle};
 
-use crate::answer::Stage;
 use crate::error::Result;
 use crate::request::served;
 use crate::rerank::{List, Refine, Step, auto, bad};
+use crate::revision::Stage;
 use crate::scan::Unit;
 use crate::schema::Schema;
 use crate::session::{Ground, Halt, Row};

@@ -6,11 +6,11 @@ use std::collections::HashSet;
 
 use foretaste_query::index::RowRef;
 
-use crate::answer::{Stage, StoppedBecause};
 use crate::error::Result;
 use crate::plan::Decision;
 use crate::request::{MAX_K, Request};
 use crate::rerank::{List, Problem, Refine, Rerank, Step};
+use crate::revision::{Stage, StoppedBecause};
 use crate::search::Cost;
 use crate::session::{Confidence, Ground, Halt, Look, Row, Session};
 

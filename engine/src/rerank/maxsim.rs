@@ -5,11 +5,11 @@
 
 use std::collections::HashSet;
 
-use crate::answer::Stage;
 use crate::error::{Error, Result};
 use crate::late;
 use crate::request::MAX_K;
 use crate::rerank::{List, Refine, Step};
+use crate::revision::Stage;
 use crate::schema::Schema;
 use crate::session::{Ground, Halt, Row};
 

@@ -11,13 +11,13 @@ use foretaste_query::metric::Metric;
 use foretaste_query::rerank::fuse::{self, List as Ranking};
 use foretaste_query::space::{Calibration, Shape};
 
-use crate::answer::Stage;
 use crate::change::in_sample;
 use crate::error::Result;
 use crate::member::{Scale, Shown};
 use crate::request::MAX_K;
 use crate::rerank::fuse::nearest_elsewhere;
 use crate::rerank::{List, Refine, Step};
+use crate::revision::Stage;
 use crate::session::{Ground, Halt, Row};
 use crate::snapshot::Snapshot;
 use crate::space::Rule;

@@ -9,9 +9,9 @@ use foretaste_query::index::RowRef;
 use foretaste_storage::key::Key;
 use foretaste_storage::scores::Scored;
 
-use crate::answer::Stage;
 use crate::error::Result;
 use crate::request::MAX_K;
+use crate::revision::Stage;
 use crate::scan::Whereabouts;
 use crate::scores::Remembered;
 use crate::session::{Ground, Halt, Row};

@@ -15,11 +15,11 @@ use foretaste_storage::key::Key;
 use foretaste_storage::limits;
 use foretaste_storage::scores::QueryName;
 
-use crate::answer::Stage;
 use crate::error::Result;
 use crate::request::MAX_K;
 use crate::rerank::lift::{lift_query, lift_row, lower_query};
 use crate::rerank::{List, Problem, Refine, Step, remembered};
+use crate::revision::Stage;
 use crate::scores::Remembered;
 use crate::session::{Ground, Halt, Row};
 

@@ -4,9 +4,9 @@
 
 use foretaste_storage::Result as Stored;
 
-use crate::answer::Stage;
 use crate::error::Result;
 use crate::rerank::{List, Refine, Step, check_variance};
+use crate::revision::Stage;
 use crate::schema::Schema;
 use crate::session::{Ground, Halt, Row};
 

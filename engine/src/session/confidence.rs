@@ -95,7 +95,7 @@ mod tests {
     use foretaste_query::index::RowRef;
 
     use super::*;
-    use crate::answer::Stage;
+    use crate::revision::Stage;
 
     fn rows(sources: &[u32]) -> Vec<Row> {
         let row = |(i, source): (u32, &u32)| Row {

@@ -9,9 +9,9 @@ use foretaste_query::index::{Query, RowRef, Source, read};
 use foretaste_query::metric::Metric;
 use foretaste_storage::key::Key;
 
-use crate::answer::Stage;
 use crate::error::Result;
 use crate::request::Request;
+use crate::revision::Stage;
 use crate::scan::{Unit, key_of};
 use crate::search::Cost;
 use crate::session::{Halt, Row, Session};

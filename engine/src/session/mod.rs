@@ -20,10 +20,10 @@ use std::time::{Duration, Instant};
 use foretaste_query::answer::TopK;
 use foretaste_query::index::{Neighbor, RowRef, ScanStats, Source, flat, settle};
 
-use crate::answer::{Stage, StoppedBecause};
 use crate::error::Result;
 use crate::plan::Decision;
 use crate::request::Request;
+use crate::revision::{Stage, StoppedBecause};
 use crate::scan::key_of;
 use crate::search::Cost;
 use crate::session::part::Part;

@@ -9,10 +9,10 @@ use foretaste_query::index::flat::{self, Scan};
 use foretaste_query::index::{Found, Index, Scratch, Source, settle};
 use foretaste_storage::Error as StorageError;
 
-use crate::answer::StoppedBecause;
 use crate::error::Result;
 use crate::plan::{Cells, Decision, Known, Way, decide, share};
 use crate::request::Request;
+use crate::revision::StoppedBecause;
 use crate::scan::Unit;
 use crate::session::confidence::Standing;
 use crate::session::walk::{Finish, Walking};

@@ -6,8 +6,8 @@
 use foretaste_query::index::{self, Accept, Ask, Found, Index, Lent, Scratch, settle};
 use foretaste_storage::Result;
 
-use crate::answer::StoppedBecause;
 use crate::plan::{Way, share};
+use crate::revision::StoppedBecause;
 use crate::session::confidence::Standing;
 use crate::session::part::Setting;
 use crate::session::work::{Halt, Work};

@@ -8,9 +8,9 @@ use std::time::Instant;
 use foretaste_query::answer::TopK;
 use foretaste_query::index::{Query, RowRef, ScanStats};
 
-use crate::answer::StoppedBecause;
 use crate::error::{Error, Result};
 use crate::request::Request;
+use crate::revision::StoppedBecause;
 use crate::session::part::Setting;
 
 /// What all parts of one search share.
