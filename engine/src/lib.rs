@@ -123,4 +123,4 @@ pub use search::{Cost, Hit, Hits, Search};
 pub use snapshot::{Record, Snapshot};
 pub use space::{NoSpace, Rule, Space};
 pub use stats::{CollectionStats, Stats};
-pub use text::{TextCost, TextHit, TextHits, TextSearch};
+pub use text::{TextCost, TextHit, TextHits, TextPart, TextSearch, TextWay, TextWord};

@@ -130,6 +130,22 @@ impl Rule {
         Err(Error::BadRequest { what: "adapter", why })
     }
 
+    /// How many first numbers are compared, for a rule of [`Rule::prefix`].
+    pub fn prefix_dims(&self) -> Option<usize> {
+        match &self.0 {
+            Kind::Prefix(dims) => Some(*dims),
+            Kind::Adapter(_) => None,
+        }
+    }
+
+    /// The map, for a rule of [`Rule::adapter`].
+    pub fn map_of_queries(&self) -> Option<&Adapter> {
+        match &self.0 {
+            Kind::Prefix(_) => None,
+            Kind::Adapter(adapter) => Some(adapter),
+        }
+    }
+
     /// The query as the rows' space has it.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ use crate::scan::Sure;
 use crate::snapshot::Snapshot;
 use crate::state::Place;
 
+use answer::Answered;
 pub(crate) use answer::{Ranked, declared, ranked};
 pub(crate) use build::{Target, build, write};
 pub(crate) use gather::{FreshTexts, path};
@@ -83,6 +84,48 @@ pub struct TextHits {
     hits: Vec<TextHit>,
     /// What it cost.
     pub cost: TextCost,
+    /// The different words that were searched for, as they are compared (in small letters, stemmed), ascending.
+    pub words: Vec<TextWord>,
+    /// How each part of the collection was gone through: its segments, then its fresh blocks that have rows.
+    pub parts: Vec<TextPart>,
+}
+
+/// A word of a full-text search.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextWord {
+    /// As it is compared.
+    pub word: String,
+    /// How often it comes in the query.
+    pub times: u32,
+    /// Live rows that have it.
+    pub rows: u64,
+}
+
+/// How a full-text search went through a segment or a block of fresh rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextPart {
+    /// Rows it has, live and deleted.
+    pub rows: u64,
+    /// Deleted ones of them.
+    pub dead: u64,
+    /// Where its words came from.
+    pub way: TextWay,
+    /// Rows of it whose score was computed.
+    pub scored: u64,
+    /// Of them, those that would have been kept, but for the filter or a deletion.
+    pub refused: u64,
+}
+
+/// Where the words of a part's rows came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TextWay {
+    /// The full-text index of a segment.
+    Index,
+    /// The documents of a segment without one, all of them read.
+    Documents,
+    /// Words of fresh rows, gathered in memory.
+    Fresh,
 }
 
 /// What a full-text search cost.
@@ -161,12 +204,16 @@ impl TextSearch {
     pub fn run_with(self, cancel: &dyn Fn() -> bool) -> Result<TextHits> {
         let started = Instant::now();
         let plan = TextPlan::new(&self.snapshot, self.k, self.bm25, self.filter)?;
-        let (ranked, work) = ranked(&self.snapshot, &self.field, &self.query, &plan, cancel)?;
+        let Answered { ranked, words, parts } =
+            ranked(&self.snapshot, &self.field, &self.query, &plan, cancel)?;
         let snapshot = &self.snapshot;
         let hit = |Ranked { id, place, score, .. }| TextHit { id, score, snapshot: snapshot.clone(), place };
-        let cost =
-            TextCost { rows_scored: work.scored, rows_refused: work.refused, elapsed: started.elapsed() };
-        Ok(TextHits { hits: ranked.into_iter().map(hit).collect(), cost })
+        let cost = TextCost {
+            rows_scored: parts.iter().map(|part| part.scored).sum(),
+            rows_refused: parts.iter().map(|part| part.refused).sum(),
+            elapsed: started.elapsed(),
+        };
+        Ok(TextHits { hits: ranked.into_iter().map(hit).collect(), cost, words, parts })
     }
 }
 

@@ -227,6 +227,10 @@ fn a_flip_is_durable_goes_back_and_loses_nothing() {
     batch.delete(7);
     batch.commit().unwrap();
     assert_eq!(change.progress(), (18, 12));
+    assert!(!change.is_flipped());
+    // Rows that wait can be asked for one by one; those that are there, or nowhere, cannot.
+    let pending = |id: i64| change.pending(id).unwrap().map(|row| row.record.id);
+    assert_eq!([0, 5, 7, 29, 99].map(pending), [Some(Key::Int(0)), None, None, Some(Key::Int(29)), None]);
     assert!(matches!(change.clone().flip(), Err(Error::BadRequest { what: "flip", .. })), "rows wait");
     drop((change, col));
     db.close().unwrap();
@@ -304,11 +308,13 @@ fn a_flip_is_durable_goes_back_and_loses_nothing() {
     db = open();
     col = db.collection("c").unwrap();
     let change = col.change().unwrap();
-    assert_eq!((change.space(), change.progress()), (small(), (31, 1)));
+    assert_eq!((change.space(), change.progress(), change.is_flipped()), (small(), (31, 1), true));
     assert!(change.clone().flip().is_err());
     let rows = change.backfill(Order::Stored).unwrap().next(9).unwrap();
     assert_eq!(rows.iter().map(|row| row.record.id.clone()).collect::<Vec<_>>(), [Key::Int(40)]);
-    change.write(&[NewVector { row: &rows[0], vector: &embed(40)[..OLD], variance: None }]).unwrap();
+    let new = NewVector { row: &rows[0], vector: &embed(40)[..OLD], variance: None };
+    assert!(matches!(change.write(&[new, new]), Err(Error::DuplicateId { first: 0, second: 1, .. })));
+    change.write(&[new]).unwrap();
     col = change.flip().unwrap();
     let all: BTreeMap<i64, Vec<f32>> = col
         .snapshot()
@@ -325,6 +331,7 @@ fn a_flip_is_durable_goes_back_and_loses_nothing() {
     assert_eq!(all.keys().copied().collect::<Vec<_>>(), expected);
     assert!(all.iter().all(|(id, vector)| *vector == embed(*id as u64)[..OLD]));
     let (change, waiting) = (col.change().unwrap(), rows);
+    assert!(!change.is_flipped(), "it was taken back");
     change.clone().finish().unwrap();
     let late = NewVector { row: &waiting[0], vector: &embed(40), variance: None };
     assert!(matches!(change.write(&[late]), Err(Error::NotFound { .. })), "it is no more");
@@ -384,6 +391,9 @@ fn rules_are_kept_and_a_query_without_one_is_refused() {
     near(&col);
     let kept: Vec<(Space, Rule)> = col.rules().unwrap();
     assert_eq!(kept, [(large(), rule.clone()), (Space::new("other", "7"), Rule::prefix(3))]);
+    let dims = |rule: &Rule| rule.map_of_queries().map(|map| (map.from_dims(), map.to_dims()));
+    assert_eq!((rule.prefix_dims(), dims(&rule)), (None, Some((NEW, OLD))));
+    assert_eq!((Rule::prefix(3).prefix_dims(), dims(&Rule::prefix(3))), (Some(3), None));
     let reader = Database::options().read_only(true).open(&path).unwrap();
     near(&reader.collection("c").unwrap());
     assert_eq!(db.collections(), ["c"]);

@@ -99,16 +99,21 @@ impl Backfill {
     /// # Errors
     /// `Corrupt` when a row's bytes are damaged.
     pub fn next(&mut self, rows: usize) -> Result<Vec<PendingRow>> {
-        let of = |place: Place| {
-            let document = match &place {
-                Place::Segment(source, row) => Rows::payload(&*source.segment, *row)?.to_vec(),
-                Place::Head(head, row) => {
-                    head.locate(*row).map(|(b, row)| b.block.payload_of(row).to_vec()).unwrap_or_default()
-                }
-            };
-            Ok(PendingRow { record: self.snapshot.own_record(&place)?, document })
-        };
+        let of = |place| PendingRow::read(&self.snapshot, &place);
         self.places.by_ref().take(rows).map(of).collect()
+    }
+}
+
+impl PendingRow {
+    /// The row at this place of the collection.
+    pub(super) fn read(snapshot: &Snapshot, place: &Place) -> Result<PendingRow> {
+        let document = match place {
+            Place::Segment(source, row) => Rows::payload(&*source.segment, *row)?.to_vec(),
+            Place::Head(head, row) => {
+                head.locate(*row).map(|(b, row)| b.block.payload_of(row).to_vec()).unwrap_or_default()
+            }
+        };
+        Ok(PendingRow { record: snapshot.own_record(place)?, document })
     }
 }
 

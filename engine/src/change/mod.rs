@@ -18,6 +18,7 @@ mod rules;
 pub(crate) use backfill::in_sample;
 pub use backfill::{Backfill, Order, PendingRow};
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use foretaste_storage::block::{RowInput, encode};
@@ -150,6 +151,12 @@ impl Change {
         snapshot.member(&Role::Change).map_or(Ok(None), |member| snapshot.of_member(member).get(id))
     }
 
+    /// Whether it was flipped: the other space is the one that the collection had before. A flip back makes it false again.
+    pub fn is_flipped(&self) -> bool {
+        // Numbers of collections ascend, and a flip exchanges names, not numbers.
+        self.member.id < self.collection.own().id
+    }
+
     /// Rows that are in the other space, and rows that wait to be embedded again.
     pub fn progress(&self) -> (u64, u64) {
         let snapshot = self.collection.snapshot();
@@ -166,13 +173,35 @@ impl Change {
         Backfill::new(self.collection.snapshot(), order)
     }
 
+    /// The row of that id as it is now, if it waits: for vectors that come in an order of their own, as out of a file; see
+    /// [`Change::write`].
+    ///
+    /// # Errors
+    /// `Corrupt` when the row's bytes are damaged.
+    pub fn pending(&self, id: impl Into<Key>) -> Result<Option<PendingRow>> {
+        let (id, snapshot) = (id.into(), self.collection.snapshot());
+        if let Some(member) = snapshot.member(&Role::Change)
+            && member.state.find(&id, snapshot.seq)?.is_some()
+        {
+            return Ok(None);
+        }
+        let place = snapshot.state.find(&id, snapshot.seq)?;
+        place.map(|place| PendingRow::read(&snapshot, &place)).transpose()
+    }
+
     /// Writes vectors in the other space, in one atomic commit. Rows that were written or deleted since they were read are left out,
     /// and wait anew. Returns how many were written.
     ///
     /// # Errors
-    /// As [`crate::Batch::commit`]; the row named is the place in `rows`. `NotFound` when the change was flipped or finished.
+    /// As [`crate::Batch::commit`]; the row named is the place in `rows`, which has each row once. `NotFound` when the change was flipped or finished.
     pub fn write(&self, rows: &[NewVector<'_>]) -> Result<u64> {
         self.still_there()?;
+        let mut seen = HashMap::with_capacity(rows.len());
+        for (second, new) in rows.iter().enumerate() {
+            if let Some(first) = seen.insert(&new.row.record.id, second) {
+                return Err(Error::DuplicateId { id: new.row.record.id.to_string(), first, second });
+            }
+        }
         let schema = self.schema();
         let variances: Vec<Option<Vec<f32>>> =
             rows.iter().map(|new| new.variance.map(RowVariance::variances)).collect();

@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use foretaste_storage::key::Key;
 use serde_json::Value;
 
-use super::{Id, ImportError, Options, Reader, Rows};
+use super::{ImportError, Options, Reader, Rows};
 use crate::collection::Collection;
 use crate::error::{Error, Result};
 
@@ -230,7 +230,7 @@ fn consume(
 
 fn commit(collection: &Collection, rows: Rows, mark: Option<(&str, u64)>) -> Result<()> {
     let Rows { first, ids, vectors, payloads } = rows;
-    let keys: Vec<Key> = ids.into_iter().map(key).collect();
+    let keys: Vec<Key> = ids.into_iter().map(Key::from).collect();
     // A batch names an id once. Across batches the later row replaces the earlier, so within one it does, too.
     let last: HashMap<&Key, usize> = keys.iter().enumerate().map(|(row, key)| (key, row)).collect();
     let dim = vectors.len() / keys.len().max(1);
@@ -251,14 +251,6 @@ fn commit(collection: &Collection, rows: Rows, mark: Option<(&str, u64)>) -> Res
         batch.mark(name, Some(done));
     }
     batch.commit().map_err(|e| in_file(e, &|row| first + written.get(row).map_or(row, |r| *r) as u64))
-}
-
-fn key(id: Id) -> Key {
-    match id {
-        Id::Row(row) => Key::Int(i64::try_from(row).unwrap_or(i64::MAX)),
-        Id::Int(i) => Key::Int(i),
-        Id::Str(s) => Key::Str(s),
-    }
 }
 
 /// An error about a row of a batch as one about the row of the file.

@@ -2,6 +2,8 @@
 //!
 //! Reads from: nothing. Writes to: nothing. Never: a check of a value.
 
+use foretaste_storage::key::Key;
+
 /// The id of an imported row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Id {
@@ -11,6 +13,17 @@ pub enum Id {
     Int(i64),
     /// A string.
     Str(String),
+}
+
+impl From<Id> for Key {
+    /// The id that the row gets in a collection: without one of its own, its number.
+    fn from(id: Id) -> Key {
+        match id {
+            Id::Row(row) => Key::Int(i64::try_from(row).unwrap_or(i64::MAX)),
+            Id::Int(i) => Key::Int(i),
+            Id::Str(s) => Key::Str(s),
+        }
+    }
 }
 
 /// A batch of rows, filled by [`Reader::read`](super::Reader::read).

@@ -249,7 +249,7 @@ impl Refine for Work {
                 let ranked = match ranked {
                     // The lists so far are whole.
                     Err(Error::Cancelled) => return Ok(Step::Done),
-                    ranked => ranked?.0,
+                    answered => answered?.ranked,
                 };
                 let row = |found: &Ranked| Row {
                     row: found.row,

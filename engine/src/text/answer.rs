@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use foretaste_query::index::RowRef;
 use foretaste_query::index::flat::Scan;
+use foretaste_query::index::{RowRef, Source as _};
 use foretaste_query::text::{Gathered, Part, Statistics, Terms, TextIndex, Top, Work, count, search};
 use foretaste_storage::key::Key;
 use foretaste_storage::rows::Rows;
@@ -20,8 +20,8 @@ use crate::schema::{Schema, TextField};
 use crate::sieve::{Planned, Sieve};
 use crate::snapshot::Snapshot;
 use crate::state::Place;
-use crate::text::TextPlan;
 use crate::text::gather::{self, Gatherer};
+use crate::text::{TextPart, TextPlan, TextWay, TextWord};
 
 /// Rows between two questions whether to give up.
 const ASK_ROWS: u32 = 64;
@@ -36,6 +36,15 @@ pub(crate) struct Ranked {
     pub row: RowRef,
     pub place: Place,
     pub score: f64,
+}
+
+/// The rows, and how they were found.
+#[derive(Debug, Default)]
+pub(crate) struct Answered {
+    /// Best first, equal scores by id.
+    pub ranked: Vec<Ranked>,
+    pub words: Vec<TextWord>,
+    pub parts: Vec<TextPart>,
 }
 
 /// Where one unit's words are.
@@ -53,9 +62,17 @@ impl Source<'_> {
             Source::Read(gathered) => Part::Gathered(gathered),
         }
     }
+
+    fn way(&self) -> TextWay {
+        match self {
+            Source::Index(_) => TextWay::Index,
+            Source::Fresh(_) => TextWay::Fresh,
+            Source::Read(_) => TextWay::Documents,
+        }
+    }
 }
 
-/// The best rows by BM25, best first, equal scores by id.
+/// The best rows by BM25.
 ///
 /// # Errors
 /// See [`crate::TextSearch::run_with`].
@@ -65,11 +82,11 @@ pub(crate) fn ranked(
     query: &str,
     plan: &TextPlan,
     cancel: &dyn Fn() -> bool,
-) -> Result<(Vec<Ranked>, Work)> {
+) -> Result<Answered> {
     let field = declared(&snapshot.state.schema, field)?;
     let terms = Terms::new(&field.analyser, query)?;
     if terms.is_empty() || plan.k == 0 {
-        return Ok((Vec::new(), Work::default()));
+        return Ok(Answered::default());
     }
     let units = units(snapshot, plan.filter.as_ref(), plan.sure)?;
     let run = Run { snapshot, units: &units, field, plan, cancel };
@@ -105,7 +122,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn answer(&self, mut terms: Terms) -> Result<(Vec<Ranked>, Work)> {
+    fn answer(&self, mut terms: Terms) -> Result<Answered> {
         let sources = self.units.iter().map(|unit| self.source(unit, &terms)).collect::<Result<Vec<_>>>()?;
         let mut statistics = Statistics::default();
         for (unit, source) in self.units.iter().zip(&sources) {
@@ -116,7 +133,7 @@ impl Run<'_> {
         }
         let weights = terms.weights(&self.plan.bm25, &statistics);
         let filter = self.plan.filter.as_ref();
-        let (mut top, mut work) = (Top::new(self.plan.k), Work::default());
+        let (mut top, mut parts) = (Top::new(self.plan.k), Vec::with_capacity(sources.len()));
         for (number, (unit, source)) in (0..).zip(self.units.iter().zip(&sources)) {
             let planned = unit.plan(filter)?;
             let sieve = Sieve::new(planned.as_ref(), filter, self.asked(planned.as_ref()))?;
@@ -124,17 +141,32 @@ impl Run<'_> {
             let accept = |row| ready.accepts(unit, row);
             let at = |row| RowRef { source: number, row };
             let key = |row| key_of(self.snapshot, self.units, at(row));
+            let mut work = Work::default();
             let out = (&mut top, &mut work);
             match search(source.part(), &terms, &weights, &accept, &key, &at, self.cancel, out)? {
                 Scan::Complete => {}
                 Scan::Cancelled { .. } => return Err(Error::Cancelled),
             }
+            let rows = unit.rows.rows();
+            // A commit of deletions alone is a block without rows.
+            if rows == 0 {
+                continue;
+            }
+            parts.push(TextPart {
+                rows: rows.into(),
+                dead: unit.dead_rows,
+                way: source.way(),
+                scored: work.scored,
+                refused: work.refused,
+            });
         }
         let ranked = top.into_sorted().into_iter().filter_map(|kept| {
             let unit = self.units.get(kept.item.source as usize)?;
             Some(Ranked { id: kept.key, row: kept.item, place: unit.place(kept.item.row), score: kept.score })
         });
-        Ok((ranked.collect(), work))
+        let word = |(word, times, rows): (&str, u32, u64)| TextWord { word: word.to_string(), times, rows };
+        let words = terms.counted().map(word).collect();
+        Ok(Answered { ranked: ranked.collect(), words, parts })
     }
 
     fn source<'u>(&'u self, unit: &'u Unit<'u>, terms: &Terms) -> Result<Source<'u>> {

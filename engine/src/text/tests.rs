@@ -214,6 +214,37 @@ fn texts(disk: &MemVfs) -> Vec<PathBuf> {
 }
 
 #[test]
+fn an_answer_says_which_words_were_searched_and_how_each_part_was_gone_through() {
+    let disk = MemVfs::new();
+    let (db, col) = filled(&disk, schema());
+    let hits = col.search_text("body", "The FOX fox nowhere").run().unwrap();
+    let having = |word: &str| {
+        let has = |row: &crate::Record| words(&fields()[0], row.payload.as_ref()).iter().any(|w| w == word);
+        col.snapshot().scan().map(|row| row.unwrap()).filter(has).count() as u64
+    };
+    let word = |word: &str, times| TextWord { word: word.to_string(), times, rows: having(word) };
+    assert_eq!(hits.words, [word("fox", 2), word("nowhere", 1), word("the", 1)]);
+    assert!(hits.words[0].rows > 0 && hits.words[1].rows == 0);
+    let parts =
+        |hits: &TextHits| hits.parts.iter().map(|part| (part.rows, part.dead, part.way)).collect::<Vec<_>>();
+    let fresh = (50, 0, TextWay::Fresh);
+    assert_eq!(parts(&hits), [(400, 17, TextWay::Index), (300, 10, TextWay::Index), fresh]);
+    let sum = |of: fn(&TextPart) -> u64| hits.parts.iter().map(of).sum::<u64>();
+    assert_eq!((sum(|p| p.scored), sum(|p| p.refused)), (hits.cost.rows_scored, hits.cost.rows_refused));
+    assert!(hits.parts.iter().all(|part| part.scored > 0));
+    let nothing = col.search_text("body", " ").run().unwrap();
+    assert!(nothing.words.is_empty() && nothing.parts.is_empty());
+    // A segment without an index is read.
+    drop((db, col));
+    let mut files = disk.snapshot();
+    drop(files.remove(&texts(&disk)[0]));
+    let db = open(&MemVfs::from_snapshot(files, disk.folders()));
+    let hits = db.collection("c").unwrap().search_text("body", "fox").run().unwrap();
+    let read = hits.parts.iter().filter(|part| part.way == TextWay::Documents).count();
+    assert_eq!((read, hits.parts.len()), (1, 3));
+}
+
+#[test]
 fn a_damaged_or_missing_index_costs_time_and_no_answer_and_is_written_again() {
     for access in [Access::Map, Access::Read] {
         let disk = MemVfs::new();

@@ -78,6 +78,11 @@ impl Terms {
         self.words.iter().map(|(word, _)| word.as_str())
     }
 
+    /// The words, each with how often it comes in the query, and in how many live rows of the parts that were counted.
+    pub fn counted(&self) -> impl Iterator<Item = (&str, u32, u64)> {
+        self.words.iter().zip(&self.having).map(|((word, times), rows)| (word.as_str(), *times, *rows))
+    }
+
     /// What each word counts, once every part was counted.
     pub fn weights(&self, bm25: &Bm25, statistics: &Statistics) -> Vec<Weight> {
         let both = self.words.iter().zip(&self.having);

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use foretaste::lang::{At, ColumnType, Filter};
 use foretaste::{
-    Element, Fusion, HnswParams, IvfParams, Key, Language, Measure, Metric, Recipe, RotationKind, Space,
-    Spec, Variance,
+    Element, Fusion, HnswParams, IvfParams, Key, Language, Measure, Method as Fit, Metric, Recipe,
+    RotationKind, Space, Spec, Variance,
 };
 use serde_json::Value;
 
@@ -19,6 +19,7 @@ pub enum Statement {
     Create(Create),
     Drop { name: Name, if_exists: bool },
     Alter(Alter),
+    Change(Change),
     Insert(Insert),
     Delete(Delete),
     Get(Get),
@@ -110,9 +111,67 @@ pub struct Alter {
 #[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "the grammar names them")]
 pub enum Alteration {
-    FullText { path: String, words: Words },
+    FullText {
+        path: String,
+        words: Words,
+    },
     Truncate(usize),
     Extend(Vec<usize>),
+    /// Which space its vectors are of.
+    Space(Space),
+    /// How queries of that space are compared with its rows.
+    Rule {
+        from: Space,
+        rule: NewRule,
+    },
+    DropRule(Space),
+}
+
+/// A rule that is given to a collection.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the grammar names them")]
+pub enum NewRule {
+    Prefix(usize),
+    /// A map fitted on pairs: the same items by both models.
+    Adapter {
+        /// The file of their vectors in the queries' space.
+        from: String,
+        /// That of their vectors in the collection's; without one these are the stored rows of the same ids.
+        to: Option<String>,
+        fit: Option<Fit>,
+        /// The least that it has to retain of the ten nearest.
+        retain: Option<f64>,
+    },
+}
+
+/// `change`: one step of a change of the model.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the grammar names them")]
+pub struct Change {
+    pub name: Name,
+    pub step: Step,
+}
+
+/// A step of a change.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the grammar names them")]
+pub enum Step {
+    /// Begins it: what the vectors of the new model are like, and their space.
+    To(VectorKind),
+    /// Vectors of texts at this path, by the embedding command; the most uncertain rows first, or as they are stored.
+    Embed {
+        path: String,
+        by_variance: bool,
+    },
+    /// Vectors of a file; the names of its vectors and ids, where it has names.
+    Import {
+        file: String,
+        vector: Option<String>,
+        id: Option<String>,
+    },
+    Flip,
+    Finish,
+    Drop,
 }
 
 /// `insert into`

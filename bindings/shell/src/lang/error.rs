@@ -6,8 +6,14 @@ use std::fmt;
 
 use foretaste::lang::FilterError;
 
+use super::words::GROUPS;
+
 /// Most characters of the text that a message quotes.
 const QUOTED_CHARS: usize = 40;
+/// So many things that could stand at a place are listed one by one.
+const LISTED: usize = 7;
+/// Of more, so many of a kind are named.
+const NAMED: usize = 3;
 
 /// Why a statement was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,14 +101,28 @@ impl fmt::Display for Expected {
     }
 }
 
-/// `a, b or c`.
+/// `a, b or c`; where that would be long, words of one kind together: `a clause (`where`, `k`, …)`.
 pub(super) fn alternatives(expected: &[Expected]) -> String {
-    let mut all: Vec<String> = Vec::new();
-    for one in expected.iter().map(Expected::to_string) {
-        if !all.contains(&one) {
-            all.push(one);
+    let mut all: Vec<(String, Option<&str>)> = Vec::new();
+    for one in expected {
+        let word = if let Expected::Word(word) = one { Some(*word) } else { None };
+        if !all.iter().any(|(known, _)| *known == one.to_string()) {
+            all.push((one.to_string(), word));
         }
     }
+    for (kind, words) in GROUPS {
+        let of_kind = |(_, word): &(String, Option<&str>)| word.is_some_and(|word| words.contains(&word));
+        let named: Vec<String> =
+            all.iter().filter(|one| of_kind(one)).map(|(text, _)| text.clone()).collect();
+        let Some(first) = all.iter().position(of_kind).filter(|_| all.len() > LISTED && named.len() > NAMED)
+        else {
+            continue;
+        };
+        all.retain(|one| !of_kind(one));
+        let named = named.get(..NAMED).unwrap_or_default().join(", ");
+        all.insert(first, (format!("{kind} ({named}, …)"), None));
+    }
+    let all: Vec<String> = all.into_iter().map(|(text, _)| text).collect();
     match all.split_last() {
         None => "nothing more".to_string(),
         Some((last, [])) => last.clone(),

@@ -12,7 +12,7 @@
 //!
 //! ```text
 //! statement  = ( create | drop | insert | delete | get | search | watch | explain
-//!              | optimize | compact | flush | alter ) , [ ";" ] ;
+//!              | optimize | compact | flush | alter | change ) , [ ";" ] ;
 //!
 //! create     = "create" , "collection" , [ "if" , "not" , "exists" ] , name , "(" , item , { "," , item } , ")" ;
 //! item       = [ name ] , "vector" , metric , "(" , dims , ")" , { option }
@@ -29,7 +29,15 @@
 //!
 //! drop       = "drop" , "collection" , [ "if" , "exists" ] , name ;
 //! alter      = "alter" , "collection" , name , ( "add" , path , "fulltext" , [ language ] , [ "accents" ]
-//!            | "truncate" , dims | "extend" , dims , { "," , dims } ) ;
+//!            | "truncate" , dims | "extend" , dims , { "," , dims }
+//!            | "space" , space | "rule" , space , rule | "drop" , "rule" , space ) ;
+//! rule       = "prefix" , dims
+//!            | "adapter" , "from" , file , [ "to" , file ] , [ "by" , fit ] , [ "retain" , number ] ;
+//! fit        = "procrustes" , [ "scaled" ] | "ridge" , [ "(" , number , ")" ] | "anchors" , "(" , integer , ")" ;
+//! change     = "change" , name , ( "to" , metric , "(" , dims , ")" , { option } , of which one is a space
+//!            | "embed" , path , [ "order" , ( "stored" | "variance" ) ]
+//!            | "import" , file , [ "vector" , string ] , [ "id" , string ]
+//!            | "flip" | "finish" | "drop" ) ;
 //! insert     = "insert" , "into" , name , "values" , row , { "," , row } ;
 //! row        = "(" , id , "," , vector , { "," , part } , ")" ;
 //! part       = object | name , vector | "variance" , ( number | vector ) | "tokens" , matrix ;
@@ -58,6 +66,7 @@
 //! measure    = "wasserstein" | "bhattacharyya" | "likelihood" | "expected" ;
 //! duration   = number , ( "us" | "ms" | "s" | "min" ) ;
 //!
+//! file       = string ;
 //! space      = string , of a model and its version: 'model@version' ;
 //! id         = string | integer ;       vector = "[" , number , { "," , number } , "]" ;
 //! matrix     = "[" , vector , { "," , vector } , "]" ;      object = a JSON object ;
@@ -95,8 +104,8 @@ mod token;
 mod words;
 
 pub use ast::{
-    Alter, Alteration, Create, Delete, Get, Insert, Item, Lists, Method, Name, Optimize, Part, Row, Search,
-    Source, Stage, Statement, Target, VectorKind, Where, Words,
+    Alter, Alteration, Change, Create, Delete, Get, Insert, Item, Lists, Method, Name, NewRule, Optimize,
+    Part, Row, Search, Source, Stage, Statement, Step, Target, VectorKind, Where, Words,
 };
 pub use error::{Expected, Refused};
 pub use parse::{expected, parse};

@@ -5,11 +5,11 @@
 use std::fmt::{self, Display, Formatter, Write as _};
 use std::time::Duration;
 
-use foretaste::{Fusion, HnswParams, Key, Spec};
+use foretaste::{Fusion, HnswParams, Key, Method as Fit, Spec};
 
 use super::ast::{
-    Alteration, Create, Insert, Item, Lists, Method, Name, Optimize, Part, Row, Search, Source, Stage,
-    Statement, Target, VectorKind, Words,
+    Alteration, Create, Insert, Item, Lists, Method, Name, NewRule, Optimize, Part, Row, Search, Source,
+    Stage, Statement, Step, Target, VectorKind, Words,
 };
 use super::parse::create::{ELEMENTS, METRICS, RECIPES, ROTATIONS, TYPES, VARIANCES};
 use super::parse::search::{CSD_WEIGHT, FUSIONS, KAPPA, MEASURES};
@@ -23,13 +23,9 @@ impl Display for Statement {
                 write!(f, "drop collection {}{name}", if *if_exists { "if exists " } else { "" })
             }
             Statement::Alter(alter) => {
-                write!(f, "alter collection {} ", alter.name)?;
-                match &alter.change {
-                    Alteration::FullText { path, words } => write!(f, "add {path} fulltext{words}"),
-                    Alteration::Truncate(dims) => write!(f, "truncate {dims}"),
-                    Alteration::Extend(levels) => write!(f, "extend {}", joined(levels)),
-                }
+                write!(f, "alter collection {} {}", alter.name, alter.change)
             }
+            Statement::Change(change) => write!(f, "change {} {}", change.name, change.step),
             Statement::Insert(insert) => insert.fmt(f),
             Statement::Delete(delete) => write!(f, "delete from {} {}", delete.from, ids(&delete.ids)),
             Statement::Get(get) => write!(f, "get {} from {}", ids(&get.ids), get.from),
@@ -100,6 +96,60 @@ impl Display for Words {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         self.language.map_or(Ok(()), |language| write!(f, " {}", language.name()))?;
         f.write_str(if self.accents { " accents" } else { "" })
+    }
+}
+
+impl Display for Alteration {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Alteration::FullText { path, words } => write!(f, "add {path} fulltext{words}"),
+            Alteration::Truncate(dims) => write!(f, "truncate {dims}"),
+            Alteration::Extend(levels) => write!(f, "extend {}", joined(levels)),
+            Alteration::Space(space) => write!(f, "space {}", string(&space.to_string())),
+            Alteration::DropRule(from) => write!(f, "drop rule {}", string(&from.to_string())),
+            Alteration::Rule { from, rule } => write!(f, "rule {} {rule}", string(&from.to_string())),
+        }
+    }
+}
+
+impl Display for NewRule {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (from, to, fit, retain) = match self {
+            NewRule::Prefix(dims) => return write!(f, "prefix {dims}"),
+            NewRule::Adapter { from, to, fit, retain } => (from, to, fit, retain),
+        };
+        write!(f, "adapter from {}", string(from))?;
+        to.as_ref().map_or(Ok(()), |to| write!(f, " to {}", string(to)))?;
+        match fit {
+            None => {}
+            Some(Fit::Procrustes { scaled }) => {
+                write!(f, " by procrustes{}", if *scaled { " scaled" } else { "" })?;
+            }
+            Some(Fit::Ridge { ridge: None }) => f.write_str(" by ridge")?,
+            Some(Fit::Ridge { ridge: Some(ridge) }) => write!(f, " by ridge({ridge})")?,
+            Some(Fit::Anchors { count }) => write!(f, " by anchors({count})")?,
+        }
+        retain.map_or(Ok(()), |share| write!(f, " retain {share}"))
+    }
+}
+
+impl Display for Step {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let named = |name: &Option<String>, word: &str| {
+            name.as_ref().map_or(String::new(), |name| format!(" {word} {}", string(name)))
+        };
+        match self {
+            Step::To(kind) => write!(f, "to {kind}"),
+            Step::Embed { path, by_variance } => {
+                write!(f, "embed {path}{}", if *by_variance { " order variance" } else { "" })
+            }
+            Step::Import { file, vector, id } => {
+                write!(f, "import {}{}{}", string(file), named(vector, "vector"), named(id, "id"))
+            }
+            Step::Flip => f.write_str("flip"),
+            Step::Finish => f.write_str("finish"),
+            Step::Drop => f.write_str("drop"),
+        }
     }
 }
 

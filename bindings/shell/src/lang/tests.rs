@@ -59,6 +59,28 @@ fn statements_are_printed_as_they_are_understood() {
         ("watch search docs match a.b 'x' k 3", "watch search docs match a.b 'x' k 3"),
         ("alter collection docs add body fulltext german", "alter collection docs add body fulltext german"),
         ("alter collection docs extend 512, 768", "alter collection docs extend 512, 768"),
+        ("ALTER COLLECTION docs SPACE 'minilm@1'", "alter collection docs space 'minilm@1'"),
+        ("alter collection docs rule 'o@2' prefix 128;", "alter collection docs rule 'o@2' prefix 128"),
+        (
+            "alter collection d rule 'o@2' adapter from 'new.npy' to 'old.npy' by ridge(0.5) retain 9e-1",
+            "alter collection d rule 'o@2' adapter from 'new.npy' to 'old.npy' by ridge(0.5) retain 0.9",
+        ),
+        (
+            "alter collection d rule 'o@2' adapter from 'a' by procrustes scaled",
+            "alter collection d rule 'o@2' adapter from 'a' by procrustes scaled",
+        ),
+        ("alter collection d drop rule 'o@2'", "alter collection d drop rule 'o@2'"),
+        (
+            "Change docs TO cosine(24) levels 12 space 'large@1'",
+            "change docs to cosine(24) levels 12 space 'large@1'",
+        ),
+        ("change docs embed a.b order stored", "change docs embed a.b"),
+        ("change docs embed \"order\" order variance", "change docs embed \"order\" order variance"),
+        (
+            "change d import 'v.parquet' vector 'e' id 'key';",
+            "change d import 'v.parquet' vector 'e' id 'key'",
+        ),
+        ("change docs flip", "change docs flip"),
     ] {
         assert_eq!(printed(text), canonical);
         assert_eq!(printed(canonical), canonical);
@@ -93,15 +115,33 @@ fn a_filter_ends_where_a_clause_begins() {
 #[test]
 fn refusals_say_where_and_what_was_expected_and_meant() {
     for (text, at, why, hint) in [
-        ("serach docs", "serach", "expected `search`", Some("did you mean `search`?")),
+        (
+            "serach docs",
+            "serach",
+            "expected a statement (`search`, `insert`, `get`, …), found `serach`",
+            Some("did you mean `search`?"),
+        ),
         (
             "select * from docs",
             "select",
-            "expected `search`",
+            "expected a statement",
             Some("did you mean `search docs near [0.1, 0.2] k 10`?"),
         ),
         ("search docs near [1, x]", "x", "expected a number, found `x`", None),
-        ("search docs near [1] limit 3", "limit", "expected `of`", Some("did you mean `k`?")),
+        (
+            "search docs near [1] limit 3",
+            "limit",
+            "expected `of`, `in`, `weight`, a clause (`near`, `match`, `where`, …) or `;`, found `limit`",
+            Some("did you mean `k`?"),
+        ),
+        (
+            "change docs to cosine(3)",
+            "cosine",
+            "nothing says which model the new vectors are by",
+            Some("write `space 'model@version'` behind the metric and dimension"),
+        ),
+        ("change docs flop", "flop", "expected `to`, `embed`, `import`, `flip`, `finish` or `drop`", None),
+        ("alter collection d rule 'a@1' 128", "128", "expected `prefix` or `adapter`", None),
         ("search docs near [1] k ten", "ten", "expected a number of hits, found `ten`", None),
         ("search docs near [1] k 1 k 2", "k 2", "`k` stands twice", None),
         (
@@ -119,7 +159,7 @@ fn refusals_say_where_and_what_was_expected_and_meant() {
         (
             "search docs near [1] where lang = 'en' rerakn mmr(1)",
             "rerakn",
-            "expected `and`",
+            "expected more of the filter (`and`, `or`, `in`, …), a clause (`near`, `match`, `where`, …) or `;`, found",
             Some("did you mean `rerank`?"),
         ),
         ("search docs near [1]\nwhere year >\n k 3", "", "filter: ", None),
@@ -169,6 +209,30 @@ fn refusals_say_where_and_what_was_expected_and_meant() {
 }
 
 #[test]
+fn a_refusal_lists_a_handful_of_words() {
+    for text in [
+        "x",
+        "create x",
+        "create collection d (t fulltext x",
+        "create collection d (vector cosine(3) x",
+        "alter collection d x",
+        "change d to cosine(3) x",
+        "change d x",
+        "search d near [1] x",
+        "search d near [1] rerank x",
+        "search d near [1] rerank csd x",
+        "search d near [1] fuse x",
+        "search d near [1] fuse rrf x",
+    ] {
+        let refused = parse(text).unwrap_err();
+        let listed = refused.why.split_once(", found ").map_or("", |(listed, _)| listed);
+        assert!(listed.starts_with("expected ") && listed.len() < 120, "{text}: {refused}");
+        // What completion offers is whole.
+        assert!(expected(text.trim_end_matches('x')).len() >= refused.expected.len(), "{text}");
+    }
+}
+
+#[test]
 fn every_language_is_one_of_the_engine() {
     assert_eq!(LANGUAGES.len(), 19);
     for name in LANGUAGES {
@@ -187,6 +251,9 @@ fn what_may_follow_is_known() {
     assert!(words("search docs near [1] where ").contains(&"a field".to_string()));
     assert_eq!(words("optimize docs as "), ["`auto`", "`flat`", "`ivf`", "`hnsw`"]);
     assert!(words("search docs naer ").is_empty());
+    assert_eq!(words("alter collection d rule 'a@1' adapter from "), ["a file in quotes"]);
+    assert_eq!(words("change d embed body order "), ["`stored`", "`variance`"]);
+    assert!(words("change d to cosine(3) ").contains(&"`space`".to_string()));
 }
 
 #[test]

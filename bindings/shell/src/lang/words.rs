@@ -4,7 +4,7 @@
 
 /// Words that begin a statement.
 pub(super) const STATEMENTS: &[&str] = &[
-    "search", "insert", "get", "delete", "create", "drop", "alter", "optimize", "compact", "flush",
+    "search", "insert", "get", "delete", "create", "drop", "alter", "change", "optimize", "compact", "flush",
     "explain", "watch",
 ];
 /// Words that begin a part of a search.
@@ -71,7 +71,27 @@ const OTHERS: &[&str] = &[
     "of",
     "votes",
     "accents",
+    "rule",
+    "prefix",
+    "adapter",
+    "to",
+    "by",
+    "retain",
+    "procrustes",
+    "scaled",
+    "ridge",
+    "anchors",
+    "embed",
+    "order",
+    "stored",
+    "import",
+    "flip",
+    "finish",
 ];
+/// Words that begin an option of a vector.
+const OPTIONS: &[&str] = &["levels", "element", "variance", "index", "rotation", "recipe", "space"];
+/// Words that begin a stage behind a search.
+const STAGES: &[&str] = &["levels", "mmr", "csd", "gaussian", "uncertainty", "scored", "maxsim"];
 /// Languages of full-text fields.
 pub const LANGUAGES: &[&str] = &[
     "arabic",
@@ -93,6 +113,15 @@ pub const LANGUAGES: &[&str] = &[
     "swedish",
     "tamil",
     "turkish",
+];
+/// Words that messages name together when all of them are too many, and what they are.
+pub(super) const GROUPS: [(&str, &[&str]); 6] = [
+    ("a statement", STATEMENTS),
+    ("an option", OPTIONS),
+    ("a stage", STAGES),
+    ("more of the filter", FILTER_AFTER),
+    ("a clause", CLAUSES),
+    ("a language", LANGUAGES),
 ];
 /// Words of other languages, and what is written here.
 const FOREIGN: &[(&str, &str)] = &[
@@ -122,6 +151,8 @@ const FOREIGN: &[(&str, &str)] = &[
     ("euclidean", "l2"),
     ("ip", "dot"),
     ("vacuum", "compact"),
+    ("migrate", "change"),
+    ("reembed", "change"),
     ("quit", ".quit"),
     ("exit", ".quit"),
     ("help", ".help"),

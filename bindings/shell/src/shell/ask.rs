@@ -13,6 +13,7 @@ use foretaste_shell::lang::{Method, Name, Refused, Search, Source, Stage, Target
 
 use super::embed::embed;
 use super::exec::shown;
+use super::space::without_rule;
 use super::{Done, Shell, Stop, scorer};
 use crate::interrupt;
 use crate::output::Failure;
@@ -61,7 +62,8 @@ impl Shell {
         }
         let params = params(search, stages);
         let one = |vector: &Vec<f32>| {
-            let begun = begin(&collection, vector, space.as_ref(), field.as_ref())?;
+            let begun = begin(&collection, vector, space.as_ref(), field.as_ref())
+                .map_err(|stop| without_rule(stop, &collection, space.as_ref()))?;
             Ok(begun.with(params.clone()))
         };
         let all = vectors.iter().map(one).collect::<Done<Vec<_>>>()?;

@@ -1,4 +1,5 @@
-//! Vectors of texts, by a command of the user's: the text on its standard input, a JSON array of numbers on its output.
+//! Vectors of texts, by a command of the user's: the text on its standard input, a JSON array of numbers on its output. Or by one
+//! that runs on: for each line on its input, a JSON array of texts, it prints a line, a JSON array of as many vectors.
 
 use std::io::{Read, Write};
 use std::process::{Child, ExitStatus};
@@ -6,9 +7,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use foretaste::Error;
+use serde_json::json;
 
 use super::helper;
 use super::settings::Settings;
+use super::talk::Talk;
 use crate::interrupt;
 use crate::output::{Failure, Outcome, short};
 
@@ -19,6 +22,9 @@ const LOOK: Duration = Duration::from_millis(5);
 
 /// The vector of a text.
 pub fn embed(text: &str, settings: &Settings) -> Outcome<Vec<f32>> {
+    if let (None, Some(mut many)) = (&settings.embed, Many::new(settings)) {
+        return Ok(many.embed(&[text])?.pop().unwrap_or_default());
+    }
     let Some(command) = &settings.embed else {
         return Err(Failure::new("there is no command that makes vectors of texts").hint(
             ".set embed \"CMD\": it gets the text on standard input, and prints a JSON array of numbers",
@@ -47,6 +53,54 @@ pub fn embed(text: &str, settings: &Settings) -> Outcome<Vec<f32>> {
         let printed = short(&String::from_utf8_lossy(&stdout), 60);
         wrong(format!("printed no JSON array of numbers ({e}): {printed}"))
     })
+}
+
+/// The command that embeds many texts, while it runs.
+pub struct Many {
+    command: String,
+    time: Duration,
+    talk: Option<Talk>,
+}
+
+impl Many {
+    /// The command, if one is set; it begins with the first texts.
+    pub fn new(settings: &Settings) -> Option<Many> {
+        let time = settings.embed_timeout;
+        settings.embed_many.clone().map(|command| Many { command, time, talk: None })
+    }
+
+    /// The vectors of these texts.
+    pub fn embed(&mut self, texts: &[&str]) -> Outcome<Vec<Vec<f32>>> {
+        self.vectors(texts).map_err(|why| {
+            if interrupt::wanted() {
+                return Error::Cancelled.into();
+            }
+            let why = self.talk.take().map_or_else(|| why.clone(), |talk| talk.end(&why));
+            Failure::new(format!("the embedding command `{}`: {why}", short(&self.command, 60)))
+        })
+    }
+
+    fn vectors(&mut self, texts: &[&str]) -> Result<Vec<Vec<f32>>, String> {
+        let talk = match &mut self.talk {
+            Some(talk) => talk,
+            none => none.insert(Talk::start(&self.command)?),
+        };
+        let line = talk.ask(&json!(texts).to_string(), self.time, "embed_timeout")?;
+        let vectors: Vec<Vec<f32>> = serde_json::from_str(&line)
+            .map_err(|e| format!("printed no JSON array of vectors ({e}): {}", short(&line, 60)))?;
+        if vectors.len() != texts.len() {
+            return Err(format!("printed {} vectors for {} texts", vectors.len(), texts.len()));
+        }
+        Ok(vectors)
+    }
+}
+
+impl Drop for Many {
+    fn drop(&mut self) {
+        if let Some(talk) = self.talk.take() {
+            talk.end("");
+        }
+    }
 }
 
 enum Stopped {

@@ -1,9 +1,7 @@
 //! Statements carried out.
 
 use foretaste::{Error, Key, Record, RowVariance};
-use foretaste_shell::lang::{
-    self, Alteration, Create, Delete, Get, Insert, Name, Optimize, Part, Statement, quoted,
-};
+use foretaste_shell::lang::{self, Create, Delete, Get, Insert, Name, Optimize, Part, Statement, quoted};
 
 use super::cell::Cell;
 use super::grid::Grid;
@@ -28,7 +26,8 @@ impl Shell {
             Statement::Watch(search) => return self.watch(&search),
             Statement::Explain(search) => return self.explain(&search),
             Statement::Drop { name, if_exists } => self.drop_collection(&name, if_exists)?,
-            Statement::Alter(alter) => self.alter(&alter.name, alter.change)?,
+            Statement::Alter(alter) => self.alter(&alter)?,
+            Statement::Change(change) => return self.change(&change),
             Statement::Delete(delete) => self.delete(&delete)?,
             Statement::Optimize(optimize) => self.optimize(&optimize)?,
             Statement::Compact(name) => self.compact(name.as_ref())?,
@@ -68,16 +67,6 @@ impl Shell {
             Err(Error::NotFound { .. }) => Err(Stop::Refused(self.no_collection(&name.text, name.at.0))),
             dropped => Ok(dropped?),
         }
-    }
-
-    fn alter(&mut self, name: &Name, change: Alteration) -> Done {
-        let collection = self.collection(name)?;
-        match change {
-            Alteration::FullText { path, words } => collection.add_text(path, schema::analyser(words))?,
-            Alteration::Truncate(dims) => collection.truncate(dims)?,
-            Alteration::Extend(levels) => collection.extend(levels)?,
-        }
-        Ok(())
     }
 
     fn insert(&mut self, insert: &Insert) -> Done {
@@ -161,7 +150,7 @@ impl Shell {
         }
     }
 
-    fn progress(&self, what: &str) -> Option<Progress> {
+    pub(super) fn progress(&self, what: &str) -> Option<Progress> {
         self.settings.progress.then(|| Progress::start(what, "rows"))
     }
 }

@@ -1,6 +1,6 @@
-//! `explain`: how each part of the collection is gone through, why, and what it cost.
+//! `explain`: how each part of the collection is gone through, why, and what it cost; for words, which these are.
 
-use foretaste::{Decision, Way};
+use foretaste::{Decision, TextSearch, TextWay, Way};
 use foretaste_shell::lang::Search;
 
 use super::ask::Ask;
@@ -9,16 +9,15 @@ use super::grid::Grid;
 use super::query::placed;
 use super::{Done, Shell};
 use crate::interrupt;
-use crate::output::{Failure, say};
+use crate::output::say;
 
 impl Shell {
     /// Carries a search out, and shows its plan instead of its hits.
     pub(super) fn explain(&mut self, search: &Search) -> Done {
         self.last = Some(search.clone());
-        let Ask::Vectors { mut all, .. } = self.ask(search)? else {
-            let why =
-                "a search by words alone has no plan: it goes through the full-text index of each segment";
-            return Err(Failure::new(why).into());
+        let mut all = match self.ask(search)? {
+            Ask::Vectors { all, .. } => all,
+            Ask::Words(words) => return self.explain_words(words, search),
         };
         let Some(one) = all.pop() else { return Ok(()) };
         let hits = one.run_with(&interrupt::wanted).map_err(|e| placed(e, search))?;
@@ -59,7 +58,7 @@ impl Shell {
             Cell::count(hits.cost.elapsed.as_micros() as u64),
             hits.estimated_recall.into(),
             hits.recall_lower_bound.into(),
-            Cell::Text(format!("{:?}", hits.stopped_because).to_lowercase()),
+            hits.stopped_because.name().into(),
         ]);
         self.out.print("\n")?;
         // Nine figures side by side are too wide for a person's screen.
@@ -77,6 +76,47 @@ impl Shell {
             say(format!("note: {problem}"));
         }
         Ok(())
+    }
+
+    /// The words of a search by words alone, how each part was gone through, and what it cost.
+    fn explain_words(&mut self, asked: TextSearch, search: &Search) -> Done {
+        let hits = asked.run_with(&interrupt::wanted).map_err(|e| placed(e, search))?;
+        let mut words = Grid::new(["word", "times", "rows"]);
+        for of in &hits.words {
+            words.rows.push(vec![
+                of.word.as_str().into(),
+                Cell::count(of.times.into()),
+                Cell::count(of.rows),
+            ]);
+        }
+        self.show(&words)?;
+        self.out.print("\n")?;
+        let mut plan = Grid::new(["part", "rows", "deleted", "way", "scored", "refused"]);
+        for (number, part) in hits.parts.iter().enumerate() {
+            let way = match part.way {
+                TextWay::Index => "index",
+                TextWay::Documents => "documents",
+                TextWay::Fresh => "fresh words",
+                _ => "",
+            };
+            plan.rows.push(vec![
+                Cell::count(number as u64),
+                Cell::count(part.rows),
+                Cell::count(part.dead),
+                way.into(),
+                Cell::count(part.scored),
+                Cell::count(part.refused),
+            ]);
+        }
+        self.show(&plan)?;
+        self.out.print("\n")?;
+        let mut cost = Grid::new(["rows_scored", "rows_refused", "elapsed_us"]);
+        cost.rows.push(vec![
+            Cell::count(hits.cost.rows_scored),
+            Cell::count(hits.cost.rows_refused),
+            Cell::count(hits.cost.elapsed.as_micros() as u64),
+        ]);
+        self.show(&cost)
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod ask;
 mod cell;
+mod change;
 mod dot;
 mod editor;
 mod embed;
@@ -21,6 +22,8 @@ mod query;
 mod schema;
 mod scorer;
 mod settings;
+mod space;
+mod talk;
 mod watch;
 
 use std::io::IsTerminal;

@@ -1,7 +1,7 @@
 //! `search`: its answer as a grid.
 
 use foretaste::lang::FilterError;
-use foretaste::{Error, Hit, StoppedBecause};
+use foretaste::{Error, Hit, StoppedBecause, TextHits};
 use foretaste_shell::lang::{Refused, Search};
 use serde_json::Value;
 
@@ -20,13 +20,7 @@ impl Shell {
         match asked? {
             Ask::Words(words) => {
                 let hits = words.run_with(&interrupt::wanted).map_err(|e| placed(e, &search))?;
-                let mut grid = Grid::new(["id", "score"]);
-                add_document_columns(&mut grid, &search);
-                for hit in hits.iter() {
-                    let mut cells = vec![Cell::from(&hit.id), hit.score.into()];
-                    document(hit.payload()?, &search, &mut cells);
-                    grid.rows.push(cells);
-                }
+                let grid = by_words(&hits, &search)?;
                 self.show(&grid)?;
                 let micros = count(hits.cost.elapsed.as_micros() as u64);
                 self.note(&format!("{} rows scored, {micros} µs", count(hits.cost.rows_scored)));
@@ -101,6 +95,18 @@ pub fn answers(search: &Search, uncertain: bool) -> Grid {
     grid
 }
 
+/// The hits of a search by words alone.
+pub fn by_words(hits: &TextHits, search: &Search) -> Done<Grid> {
+    let mut grid = Grid::new(["id", "score"]);
+    add_document_columns(&mut grid, search);
+    for hit in hits.iter() {
+        let mut cells = vec![Cell::from(&hit.id), hit.score.into()];
+        document(hit.payload()?, search, &mut cells);
+        grid.rows.push(cells);
+    }
+    Ok(grid)
+}
+
 fn add_document_columns(grid: &mut Grid, search: &Search) {
     if search.fields.is_empty() {
         grid.columns.push("payload".to_string());
@@ -125,7 +131,7 @@ fn document(payload: Option<Value>, search: &Search, cells: &mut Vec<Cell>) {
 }
 
 /// What a document holds at a path such as `a.b[0]`.
-fn at<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
+pub fn at<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
     // A path is the beginning of a filter: the filter's own parser knows its parts.
     let filter = foretaste::Filter::parse(&format!("exists {path}")).ok()?;
     let path = filter.paths().next()?;

@@ -21,7 +21,8 @@ pub fn of(items: &[Item]) -> Schema {
     })
 }
 
-fn vector(kind: &VectorKind) -> Schema {
+/// The schema of one vector field.
+pub fn vector(kind: &VectorKind) -> Schema {
     let mut schema = Schema::new(kind.dims, kind.metric);
     if !kind.levels.is_empty() {
         schema = schema.levels(kind.levels.iter().copied());
@@ -63,12 +64,16 @@ pub fn statement(collection: &Collection) -> Statement {
     for field in schema.text_fields() {
         items.push(Item::FullText { path: field.path.clone(), words: words(field.analyser) });
     }
-    let name = Name { text: collection.name().to_string(), at: At(0) };
-    Statement::Create(Create { name, if_not_exists: false, items })
+    Statement::Create(Create { name: name(collection), if_not_exists: false, items })
+}
+
+/// Its name, as a statement has it.
+pub fn name(collection: &Collection) -> Name {
+    Name { text: collection.name().to_string(), at: At(0) }
 }
 
 /// What differs from a plain field of this metric and dimension.
-fn kind(schema: &Schema) -> VectorKind {
+pub fn kind(schema: &Schema) -> VectorKind {
     let plain = Schema::new(schema.dim(), schema.metric());
     let mut levels = schema.level_dims();
     levels.retain(|level| *level < schema.dim());

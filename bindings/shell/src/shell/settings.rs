@@ -49,8 +49,16 @@ impl FromStr for Mode {
 }
 
 /// What `.set` sets.
-pub const NAMES: [&str; 7] =
-    ["embed", "embed_timeout", "scorer", "scorer_version", "scorer_timeout", "pace", "interval"];
+pub const NAMES: [&str; 8] = [
+    "embed",
+    "embed_many",
+    "embed_timeout",
+    "scorer",
+    "scorer_version",
+    "scorer_timeout",
+    "pace",
+    "interval",
+];
 
 /// What can be set.
 #[derive(Debug, Clone)]
@@ -63,6 +71,8 @@ pub struct Settings {
     pub bail: bool,
     /// The command that makes a vector of a text.
     pub embed: Option<String>,
+    /// The command that runs on, and makes vectors of many texts.
+    pub embed_many: Option<String>,
     /// How long it may take.
     pub embed_timeout: Duration,
     /// The command that scores rows, of which version it is, and how long a batch may take.
@@ -85,6 +95,7 @@ impl Settings {
             echo: false,
             bail: false,
             embed: None,
+            embed_many: None,
             embed_timeout: Duration::from_secs(30),
             scorer: None,
             scorer_version: None,

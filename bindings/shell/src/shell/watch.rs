@@ -8,10 +8,10 @@ use foretaste_shell::lang::Search;
 
 use super::ask::Ask;
 use super::grid::Grid;
-use super::query::{answers, placed, row};
+use super::query::{answers, by_words, placed, row};
 use super::{Done, Shell, Stop};
 use crate::interrupt;
-use crate::output::{Failure, say};
+use crate::output::say;
 
 /// How often Ctrl-C is looked for.
 const LOOK: Duration = Duration::from_millis(20);
@@ -53,16 +53,21 @@ impl Shell {
     }
 
     fn once_more(&self, search: &Search) -> Done<Grid> {
-        let Ask::Vectors { mut all, uncertain } = self.ask(search)? else {
-            return Err(Failure::new("a search by words alone cannot be watched; add `near …`").into());
-        };
-        let mut grid = answers(search, uncertain);
-        if let Some(one) = all.pop() {
-            for hit in one.run_with(&interrupt::wanted).map_err(|e| placed(e, search))?.iter() {
-                grid.rows.push(row(hit, search, uncertain)?);
+        match self.ask(search)? {
+            Ask::Words(words) => {
+                let hits = words.run_with(&interrupt::wanted).map_err(|e| placed(e, search))?;
+                by_words(&hits, search)
+            }
+            Ask::Vectors { mut all, uncertain } => {
+                let mut grid = answers(search, uncertain);
+                if let Some(one) = all.pop() {
+                    for hit in one.run_with(&interrupt::wanted).map_err(|e| placed(e, search))?.iter() {
+                        grid.rows.push(row(hit, search, uncertain)?);
+                    }
+                }
+                Ok(grid)
             }
         }
-        Ok(grid)
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failure fails the test, in its helpers too")]
 
 mod bench;
+mod change;
 mod damage;
 mod demo;
 mod formats;

@@ -1,6 +1,6 @@
 //! The shell through pipes: arguments, files, standard input, exit codes, what goes where.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, Write as _};
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -120,6 +120,64 @@ fn a_plan_is_explained_with_its_cost() {
         assert!(all[0]["way"] == "scan" && all[0]["rows"] == 5, "{}", ran.out);
         assert!(all[1]["rows_compared"].is_u64() && all[1]["elapsed_us"].is_u64(), "{}", ran.out);
     }
+}
+
+/// Three rows with words, one of them deleted.
+fn with_words() -> Place {
+    let place = Place::new();
+    place.ok(&[
+        "t.ft",
+        "-c",
+        "create collection docs (vector l2(1), lang text, body fulltext english)",
+        "-c",
+        "insert into docs values (1, [1], {\"lang\": \"en\", \"body\": \"A running fox\"}),
+         (2, [2], {\"lang\": \"de\", \"body\": \"Foxes\"}), (3, [3], {\"body\": \"A fox\"})",
+        "-c",
+        "flush docs",
+        "-c",
+        "delete from docs 3",
+    ]);
+    place
+}
+
+#[test]
+fn a_search_by_words_alone_is_explained() {
+    let place = with_words();
+    let text = ".mode jsonl\nexplain search docs match body 'Foxes FOX nowhere' where lang = 'en';";
+    let ran = piped(&place, &["t.ft"], text);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let all: Vec<Value> = ran
+        .out
+        .lines()
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    // Foxes are foxes, and the deleted one does not count.
+    assert_eq!(all[0], json!({"word": "fox", "times": 2, "rows": 2}));
+    assert_eq!(all[1], json!({"word": "nowher", "times": 1, "rows": 0}));
+    let part = &all[2];
+    assert_eq!((&part["rows"], &part["deleted"], &part["way"]), (&json!(3), &json!(1), &json!("index")));
+    assert!(part["scored"].as_u64() >= Some(1) && part["refused"].is_u64(), "{part}");
+    assert_eq!(all[3]["rows_scored"], part["scored"]);
+    assert!(all[3]["elapsed_us"].is_u64() && all.len() == 4, "{}", ran.out);
+}
+
+#[test]
+fn a_search_by_words_alone_is_watched() {
+    let place = with_words();
+    let watch = "watch search docs match body 'fox' fields body";
+    let mut child = place
+        .command(&["t.ft", "--readonly", "--csv", "-c", ".set interval 1ms", "-c", watch])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines().map(|line| line.unwrap());
+    assert_eq!(lines.next().as_deref(), Some("id,score,body"));
+    assert!(lines.by_ref().take(2).all(|line| line.starts_with(['1', '2'])));
+    place.ok(&["t.ft", "-c", "insert into docs values (4, [4], {\"body\": \"Fox, fox\"})"]);
+    assert!(lines.any(|line| line.ends_with("\"Fox, fox\"")), "what was written is shown");
+    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
 #[test]

@@ -93,7 +93,7 @@ impl Parser<'_> {
         Ok(Item::Column { path, kind: self.need_choice(&TYPES)? })
     }
 
-    fn vector_kind(&mut self) -> Result<VectorKind> {
+    pub fn vector_kind(&mut self) -> Result<VectorKind> {
         let metric = self.need_choice(&METRICS)?;
         let mut kind = VectorKind::new(metric, self.dims()?);
         loop {

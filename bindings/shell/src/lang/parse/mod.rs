@@ -5,12 +5,13 @@
 //!
 //! Reads from: tokens. Writes to: the tree. Never: recursion.
 
+mod alter;
 pub(super) mod create;
 mod rows;
 pub(super) mod search;
 mod value;
 
-use super::ast::{Alter, Alteration, Name, Optimize, Statement};
+use super::ast::{Name, Optimize, Statement};
 use super::error::{Expected, Refused, alternatives};
 use super::token::{Kind, Lexer, Token};
 use super::words;
@@ -86,6 +87,9 @@ impl<'a> Parser<'a> {
         if self.take("alter")? {
             return self.alter().map(Statement::Alter);
         }
+        if self.take("change")? {
+            return self.change().map(Statement::Change);
+        }
         if self.take("optimize")? {
             return self.optimize().map(Statement::Optimize);
         }
@@ -112,23 +116,6 @@ impl<'a> Parser<'a> {
         let index = if self.take("as")? { Some(self.index()?) } else { None };
         let rotation = if self.take("rotation")? { Some(self.rotation()?) } else { None };
         Ok(Optimize { name, index, rotation })
-    }
-
-    fn alter(&mut self) -> Result<Alter> {
-        self.need("collection")?;
-        let name = self.name(Expected::Collection)?;
-        let change = if self.take("add")? {
-            let path = self.path(Expected::Thing("the path of a field"))?;
-            self.need("fulltext")?;
-            Alteration::FullText { path, words: self.words()? }
-        } else if self.take("truncate")? {
-            Alteration::Truncate(self.count("the length of a level")?)
-        } else if self.take("extend")? {
-            Alteration::Extend(self.counts("the length of a level")?)
-        } else {
-            return Err(self.refuse());
-        };
-        Ok(Alter { name, change })
     }
 
     fn maybe_name(&mut self) -> Result<Option<Name>> {

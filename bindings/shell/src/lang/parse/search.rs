@@ -259,7 +259,7 @@ impl Parser<'_> {
     }
 
     /// What is read, and then `)`.
-    fn closed<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    pub fn closed<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let value = read(self)?;
         self.need_sign(')')?;
         Ok(value)

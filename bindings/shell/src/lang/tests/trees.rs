@@ -3,8 +3,8 @@
 use foretaste::lang::ColumnType;
 use foretaste::lang::{At, Filter};
 use foretaste::{
-    Element, Fusion, HnswParams, IvfParams, Key, Language, Measure, Metric, Recipe, RotationKind, Space,
-    Spec, Variance,
+    Element, Fusion, HnswParams, IvfParams, Key, Language, Measure, Method as Fit, Metric, Recipe,
+    RotationKind, Space, Spec, Variance,
 };
 use proptest::collection::vec;
 use proptest::option::of;
@@ -55,8 +55,12 @@ fn words() -> impl Strategy<Value = Words> {
         .prop_map(|(name, accents)| Words { language: name.and_then(Language::parse), accents })
 }
 
+fn a_space() -> impl Strategy<Value = Space> {
+    ("[a-zé@'/]{1,6}", "[0-9.']{1,3}").prop_map(|(model, version)| Space::new(model, version))
+}
+
 fn space() -> impl Strategy<Value = Option<Space>> {
-    of(("[a-zé@'/]{1,6}", "[0-9.']{1,3}").prop_map(|(model, version)| Space::new(model, version)))
+    of(a_space())
 }
 
 fn element() -> impl Strategy<Value = Element> {
@@ -242,6 +246,29 @@ fn search() -> impl Strategy<Value = Search> {
         )
 }
 
+fn rule() -> impl Strategy<Value = NewRule> {
+    let fit = prop_oneof![
+        any::<bool>().prop_map(|scaled| Fit::Procrustes { scaled }),
+        of(0.0..9.0).prop_map(|ridge| Fit::Ridge { ridge }),
+        (0..999_usize).prop_map(|count| Fit::Anchors { count }),
+    ];
+    prop_oneof![
+        (0..999_usize).prop_map(NewRule::Prefix),
+        ("[ -~]{0,5}", of("[ -~]{0,5}"), of(fit), of(0.0..1.0))
+            .prop_map(|(from, to, fit, retain)| NewRule::Adapter { from, to, fit, retain }),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let text = || "[ -~]{0,5}";
+    prop_oneof![
+        (kind(), a_space()).prop_map(|(kind, space)| Step::To(VectorKind { space: Some(space), ..kind })),
+        (path(), any::<bool>()).prop_map(|(path, by_variance)| Step::Embed { path, by_variance }),
+        (text(), of(text()), of(text())).prop_map(|(file, vector, id)| Step::Import { file, vector, id }),
+        select(&[Step::Flip, Step::Finish, Step::Drop][..]),
+    ]
+}
+
 fn statement() -> impl Strategy<Value = Statement> {
     let create =
         (name(), any::<bool>(), kind(), vec(item(), 0..4)).prop_map(|(name, maybe, kind, mut items)| {
@@ -252,11 +279,15 @@ fn statement() -> impl Strategy<Value = Statement> {
         (path(), words()).prop_map(|(path, words)| Alteration::FullText { path, words }),
         (1..999_usize).prop_map(Alteration::Truncate),
         vec(1..999_usize, 1..3).prop_map(Alteration::Extend),
+        a_space().prop_map(Alteration::Space),
+        (a_space(), rule()).prop_map(|(from, rule)| Alteration::Rule { from, rule }),
+        a_space().prop_map(Alteration::DropRule),
     ];
     prop_oneof![
         create,
         (name(), any::<bool>()).prop_map(|(name, if_exists)| Statement::Drop { name, if_exists }),
         (name(), change).prop_map(|(name, change)| Statement::Alter(Alter { name, change })),
+        (name(), step()).prop_map(|(name, step)| Statement::Change(Change { name, step })),
         (name(), vec(row(), 1..3)).prop_map(|(into, rows)| Statement::Insert(Insert { into, rows })),
         (name(), vec(id(), 1..3)).prop_map(|(from, ids)| Statement::Delete(Delete { from, ids })),
         (name(), vec(id(), 1..3)).prop_map(|(from, ids)| Statement::Get(Get { ids, from })),

@@ -8,7 +8,7 @@ use crate::output::{Failure, Output, bytes};
 use crate::shell::cell::Cell;
 use crate::shell::grid::Grid;
 use crate::shell::settings::Mode;
-use crate::shell::{Done, Shell, schema};
+use crate::shell::{Done, Shell, schema, space};
 
 impl Shell {
     pub(super) fn collections(&mut self, _: &str, _: &[String]) -> Done {
@@ -24,7 +24,8 @@ impl Shell {
         let names = if words.is_empty() { self.database.collections() } else { words.to_vec() };
         for name in names {
             let collection = self.database.collection(name.trim_end_matches(';'))?;
-            self.out.print(&format!("{};\n", schema::statement(&collection)))?;
+            let rest = space::statements(&collection)?;
+            self.out.print(&format!("{};\n{rest}", schema::statement(&collection)))?;
         }
         Ok(())
     }
@@ -100,6 +101,7 @@ impl Shell {
             ("echo", on(set.echo).to_string()),
             ("bail", on(set.bail).to_string()),
             ("embed", set.embed.clone().unwrap_or_default()),
+            ("embed_many", set.embed_many.clone().unwrap_or_default()),
             ("embed_timeout", format!("{:?}", set.embed_timeout)),
             ("scorer", set.scorer.clone().unwrap_or_default()),
             ("scorer_version", set.scorer_version.clone().unwrap_or_default()),
@@ -143,4 +145,6 @@ insert into docs values ('id-1', [0.1, 0.2, …], {\"lang\": \"en\"});
 search docs near [0.1, …] where lang = 'en' and year >= 2020 k 10;
 search docs near 'id-1' match body 'words' rerank mmr(0.7);
 get 'id-1' from docs;   delete from docs 'id-1', 7;   optimize docs as hnsw;
+alter collection docs space 'model@1';   alter collection docs rule 'other@2' prefix 128;
+change docs to cosine(768) space 'other@2';   change docs embed body;   change docs flip;
 ";

@@ -129,6 +129,12 @@ pub const COMMANDS: &[Command] = &[
     },
     Command { name: "show", usage: "", help: "what the session is set to", run: Shell::show_settings },
     Command {
+        name: "spaces",
+        usage: "[COLLECTION]",
+        help: "the spaces of vectors: rules between them, and how far changes are",
+        run: Shell::spaces,
+    },
+    Command {
         name: "stats",
         usage: "",
         help: "what the database holds and what it takes on disk",
@@ -207,6 +213,7 @@ impl Shell {
         };
         match name.as_str() {
             "embed" => self.settings.embed = Some(value).filter(|command| !command.is_empty()),
+            "embed_many" => self.settings.embed_many = Some(value).filter(|command| !command.is_empty()),
             "embed_timeout" => self.settings.embed_timeout = time(&value)?,
             "scorer" => self.settings.scorer = Some(value).filter(|command| !command.is_empty()),
             "scorer_version" => self.settings.scorer_version = Some(value).filter(|name| !name.is_empty()),

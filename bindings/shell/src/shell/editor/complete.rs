@@ -75,7 +75,7 @@ impl Names {
                     Ok((from, offer(self.names())))
                 }
                 "mode" => Ok((from, offer(MODES.iter().map(|(name, _)| name.to_string()).collect()))),
-                "schema" | "indexes" => Ok((from, offer(self.names()))),
+                "schema" | "indexes" | "spaces" => Ok((from, offer(self.names()))),
                 "export" if !rest.trim_start_matches("export").trim_start().contains(' ') => {
                     Ok((from, offer(self.names())))
                 }
