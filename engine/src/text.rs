@@ -116,6 +116,28 @@ pub struct TextPart {
     pub refused: u64,
 }
 
+impl std::fmt::Display for TextWord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let TextWord { word, times, rows } = self;
+        write!(f, "`{word}`, {times} in the query, in {rows} rows")
+    }
+}
+
+impl std::fmt::Display for TextPart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} rows", self.rows)?;
+        if self.dead > 0 {
+            write!(f, ", {} deleted", self.dead)?;
+        }
+        let way = match self.way {
+            TextWay::Index => "full-text index asked",
+            TextWay::Documents => "every document read",
+            TextWay::Fresh => "words in memory gone through",
+        };
+        write!(f, ": {way}; {} scored, {} refused", self.scored, self.refused)
+    }
+}
+
 /// Where the words of a part's rows came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

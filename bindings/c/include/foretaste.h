@@ -1241,8 +1241,11 @@ enum ft_status ft_answer_canceller(const struct ft_answer *answer, struct ft_can
 // found too few, so that the matches were read after all), and `text`, all of it in words. `schedule` has the steps of a schedule
 // of levels, given or chosen: `dims`, and `keep`, the rows kept; it is empty without one.
 //
-// FT_STATUS_BAD_REQUEST for a full-text search, and for a revision of an answer: `ft_answer_explain` says it of the answer. The text
-// is freed by `ft_string_free`.
+// Of a full-text search, `words` has the different words as they are compared, `times` in the query and in how many `rows`, and `parts`
+// has of each part `rows`, `dead`, `way` ("index", "documents", all of them read, or "fresh", words in memory), `scored`, `refused` and
+// `text`.
+//
+// FT_STATUS_BAD_REQUEST for a revision of an answer: `ft_answer_explain` says it of the answer. The text is freed by `ft_string_free`.
 enum ft_status ft_hits_explain(const struct ft_hits *hits,
                                char **json);
 
@@ -1337,6 +1340,10 @@ void ft_change_free(struct ft_change *change);
 // The other space, as "model@version". The text is freed by `ft_string_free`.
 enum ft_status ft_change_space(const struct ft_change *change, char **space);
 
+// Sets `flipped` to 1 when it was flipped: the other space is then the one that the collection had before. A flip back makes it 0.
+enum ft_status ft_change_is_flipped(const struct ft_change *change,
+                                    int *flipped);
+
 // How many rows are in the other space, and how many wait to be embedded again.
 enum ft_status ft_change_progress(const struct ft_change *change, uint64_t *there, uint64_t *waiting);
 
@@ -1359,6 +1366,14 @@ void ft_backfill_free(struct ft_backfill *backfill);
 enum ft_status ft_backfill_next(struct ft_backfill *backfill,
                                 size_t rows,
                                 struct ft_pending **pending);
+
+// Those of the rows with these ids that wait, in the order of the ids, as they are now: for vectors that come in an order of their own,
+// as out of a file. Rows that do not wait are left out, so that there may be fewer, or none. FT_STATUS_CORRUPT when a row's bytes are
+// damaged.
+enum ft_status ft_change_pending(const struct ft_change *change,
+                                 const struct ft_id *ids,
+                                 size_t count,
+                                 struct ft_pending **pending);
 
 // Frees rows, and what was read of them. NULL is fine.
 void ft_pending_free(struct ft_pending *pending);

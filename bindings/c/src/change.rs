@@ -3,7 +3,7 @@
 //! Reads from: `foretaste::Change`. Writes to: the same. Never: a vector taken for that of another row.
 #![expect(unsafe_code, reason = "functions have the names that C knows")]
 
-use std::ffi::CString;
+use std::ffi::{CString, c_int};
 use std::mem::MaybeUninit;
 
 use foretaste::{NewVector, Order, PendingRow, RowVariance};
@@ -11,7 +11,7 @@ use foretaste::{NewVector, Order, PendingRow, RowVariance};
 use crate::batch::spread_of;
 use crate::collection::{Collection, put};
 use crate::id::{Id, Ids};
-use crate::ptr::{Floats, Given, RecordRoom, null};
+use crate::ptr::{Floats, Given, IdArray, RecordRoom, null};
 use crate::record::{Record, document, viewed};
 use crate::run::area;
 use crate::schema::Schema;
@@ -80,6 +80,15 @@ pub extern "C" fn ft_change_free(change: Option<Box<Change>>) {
 #[unsafe(no_mangle)]
 pub extern "C" fn ft_change_space(change: Option<&Change>, space: Option<&mut MaybeUninit<Given>>) -> Status {
     entry(|| give_text(space, "space", || Ok(some(change, "change")?.0.space().to_string())))
+}
+
+/// Sets `flipped` to 1 when it was flipped: the other space is then the one that the collection had before. A flip back makes it 0.
+#[unsafe(no_mangle)]
+pub extern "C" fn ft_change_is_flipped(
+    change: Option<&Change>,
+    flipped: Option<&mut MaybeUninit<c_int>>,
+) -> Status {
+    entry(|| put(flipped, "flipped", || Ok(some(change, "change")?.0.is_flipped().into())))
 }
 
 /// How many rows are in the other space, and how many wait to be embedded again.
@@ -152,6 +161,28 @@ pub extern "C" fn ft_backfill_next(
             *pending = Some(Box::new(Pending::new(rows)?));
         }
         Ok(())
+    })
+}
+
+/// Those of the rows with these ids that wait, in the order of the ids, as they are now: for vectors that come in an order of their own,
+/// as out of a file. Rows that do not wait are left out, so that there may be fewer, or none. FT_STATUS_CORRUPT when a row's bytes are
+/// damaged.
+#[unsafe(no_mangle)]
+pub extern "C" fn ft_change_pending(
+    change: Option<&Change>,
+    ids: IdArray,
+    count: usize,
+    pending: Option<&mut MaybeUninit<Option<Box<Pending>>>>,
+) -> Status {
+    entry(|| {
+        give(pending, "pending", || {
+            let change = &some(change, "change")?.0;
+            let mut rows = Vec::with_capacity(count);
+            for id in ids.slice(count, "ids")? {
+                rows.extend(change.pending(id.key()?)?);
+            }
+            Pending::new(rows)
+        })
     })
 }
 

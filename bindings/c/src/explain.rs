@@ -1,15 +1,15 @@
 //! How a search went through the parts of a collection, and why, as JSON.
 //!
-//! Reads from: `foretaste::Decision`. Writes to: text. Never: a decision of its own.
+//! Reads from: `foretaste::Decision`, `foretaste::TextPart`. Writes to: text. Never: a decision of its own.
 #![expect(unsafe_code, reason = "functions have the names that C knows")]
 
 use std::mem::MaybeUninit;
 
-use foretaste::{Decision, Way};
+use foretaste::{Decision, TextPart, TextWay, TextWord, Way};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::hits::Hits;
+use crate::hits::{Explained, Hits};
 use crate::ptr::Given;
 use crate::status::{Failure, Status, entry, give_text, some};
 
@@ -22,8 +22,11 @@ use crate::status::{Failure, Status, entry, give_text, some};
 /// found too few, so that the matches were read after all), and `text`, all of it in words. `schedule` has the steps of a schedule
 /// of levels, given or chosen: `dims`, and `keep`, the rows kept; it is empty without one.
 ///
-/// FT_STATUS_BAD_REQUEST for a full-text search, and for a revision of an answer: `ft_answer_explain` says it of the answer. The text
-/// is freed by `ft_string_free`.
+/// Of a full-text search, `words` has the different words as they are compared, `times` in the query and in how many `rows`, and `parts`
+/// has of each part `rows`, `dead`, `way` ("index", "documents", all of them read, or "fresh", words in memory), `scored`, `refused` and
+/// `text`.
+///
+/// FT_STATUS_BAD_REQUEST for a revision of an answer: `ft_answer_explain` says it of the answer. The text is freed by `ft_string_free`.
 #[unsafe(no_mangle)]
 pub extern "C" fn ft_hits_explain(hits: Option<&Hits>, json: Option<&mut MaybeUninit<Given>>) -> Status {
     entry(|| {
@@ -32,8 +35,10 @@ pub extern "C" fn ft_hits_explain(hits: Option<&Hits>, json: Option<&mut MaybeUn
                 let why = "only a search that was answered at once is explained by its hits; ask the answer";
                 Failure::new(Status::BadRequest, why.into())
             };
-            let (plan, schedule) = some(hits, "hits")?.plan().ok_or_else(none)?;
-            Ok(explained(plan, schedule))
+            Ok(match some(hits, "hits")?.explained().ok_or_else(none)? {
+                Explained::Vectors { plan, schedule } => of_vectors(plan, schedule),
+                Explained::Words { words, parts } => of_words(words, parts),
+            })
         })
     })
 }
@@ -47,12 +52,33 @@ pub extern "C" fn ft_answer_explain(
     entry(|| {
         give_text(json, "json", || {
             let answer = &some(answer, "answer")?.0;
-            Ok(explained(&answer.explain(), &answer.schedule()))
+            Ok(of_vectors(&answer.explain(), &answer.schedule()))
         })
     })
 }
 
-fn explained(plan: &[Decision], schedule: &[(usize, usize)]) -> String {
+fn of_words(words: &[TextWord], parts: &[TextPart]) -> String {
+    let word = |word: &TextWord| json!({"word": word.word, "times": word.times, "rows": word.rows});
+    let part = |part: &TextPart| {
+        let way = match part.way {
+            TextWay::Index => "index",
+            TextWay::Documents => "documents",
+            _ => "fresh",
+        };
+        json!({
+            "rows": part.rows,
+            "dead": part.dead,
+            "way": way,
+            "scored": part.scored,
+            "refused": part.refused,
+            "text": part.to_string(),
+        })
+    };
+    let (words, parts) = (words.iter().map(word), parts.iter().map(part));
+    json!({"words": words.collect::<Vec<_>>(), "parts": parts.collect::<Vec<_>>()}).to_string()
+}
+
+fn of_vectors(plan: &[Decision], schedule: &[(usize, usize)]) -> String {
     let parts: Vec<Value> = plan.iter().map(part).collect();
     let steps = schedule.iter().map(|(dims, keep)| json!({"dims": dims, "keep": keep}));
     json!({"parts": parts, "schedule": steps.collect::<Vec<_>>()}).to_string()

@@ -8,7 +8,7 @@ use std::ffi::{CString, c_char};
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use foretaste::{Cost, Decision, Key, Problem, StoppedBecause};
+use foretaste::{Cost, Decision, Key, Problem, StoppedBecause, TextPart, TextWord};
 
 use crate::collection::put;
 use crate::id::{Id, Ids};
@@ -121,8 +121,13 @@ pub struct Hits {
     explained: Option<Explained>,
 }
 
-/// The ways through the parts of the collection, and the schedule of levels.
-pub type Explained = (Vec<Decision>, Vec<(usize, usize)>);
+/// How an answer was found.
+pub enum Explained {
+    /// The ways through the parts of the collection, and the schedule of levels.
+    Vectors { plan: Vec<Decision>, schedule: Vec<(usize, usize)> },
+    /// The words that were searched, and the ways through the parts.
+    Words { words: Vec<TextWord>, parts: Vec<TextPart> },
+}
 
 enum Rows {
     Vector(Vec<foretaste::Hit>),
@@ -211,7 +216,7 @@ pub extern "C" fn ft_hits_problem(hits: Option<&Hits>) -> *const c_char {
 impl Hits {
     /// Of a search that was answered at once.
     pub fn at_once(mut answer: foretaste::Hits) -> Hits {
-        let explained = (std::mem::take(&mut answer.plan), std::mem::take(&mut answer.schedule));
+        let (plan, schedule) = (std::mem::take(&mut answer.plan), std::mem::take(&mut answer.schedule));
         let stopped = stopped(answer.stopped_because);
         let whole = matches!(stopped, Stopped::Complete | Stopped::Exhausted);
         let info = Info {
@@ -225,7 +230,7 @@ impl Hits {
         };
         let problem = answer.problem.as_ref().and_then(words);
         let hits = Hits::new(Rows::Vector(answer.into_iter().collect()), info, Vec::new(), problem);
-        Hits { explained: Some(explained), ..hits }
+        Hits { explained: Some(Explained::Vectors { plan, schedule }), ..hits }
     }
 
     /// One revision of an answer.
@@ -245,11 +250,13 @@ impl Hits {
     }
 
     /// Of a full-text search.
-    pub fn text(answer: foretaste::TextHits) -> Hits {
+    pub fn text(mut answer: foretaste::TextHits) -> Hits {
+        let (words, parts) = (std::mem::take(&mut answer.words), std::mem::take(&mut answer.parts));
         let (rows_exact, rows_refused) = (answer.cost.rows_scored, answer.cost.rows_refused);
         let cost = Cost { rows_exact, rows_refused, elapsed: answer.cost.elapsed, ..Cost::default() };
         let info = Info { settled: answer.len(), stopped: Stopped::Complete, ..of_cost(&cost) };
-        Hits::new(Rows::Text(answer.into_iter().collect()), info, Vec::new(), None)
+        let hits = Hits::new(Rows::Text(answer.into_iter().collect()), info, Vec::new(), None);
+        Hits { explained: Some(Explained::Words { words, parts }), ..hits }
     }
 
     fn new(rows: Rows, info: Info, changed: Vec<usize>, problem: Option<CString>) -> Hits {
@@ -261,8 +268,8 @@ impl Hits {
         Hits { rows, ids, info: Info { len, ..info }, changed, problem, explained: None }
     }
 
-    /// How each part was gone through, and the schedule of levels, of a search that was answered at once.
-    pub fn plan(&self) -> Option<&Explained> {
+    /// How it was found, for a search that was answered at once.
+    pub fn explained(&self) -> Option<&Explained> {
         self.explained.as_ref()
     }
 

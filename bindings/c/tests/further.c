@@ -361,7 +361,9 @@ static void explaining(ft_collection *docs) {
     ft_hits_free(hits);
     ft_answer_free(answer);
     OK(ft_collection_search_text(docs, "body", "fox", 3, NULL, &hits));
-    FAILS(FT_STATUS_BAD_REQUEST, ft_hits_explain(hits, &json));
+    OK(ft_hits_explain(hits, &json));
+    EXPECT(strstr(json, "\"word\":\"fox\"") != NULL && strstr(json, "\"way\":\"") != NULL);
+    ft_string_free(json);
     ft_hits_free(hits);
     FAILS(BAD, ft_answer_explain(NULL, &json));
     FAILS(BAD, ft_hits_explain(NULL, &json));
@@ -678,6 +680,8 @@ static void changing(ft_collection *model) {
     ft_field_vector own;
     uint64_t there, waiting, written, all = 0;
     size_t i;
+    int flipped;
+    ft_id asked[4];
     char *text;
     SIZED(ft_record_view, view);
     SIZED(ft_row, row);
@@ -697,6 +701,8 @@ static void changing(ft_collection *model) {
     ft_string_free(text);
     OK(ft_change_progress(change, &there, &waiting));
     EXPECT(there == 0 && waiting == PAIRS);
+    OK(ft_change_is_flipped(change, &flipped));
+    EXPECT(flipped == 0);
     FAILS(FT_STATUS_BAD_REQUEST, ft_change_flip(change, &large));
     EXPECT(large == NULL);
     FAILS(FT_STATUS_NOT_FOUND, ft_change_get(change, ft_id_int(0), &record));
@@ -734,6 +740,20 @@ static void changing(ft_collection *model) {
     EXPECT(written == 4);
     ft_pending_free(pending);
     ft_backfill_free(backfill);
+
+    /* Rows asked for by their ids: one that waits, one that does not, one that is not there, another that waits. */
+    asked[0] = ft_id_int(9);
+    asked[1] = ft_id_int(0);
+    asked[2] = ft_id_int(99999);
+    asked[3] = ft_id_int(7);
+    OK(ft_change_pending(change, asked, 4, &pending));
+    EXPECT(ft_pending_len(pending) == 2);
+    OK(ft_pending_read(pending, 0, &view));
+    EXPECT(view.id.number == 9);
+    OK(ft_pending_read(pending, 1, &view));
+    EXPECT(view.id.number == 7);
+    ft_pending_free(pending);
+    FAILS(BAD, ft_change_pending(change, NULL, 4, &pending));
 
     /* All others, some at a time, until none waits. */
     FAILS(BAD, ft_change_backfill(change, 7, &backfill));

@@ -63,6 +63,12 @@ impl Change {
         Ok(self.handle(py)?.progress())
     }
 
+    /// Whether it was flipped: the other space is the one that the collection had before. A flip back makes it False again.
+    #[getter]
+    fn flipped(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.handle(py)?.is_flipped())
+    }
+
     /// The other space, as "model@version".
     #[getter]
     fn space(&self, py: Python<'_>) -> PyResult<String> {
@@ -151,6 +157,20 @@ impl Change {
         let schema = self.handle(py)?.collection().schema();
         let rows = self.work(py, |change| change.backfill(order))?;
         Ok(Backfill::new(rows, schema, batch))
+    }
+
+    /// Those of the rows with these ids that wait, in the order of the ids: for vectors that come in an order of their own, as out of a
+    /// file. They are to be given to `write`, with the vectors of their `ids`.
+    ///
+    /// Raises `Corrupt` when a row's bytes are damaged.
+    fn pending(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<PendingRows> {
+        let keys = input::keys(ids)?;
+        let schema = self.handle(py)?.collection().schema();
+        let rows = self.work(py, |change| {
+            let rows = keys.into_iter().map(|key| change.pending(key));
+            rows.filter_map(foretaste::Result::transpose).collect::<foretaste::Result<Vec<_>>>()
+        })?;
+        Ok(PendingRows::new(rows, schema))
     }
 
     /// Writes vectors in the other space, in one atomic, durable commit; gives how many. Rows that were written or deleted since they

@@ -48,6 +48,12 @@ impl TextAnswer {
         Ok(dict)
     }
 
+    /// What was searched and how: a line for each different word, as it is compared, then for each segment and each block of fresh rows.
+    fn explain(&self) -> Vec<String> {
+        let (words, parts) = (self.0.words.iter(), self.0.parts.iter());
+        words.map(ToString::to_string).chain(parts.map(ToString::to_string)).collect()
+    }
+
     /// The hits as dicts with `id`, `score` and `payload`.
     fn to_list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         table::dicts(py, &self.0)

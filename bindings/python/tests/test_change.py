@@ -70,6 +70,7 @@ def test_a_whole_change_and_the_way_back(db, docs):
     assert np.array_equal(change.get(3).vector, embed([3])[0]) and change.get(3).payload == {"text": 3}
     assert change.get(999) is None and [row and row.id for row in change.get([1, 999])] == [1, None]
     before = docs.snapshot()
+    assert change.flipped is False
     new = change.flip()
     assert isinstance(new, ft.Collection) and (new.space, new.dim, len(new)) == ("large@1", NEW, ROWS)
     q = embed([1000])[0]
@@ -83,6 +84,7 @@ def test_a_whole_change_and_the_way_back(db, docs):
             stale()
     # A row that is written in the new space alone waits in the old one, and keeps the way back shut until it is there.
     back = new.change()
+    assert back.flipped is True
     assert (back.space, back.progress) == ("small@1", (ROWS, 0))
     new.upsert([100], embed([100]), [{"text": 100}])
     new.upsert([101], embed([101]), [{"text": 101}], changed=embed([101])[:, :OLD], changed_variances=[2.0])
@@ -123,6 +125,10 @@ def test_rows_that_wait_say_what_they_are(docs):
     # Those that were written do not come again.
     assert change.write(first[:5], embed(range(5))) == 5
     assert [rows.ids for rows in change.backfill(batch=1000)][0][0] == 5
+    # Vectors in an order of their own: rows are asked for by their ids, and those that do not wait are left out.
+    rows = change.pending([9, 2, 999, 7])
+    assert rows.ids.tolist() == [9, 7] and change.write(rows, embed(rows.ids)) == 2
+    assert np.array_equal(change.get(9).vector, embed([9])[0]) and len(change.pending([9, 7])) == 0
 
 
 def test_the_most_uncertain_rows_come_first(docs):

@@ -72,6 +72,8 @@ def test_an_answer_is_read_in_many_ways(docs):
     table = answer.to_numpy()
     assert table.dtype.names == ("id", "score") and table["id"].tolist() == answer.ids
     assert answer.cost["rows_scored"] >= 2 and answer.cost["elapsed_us"] > 0
+    told = answer.explain()
+    assert len(told) >= 3 and told[0].startswith("`fox`, 1 in the query") and "scored" in told[-1]
     with pytest.raises(IndexError):
         answer[2]
     none = docs.search_text("body", "zebra")

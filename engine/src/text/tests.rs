@@ -232,6 +232,10 @@ fn an_answer_says_which_words_were_searched_and_how_each_part_was_gone_through()
     let sum = |of: fn(&TextPart) -> u64| hits.parts.iter().map(of).sum::<u64>();
     assert_eq!((sum(|p| p.scored), sum(|p| p.refused)), (hits.cost.rows_scored, hits.cost.rows_refused));
     assert!(hits.parts.iter().all(|part| part.scored > 0));
+    assert_eq!(hits.words[0].to_string(), format!("`fox`, 2 in the query, in {} rows", having("fox")));
+    let TextPart { scored, refused, .. } = hits.parts[0];
+    let told = format!("400 rows, 17 deleted: full-text index asked; {scored} scored, {refused} refused");
+    assert_eq!(hits.parts[0].to_string(), told);
     let nothing = col.search_text("body", " ").run().unwrap();
     assert!(nothing.words.is_empty() && nothing.parts.is_empty());
     // A segment without an index is read.
