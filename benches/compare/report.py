@@ -17,6 +17,9 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 from figures import RECALLS, first_result, front, over_time  # noqa: E402
+from matplotlib.ticker import NullLocator  # noqa: E402
+
+TICKS = (0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 
 STYLE = (
     "body{font:15px sans-serif;margin:2em;max-width:75em}td,th{padding:.3em .7em;text-align:right}img{max-width:49%}"
@@ -30,31 +33,51 @@ def write(result: dict[str, Any], folder: Path) -> None:
     (folder / "index.html").write_text(page(result))
 
 
+def styles(libraries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """A line for each library, in both plots: a colour for each of the kind, another stroke for its second index or code."""
+    drawn: dict[str, list[str]] = {}
+    for library in libraries:
+        drawn.setdefault(library["name"].split()[0], []).append(library["name"])
+    colours = dict(zip(drawn, plt.get_cmap("tab10").colors, strict=False))
+    strokes = ("-", "--", ":")
+    return {
+        name: {"color": colours.get(kind, "black"), "linestyle": strokes[at % len(strokes)], "linewidth": 2.5 if kind == "foretaste" else 1.3}
+        for kind, names in drawn.items()
+        for at, name in enumerate(names)
+    }
+
+
 def rates(libraries: list[dict[str, Any]], path: Path) -> None:
     figure, axes = plt.subplots(figsize=(8, 6))
+    style = styles(libraries)
     for library in libraries:
-        best = front(library["points"])
-        axes.plot([recall for recall, _ in best], [rate for _, rate in best], marker="o", markersize=3, label=library["name"])
-    axes.set(xlabel="recall", ylabel="queries a second, one core", yscale="log", xlim=(0.7, 1.002))
-    save(figure, axes, path)
+        # All of the recall has no place on an axis of what is missed.
+        best = [(recall, rate) for recall, rate in front(library["points"]) if recall < 1]
+        name = library["name"]
+        axes.plot([recall for recall, _ in best], [rate for _, rate in best], marker="o", markersize=3, label=name, **style[name])
+    axes.set(xlabel="recall", ylabel="queries a second, one core", yscale="log", xscale="logit", xlim=(0.8, 0.9996))
+    axes.set_xticks(TICKS, [str(tick) for tick in TICKS])
+    axes.xaxis.set_minor_locator(NullLocator())
+    save(figure, axes, path, "lower left")
 
 
 def times(libraries: list[dict[str, Any]], path: Path) -> None:
     figure, axes = plt.subplots(figsize=(8, 6))
+    style = styles(libraries)
     for library in libraries:
         for watched in library["over_time"]:
             curve = over_time(watched["events"])
             label = f"{library['name']} {', '.join(f'{n} {v}' for n, v in watched['setting'].items())}"
-            axes.step([at for at, _ in curve], [recall for _, recall in curve], where="post", label=label)
+            axes.step([at for at, _ in curve], [recall for _, recall in curve], where="post", label=label, **style[library["name"]])
     axes.set(xlabel="µs since the query", ylabel="mean recall of what is there", xscale="log", ylim=(0, 1.01))
-    save(figure, axes, path)
+    save(figure, axes, path, "lower right")
 
 
-def save(figure: Any, axes: Any, path: Path) -> None:
+def save(figure: Any, axes: Any, path: Path, legend: str) -> None:
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, handlelength=3, loc=legend)
     figure.tight_layout()
-    figure.savefig(path, dpi=130)
+    figure.savefig(path, dpi=110)
     plt.close(figure)
 
 
