@@ -2,7 +2,7 @@
 //!
 //! The input is a byte for the metric, two for the number of rows, and parts: the tag is the place of the section's kind in
 //! [`SECTIONS`]. What opens is searched with several efforts: with and without a filter, at full length and
-//! with a prefix of the query.
+//! with a prefix of the query, as for the neighbours of one of its rows.
 //! An index may be wrong about distances, but not about rows: what it finds is of the segment.
 //!
 //! Reads from: the input. Writes to: a disk in memory. Never: more than a bounded number of steps.
@@ -68,6 +68,7 @@ fn search(index: &Index, rows: u32) {
     let odd = |row: u32| Ok(row % 2 == 1);
     for (ef, vector) in [(1, &query[..]), (40, &query[..]), (10, &query[..query.len() / 2])] {
         for filtered in [false, true] {
+            let without = (ef == 10 && rows > 0).then_some(rows / 2);
             let ask = Ask {
                 vector,
                 ef,
@@ -75,7 +76,7 @@ fn search(index: &Index, rows: u32) {
                 wanted: ef,
                 accept: if filtered { Some(&odd) } else { None },
                 share: if filtered && ef < 40 { Some(0.5) } else { None },
-                without: None,
+                without,
                 cancel: &|| false,
                 steps: STEPS,
             };

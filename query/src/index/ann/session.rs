@@ -66,7 +66,10 @@ impl Session<'_> {
             return Ok(false);
         }
         let Scratch { query, graph, cells, .. } = scratch;
-        let other = |row: u32| Ok(Some(row) != ask.without);
+        let other = |row: u32| match ask.accept {
+            _ if Some(row) == ask.without => Ok(false),
+            accept => accept.map_or(Ok(true), |accept| accept(row)),
+        };
         let accept: Option<&Accept<'_>> = if ask.without.is_some() { Some(&other) } else { ask.accept };
         match (&mut self.way, accept) {
             (Way::Beam(beam, _), accept) => beam.advance(query, steps, accept, graph),

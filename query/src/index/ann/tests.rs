@@ -213,6 +213,35 @@ fn with_as_many_candidates_as_rows_a_graph_finds_every_row_once() {
     }
 }
 
+/// The filter was forgotten when a row was left out besides.
+#[test]
+fn a_row_that_is_left_out_leaves_the_filter_in_force() {
+    let table = Table::new(600, 8, |row, dim| (mix((row * 64 + dim) as u64) % 997) as f32);
+    let params = HnswParams { m: 8, ef_construction: 60, edge_bits: None };
+    let index = opened(built(&table, Metric::L2, params, 2), 600, Metric::L2);
+    let even = |row: u32| Ok(row.is_multiple_of(2));
+    let query = table.row(4);
+    let mut scratch = Scratch::default();
+    for (share, without) in [(None, Some(4)), (None, Some(5)), (Some(0.5), Some(4))] {
+        let ask = Ask {
+            vector: &query,
+            ef: 600,
+            nprobe: 0,
+            wanted: 600,
+            accept: Some(&even),
+            share,
+            without,
+            cancel: &|| false,
+            steps: u64::MAX,
+        };
+        index.search(&ask, &mut scratch).unwrap();
+        let mut found: Vec<u32> = scratch.nearest(usize::MAX).iter().map(|f| f.row).collect();
+        found.sort_unstable();
+        let wanted = (0..600).step_by(2).filter(|row| Some(*row) != without);
+        assert!(found.into_iter().eq(wanted), "without {without:?}, a share of {share:?}");
+    }
+}
+
 #[test]
 fn a_graph_does_not_depend_on_the_number_of_threads() {
     let table = Table::new(2000, 24, |row, dim| (mix((row * 64 + dim) as u64) % 997) as f32);

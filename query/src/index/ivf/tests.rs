@@ -236,6 +236,13 @@ fn refused_rows_are_not_found_and_few_accepted_ones_are_all_found() {
     let (found, walk) = find(&index, &Ask { accept: Some(&common), ..ask(&vector, 1) });
     assert!(found.len() == K + 26 && found.iter().all(|f| f.row % 2 == 0));
     assert!(walk.steps < 1000 && walk.cells > 1, "{walk:?}");
+    // A row left out besides: the filter was forgotten then.
+    let without = Some(200);
+    let (found, walk) = find(&index, &Ask { accept: Some(&rare), without, ..ask(&vector, 1) });
+    assert!(found.len() == 14 && found.iter().all(|f| f.row % 200 == 0 && f.row != 200));
+    assert_eq!((walk.steps, walk.compared), (3000, 14));
+    let (found, _) = find(&index, &Ask { without, ..ask(source.row(200), 1) });
+    assert!(found.len() == K + 26 && found.iter().all(|f| f.row != 200));
     let fails = |_: u32| Err(Error::corrupt(Path::new("filter"), 1, "no"));
     let mut scratch = Scratch::default();
     assert!(index.search(&Ask { accept: Some(&fails), ..ask(&vector, 1) }, &mut scratch).is_err());
