@@ -156,7 +156,9 @@ fn a_search_by_words_alone_is_explained() {
     assert_eq!(all[0], json!({"word": "fox", "times": 2, "rows": 2}));
     assert_eq!(all[1], json!({"word": "nowher", "times": 1, "rows": 0}));
     let part = &all[2];
-    assert_eq!((&part["rows"], &part["deleted"], &part["way"]), (&json!(3), &json!(1), &json!("index")));
+    // Upkeep may have taken the deleted row away already.
+    let live = part["rows"].as_u64().unwrap() - part["deleted"].as_u64().unwrap();
+    assert_eq!((live, &part["way"]), (2, &json!("index")));
     assert!(part["scored"].as_u64() >= Some(1) && part["refused"].is_u64(), "{part}");
     assert_eq!(all[3]["rows_scored"], part["scored"]);
     assert!(all[3]["elapsed_us"].is_u64() && all.len() == 4, "{}", ran.out);
