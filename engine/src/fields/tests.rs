@@ -134,6 +134,22 @@ const FILTERS: &[&str] = &[
     "none = 1 and b[0] = 1",
 ];
 
+/// They were off by a last bit, so that a filter with the number that had been written did not find its row.
+#[test]
+fn numbers_of_documents_are_what_is_written() {
+    let written = ["2.377593196874478e-180", "9.049776246836785e-61", "0.1", "1.7976931348623157e308"];
+    let texts: Vec<Vec<u8>> = written.iter().map(|n| format!("{{\"a\":{n}}}").into_bytes()).collect();
+    let (segment, _disk) = sealed_texts(&Schema::new(1, Metric::L2), &texts);
+    let documents: Vec<Json> = texts.iter().filter_map(|text| document(text)).collect();
+    for (number, document) in written.iter().zip(&documents) {
+        assert_eq!(document["a"].as_f64(), number.parse().ok());
+        assert_eq!(document.to_string(), format!("{{\"a\":{}}}", number.replace("e308", "e+308")));
+        let filter = format!("a = {number}");
+        assert!(Filter::parse(&filter).unwrap().matches(&fields_of(document)), "{filter}");
+        agree_in(&segment, &Schema::new(1, Metric::L2), &documents, &[&filter]);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 

@@ -27,6 +27,11 @@ fn statements_are_printed_as_they_are_understood() {
             "insert into docs values ('it''s', [0.1, -2e1], {\"a\": {\"b\": \"}\"}}, variance 0.5, image [1]), (7, [1])",
             "insert into docs values ('it''s', [0.1, -20], {\"a\":{\"b\":\"}\"}}, variance [0.5], image [1]), (7, [1])",
         ),
+        // Was printed as another number, which was read as a third.
+        (
+            "insert into d values (1, [1], {\"a\": 2.377593196874478e-180})",
+            "insert into d values (1, [1], {\"a\":2.377593196874478e-180})",
+        ),
         ("delete from docs 'id-1', 7;", "delete from docs 'id-1', 7"),
         ("get 'id-1' from docs -- a row\n;", "get 'id-1' from docs"),
         (
