@@ -79,7 +79,7 @@ pub struct Revision {
     pub estimated_recall: Option<f64>,
     /// It has at least this part of them, in 19 of 20 searches for each segment whose index is asked.
     pub recall_lower_bound: Option<f64>,
-    /// As in [`Hits::query_uncertainty`].
+    /// As in [`crate::Hits::query_uncertainty`].
     pub query_uncertainty: Option<f32>,
     /// Places whose hit is another than in the revision before.
     pub changed: Vec<usize>,
