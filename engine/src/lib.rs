@@ -121,6 +121,6 @@ pub use revision::{Revision, Stage, StoppedBecause};
 pub use schema::{Column, Schema, TextField, Variance};
 pub use search::{Cost, Hit, Hits, Search};
 pub use snapshot::{Record, Snapshot};
-pub use space::{NoSpace, Rule, Space};
+pub use space::{NoSpace, Rule, RuleKind, Space};
 pub use stats::{CollectionStats, Stats};
 pub use text::{TextCost, TextHit, TextHits, TextPart, TextSearch, TextWay, TextWord};

@@ -51,6 +51,15 @@ pub(crate) enum Kind {
     Adapter(Arc<Adapter>),
 }
 
+/// What a [`Rule`] is: [`Rule::kind`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RuleKind<'a> {
+    /// So many first numbers are compared.
+    Prefix(usize),
+    /// Queries are mapped by this.
+    Adapter(&'a Adapter),
+}
+
 impl Space {
     /// The space of a model of a version.
     pub fn new(model: impl Into<String>, version: impl Into<String>) -> Space {
@@ -130,19 +139,11 @@ impl Rule {
         Err(Error::BadRequest { what: "adapter", why })
     }
 
-    /// How many first numbers are compared, for a rule of [`Rule::prefix`].
-    pub fn prefix_dims(&self) -> Option<usize> {
+    /// Which of the two it is.
+    pub fn kind(&self) -> RuleKind<'_> {
         match &self.0 {
-            Kind::Prefix(dims) => Some(*dims),
-            Kind::Adapter(_) => None,
-        }
-    }
-
-    /// The map, for a rule of [`Rule::adapter`].
-    pub fn map_of_queries(&self) -> Option<&Adapter> {
-        match &self.0 {
-            Kind::Prefix(_) => None,
-            Kind::Adapter(adapter) => Some(adapter),
+            Kind::Prefix(dims) => RuleKind::Prefix(*dims),
+            Kind::Adapter(adapter) => RuleKind::Adapter(adapter),
         }
     }
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use foretaste::{
     Change, Collection, Database, Error, ErrorModel, FitOptions, HnswParams, Key, Method, Metric, NewVector,
-    Order, Pairs, Rule, Schema, Scored, SearchParams, Space, Spec, Use, Variance, Within, fit_adapter,
+    Order, Pairs, Rule, RuleKind, Schema, Scored, SearchParams, Space, Spec, Use, Variance, Within,
+    fit_adapter,
 };
 use foretaste_storage::limits;
 use foretaste_storage::vfs::mem::MemVfs;
@@ -391,9 +392,8 @@ fn rules_are_kept_and_a_query_without_one_is_refused() {
     near(&col);
     let kept: Vec<(Space, Rule)> = col.rules().unwrap();
     assert_eq!(kept, [(large(), rule.clone()), (Space::new("other", "7"), Rule::prefix(3))]);
-    let dims = |rule: &Rule| rule.map_of_queries().map(|map| (map.from_dims(), map.to_dims()));
-    assert_eq!((rule.prefix_dims(), dims(&rule)), (None, Some((NEW, OLD))));
-    assert_eq!((Rule::prefix(3).prefix_dims(), dims(&Rule::prefix(3))), (Some(3), None));
+    assert!(matches!(rule.kind(), RuleKind::Adapter(map) if (map.from_dims(), map.to_dims()) == (NEW, OLD)));
+    assert_eq!(Rule::prefix(3).kind(), RuleKind::Prefix(3));
     let reader = Database::options().read_only(true).open(&path).unwrap();
     near(&reader.collection("c").unwrap());
     assert_eq!(db.collections(), ["c"]);

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 
 use foretaste::{
-    Adapter, Collection, Error, FitOptions, FitReport, Key, Pairs, Rule, Space, fit_adapter, import,
+    Adapter, Collection, Error, FitOptions, FitReport, Key, Pairs, Rule, RuleKind, Space, fit_adapter, import,
 };
 use foretaste_shell::lang::{Alter, Alteration, Change, NewRule, Refused, Statement, Step, quoted};
 
@@ -108,10 +108,9 @@ impl Shell {
                 grid.rows.push(vec![name(), Cell::Text(space), by.into(), dim, there, waiting]);
             }
             for (space, rule) in collection.rules()? {
-                let (by, dim) = match (rule.prefix_dims(), rule.map_of_queries()) {
-                    (Some(prefix), _) => (format!("prefix {prefix}"), Cell::Null),
-                    (None, Some(map)) => (mapping(map), dims(map.from_dims())),
-                    (None, None) => (String::new(), Cell::Null),
+                let (by, dim) = match rule.kind() {
+                    RuleKind::Prefix(prefix) => (format!("prefix {prefix}"), Cell::Null),
+                    RuleKind::Adapter(map) => (mapping(map), dims(map.from_dims())),
                 };
                 let space = Cell::Text(space.to_string());
                 grid.rows.push(vec![name(), space, Cell::Text(by), dim, Cell::Null, Cell::Null]);
@@ -135,15 +134,14 @@ pub fn statements(collection: &Collection) -> Done<String> {
         };
     }
     for (from, rule) in collection.rules()? {
-        match (rule.prefix_dims(), rule.map_of_queries()) {
-            (Some(dims), _) => {
+        match rule.kind() {
+            RuleKind::Prefix(dims) => {
                 let change = Alteration::Rule { from, rule: NewRule::Prefix(dims) };
                 text += &format!("{};\n", Statement::Alter(Alter { name: name.clone(), change }));
             }
-            (None, Some(map)) => {
+            RuleKind::Adapter(map) => {
                 text += &format!("-- {name} has a rule for {from}: {}\n", mapping(map));
             }
-            (None, None) => {}
         }
     }
     Ok(text)

@@ -108,18 +108,19 @@ fn a_plan_is_explained_with_its_cost() {
         format!(".mode jsonl\n.explain {search}\n"),
         format!(".mode jsonl\n.output x\n{search};\n.output\n.explain\n"),
     ] {
-        let ran = piped(&place, &["t.ft"], &text);
-        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{text}");
-        let all: Vec<Value> = ran
-            .out
-            .lines()
-            .filter(|line| !line.is_empty())
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
-        assert_eq!(all.len(), 2, "{}", ran.out);
-        assert!(all[0]["way"] == "scan" && all[0]["rows"] == 5, "{}", ran.out);
-        assert!(all[1]["rows_compared"].is_u64() && all[1]["elapsed_us"].is_u64(), "{}", ran.out);
+        let all = objects(&place, &text);
+        assert_eq!(all.len(), 2, "{all:?}");
+        assert!(all[0]["way"] == "scan" && all[0]["rows"] == 5, "{all:?}");
+        assert!(all[1]["rows_compared"].is_u64() && all[1]["elapsed_us"].is_u64(), "{all:?}");
     }
+}
+
+/// What a session in the mode jsonl prints, of which nothing fails.
+fn objects(place: &Place, text: &str) -> Vec<Value> {
+    let ran = piped(place, &["t.ft"], text);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{text}");
+    let lines = ran.out.lines().filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// Three rows with words, one of them deleted.
@@ -144,14 +145,7 @@ fn with_words() -> Place {
 fn a_search_by_words_alone_is_explained() {
     let place = with_words();
     let text = ".mode jsonl\nexplain search docs match body 'Foxes FOX nowhere' where lang = 'en';";
-    let ran = piped(&place, &["t.ft"], text);
-    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
-    let all: Vec<Value> = ran
-        .out
-        .lines()
-        .filter(|line| !line.is_empty())
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let all = objects(&place, text);
     // Foxes are foxes, and the deleted one does not count.
     assert_eq!(all[0], json!({"word": "fox", "times": 2, "rows": 2}));
     assert_eq!(all[1], json!({"word": "nowher", "times": 1, "rows": 0}));
@@ -161,7 +155,7 @@ fn a_search_by_words_alone_is_explained() {
     assert_eq!((live, &part["way"]), (2, &json!("index")));
     assert!(part["scored"].as_u64() >= Some(1) && part["refused"].is_u64(), "{part}");
     assert_eq!(all[3]["rows_scored"], part["scored"]);
-    assert!(all[3]["elapsed_us"].is_u64() && all.len() == 4, "{}", ran.out);
+    assert!(all[3]["elapsed_us"].is_u64() && all.len() == 4, "{all:?}");
 }
 
 #[test]
